@@ -1,0 +1,117 @@
+"""The record's fields in one table, and `Sample`, what a source yields for one image.
+
+The keys are those of TF Model Garden and the TF Object Detection API, so records travel both ways.
+A field that a data set does not have is absent from its records; an image without objects
+has its object lists present and empty.
+
+Axis letters: H height, W width, N objects, L image-level labels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+VOID = 255  # label-map value of pixels that count for nothing
+PADDING = -1  # class id that fills variable-length ground truth up to a fixed length
+
+Record = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """One row of the schema.
+
+    keys: the tf.train.Example features that hold it. dtype: "string", "int64" or "float32".
+    many: a list of any length (True) or exactly one value. meaning: shape and unit as decoded."""
+
+    keys: tuple[str, ...]
+    dtype: str
+    many: bool
+    meaning: str
+
+
+_BOX = tuple(f"image/object/bbox/{edge}" for edge in ("ymin", "xmin", "ymax", "xmax"))
+
+FIELDS: dict[str, Field] = {
+    "image": Field(("image/encoded",), "string", False, "JPEG or PNG bytes; pixels uint8 [H, W, 3]"),
+    "format": Field(("image/format",), "string", False, "'jpeg' or 'png'"),
+    "height": Field(("image/height",), "int64", False, "of the upright image, pixels"),
+    "width": Field(("image/width",), "int64", False, "of the upright image, pixels"),
+    "filename": Field(("image/filename",), "string", False, "path relative to the image folder"),
+    "source_id": Field(("image/source_id",), "string", False, "unique in the data set; COCO's id"),
+    "sha256": Field(("image/key/sha256",), "string", False, "hex digest of image/encoded"),
+    "labels": Field(("image/class/label",), "int64", True, "class ids of the image [L]"),
+    "label_texts": Field(("image/class/text",), "string", True, "their names [L]"),
+    "boxes": Field(_BOX, "float32", True, "[N, 4] y x y x; 0..1 in the record, pixels decoded"),
+    "class_ids": Field(("image/object/class/label",), "int64", True, "[N] in 0..K-1"),
+    "class_texts": Field(("image/object/class/text",), "string", True, "[N]"),
+    "is_crowd": Field(("image/object/is_crowd",), "int64", True, "[N] 0 or 1"),
+    "difficult": Field(("image/object/difficult",), "int64", True, "[N] 0 or 1 (Pascal VOC)"),
+    "area": Field(("image/object/area",), "float32", True, "[N] square pixels, the format's own"),
+    "masks": Field(("image/object/mask",), "string", True, "[N] PNGs, whole image or box-cropped"),
+    "label_map": Field(
+        ("image/segmentation/class/encoded",), "string", False, "8-bit PNG [H, W], void 255"
+    ),
+    "label_map_format": Field(("image/segmentation/class/format",), "string", False, "'png'"),
+}
+
+# What every record holds, whatever the task.
+ALWAYS = ("image", "format", "height", "width", "filename", "source_id", "sha256")
+# A data set announces what else it has by these names in dataset.json: {name: its fields}.
+GROUPS = {
+    "labels": ("labels", "label_texts"),
+    "objects": ("boxes", "class_ids", "class_texts", "is_crowd", "difficult", "area"),
+    "masks": ("masks",),
+    "label_map": ("label_map", "label_map_format"),
+}
+
+
+@dataclasses.dataclass
+class Object:
+    """One annotated object.
+
+    box: (y1, x1, y2, x2) in pixels, continuous edges, or None where only a mask is given.
+    mask: None; a list of polygons, each a flat [x0, y0, x1, y1, ...] in pixels; or an RLE dict
+    {"size": [H, W], "counts": list of runs or COCO's compressed string}.
+    area: the format's own figure in square pixels, or None.
+    name: how reports call it, such as "annotation 1768" ."""
+
+    class_id: int
+    box: tuple[float, float, float, float] | None = None
+    mask: list[list[float]] | dict[str, Any] | None = None
+    is_crowd: bool = False
+    difficult: bool = False
+    area: float | None = None
+    name: str = ""
+
+
+@dataclasses.dataclass
+class Sample:
+    """What a source knows of one image: plain Python, nothing decoded yet.
+
+    path: the image file. filename: its path relative to the image folder, with "/".
+    size: (height, width) that the annotation claims, or None. labels: image-level class ids, or
+    None where the format has none. objects: None where the format has none; [] for an image
+    without objects. label_map: path of a mask file, or None."""
+
+    path: str
+    filename: str
+    source_id: str
+    size: tuple[int, int] | None = None
+    labels: list[int] | None = None
+    objects: list[Object] | None = None
+    label_map: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing that a source or the converter left out or changed, for the report.
+
+    kind: "clipped", "dropped" (an object), "skipped" (an image) or "noted". reason: a short
+    fixed phrase that findings are counted by. detail: the object and the value."""
+
+    kind: str
+    reason: str
+    file: str
+    detail: str = ""
