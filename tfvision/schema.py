@@ -34,7 +34,7 @@ class Field:
 _BOX = tuple(f"image/object/bbox/{edge}" for edge in ("ymin", "xmin", "ymax", "xmax"))
 
 FIELDS: dict[str, Field] = {
-    "image": Field(("image/encoded",), "string", False, "JPEG or PNG bytes; pixels uint8 [H, W, 3]"),
+    "image": Field(("image/encoded",), "string", False, "JPEG or PNG; pixels uint8 [H, W, 3]"),
     "format": Field(("image/format",), "string", False, "'jpeg' or 'png'"),
     "height": Field(("image/height",), "int64", False, "of the upright image, pixels"),
     "width": Field(("image/width",), "int64", False, "of the upright image, pixels"),
