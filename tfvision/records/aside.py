@@ -1,0 +1,83 @@
+"""A hidden folder inside the output: written there first, renamed when all is complete."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+
+from tfvision import errors
+
+_PREFIX = ".tmp-"
+
+try:
+    import fcntl
+except ImportError:  # Windows: two conversions into one folder are then the user's own care
+    fcntl = None
+
+
+@contextlib.contextmanager
+def folder(output: str) -> Iterator[str]:
+    """Yields an empty folder inside `output`, which is made if it is not there.
+
+    It is removed at the end whatever happens, and so is an `output` made here if it fails.
+    Leftovers of a killed run are removed first. Raises DataError if `output` is a file, cannot
+    be written, or is being written by another process."""
+    missing = _missing(output)
+    try:
+        os.makedirs(output, exist_ok=True)
+        with _lock(output):
+            _remove_leftovers(output)
+            aside = os.path.join(output, f"{_PREFIX}{os.getpid()}")
+            os.mkdir(aside)
+            try:
+                yield aside
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+    except OSError as error:
+        _remove_empty(missing)
+        raise errors.DataError(f"{output} cannot be written: {error}") from error
+    except BaseException:
+        _remove_empty(missing)
+        raise
+
+
+def _missing(path: str) -> list[str]:
+    """The folders on the way to `path` that do not exist, innermost first."""
+    path, found = os.path.abspath(path), []
+    while not os.path.lexists(path):
+        found.append(path)
+        path = os.path.dirname(path)
+    return found
+
+
+def _remove_empty(folders: list[str]) -> None:
+    with contextlib.suppress(OSError):
+        for path in folders:
+            os.rmdir(path)
+
+
+def _remove_leftovers(output: str) -> None:
+    for name in os.listdir(output):
+        if name.startswith(_PREFIX):
+            shutil.rmtree(os.path.join(output, name), ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _lock(path: str) -> Iterator[None]:
+    """Holds the folder for this process; the lock goes with the process, killed or not."""
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise errors.DataError(
+                f"another conversion is writing into {path}; wait for it or choose another output"
+            ) from error
+        yield
+    finally:
+        os.close(handle)

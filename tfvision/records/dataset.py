@@ -1,0 +1,162 @@
+"""dataset.json: what a converted data set holds; reading it, with every check that is cheap.
+
+No TensorFlow here. The file stands beside its shards and is written last: a folder without it
+is no data set.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from tfvision import errors
+
+FILE = "dataset.json"
+LABELS_FILE = "labels.txt"
+VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One TFRecord file: its name beside dataset.json, records, size, hex digest."""
+
+    file: str
+    records: int
+    bytes: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """One split. groups: names of schema.GROUPS in its records. objects: in all of them.
+
+    max_objects: the most that one record holds."""
+
+    shards: tuple[Shard, ...]
+    records: int
+    groups: tuple[str, ...]
+    objects: int
+    max_objects: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """A converted data set.
+
+    path: its folder. class_names: in id order. groups: names of schema.GROUPS that all splits
+    hold. category_ids: COCO's own ids in class-id order, or None. raw: all of dataset.json."""
+
+    name: str
+    path: str
+    class_names: tuple[str, ...]
+    groups: tuple[str, ...]
+    splits: Mapping[str, Split]
+    category_ids: tuple[int, ...] | None
+    raw: Mapping[str, Any] = dataclasses.field(repr=False, compare=False)
+
+    def split(self, name: str) -> Split:
+        """The split of that name; DataError that lists all for an unknown one."""
+        if name not in self.splits:
+            raise errors.DataError(
+                f"{self.path}: there is no split '{name}'"
+                f"{errors.suggestion(name, self.splits)} (it has: {', '.join(self.splits)})"
+            )
+        return self.splits[name]
+
+    def files(self, name: str) -> list[str]:
+        """Paths of a split's shards, in order."""
+        return [os.path.join(self.path, shard.file) for shard in self.split(name).shards]
+
+
+def read(path: str | os.PathLike[str]) -> Dataset:
+    """Reads DIR/dataset.json (or the file's own path) and checks that the shards are there.
+
+    Raises DataError for a missing folder or file, broken json, another version, a missing
+    field, and a shard that is missing or of another size."""
+    path = os.fspath(path)
+    if os.path.basename(path) == FILE:
+        path = os.path.dirname(path) or "."
+    raw = load(path)
+    file = os.path.join(path, FILE)
+    try:
+        splits = {name: _split(entry) for name, entry in raw["splits"].items()}
+        category_ids = raw["category_ids"]
+        data = Dataset(
+            raw["name"],
+            path,
+            tuple(raw["class_names"]),
+            tuple(raw["groups"]),
+            splits,
+            None if category_ids is None else tuple(category_ids),
+            raw,
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise errors.DataError(
+            f"{file}: field {error} is missing or of a wrong type; convert the data again"
+        ) from error
+    for split in splits.values():
+        for shard in split.shards:
+            _check_shard(path, shard)
+    return data
+
+
+def load(path: str) -> dict[str, Any]:
+    """The plain content of DIR/dataset.json; DataError where it cannot be used."""
+    if not os.path.isdir(path):
+        raise errors.DataError(f"data set folder {path} does not exist; run tfvision convert first")
+    file = os.path.join(path, FILE)
+    if not os.path.isfile(file):
+        raise errors.DataError(
+            f"{path} holds no {FILE}; it is no converted data set (run tfvision convert first)"
+        )
+    try:
+        with open(file, encoding="utf-8") as stream:
+            raw = json.load(stream)
+    except ValueError as error:
+        raise errors.DataError(f"{file}: not a sound json file: {error}") from error
+    version = raw.get("version") if isinstance(raw, dict) else None
+    if version != VERSION:
+        raise errors.DataError(
+            f"{file}: version is {version!r}, this tfvision reads {VERSION}; convert the data again"
+        )
+    return raw
+
+
+def _split(entry: Mapping[str, Any]) -> Split:
+    shards = tuple(
+        Shard(s["file"], int(s["records"]), int(s["bytes"]), s["sha256"]) for s in entry["shards"]
+    )
+    records, objects = int(entry["records"]), int(entry["objects"])
+    return Split(shards, records, tuple(entry["groups"]), objects, int(entry["max_objects"]))
+
+
+def _check_shard(path: str, shard: Shard) -> None:
+    file = os.path.join(path, shard.file)
+    if os.path.basename(shard.file) != shard.file:
+        raise errors.DataError(f"{path}/{FILE}: shard '{shard.file}' leaves the folder")
+    if not os.path.isfile(file):
+        raise errors.DataError(f"shard {file} is missing; convert the data again")
+    size = os.path.getsize(file)
+    if size != shard.bytes:
+        raise errors.DataError(
+            f"shard {file} has {size} bytes, {FILE} says {shard.bytes}; convert the data again"
+        )
+
+
+def write(path: str, raw: Mapping[str, Any]) -> None:
+    """Writes labels.txt and dataset.json into the folder, each aside and then renamed."""
+    labels = "".join(f"{name}\n" for name in raw["class_names"])
+    _write_text(os.path.join(path, LABELS_FILE), labels)
+    _write_text(os.path.join(path, FILE), json.dumps(raw, indent=1) + "\n")
+
+
+def _write_text(path: str, text: str) -> None:
+    aside = path + ".tmp"
+    with open(aside, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(aside, path)

@@ -1,0 +1,261 @@
+"""Image files as they come -> JPEG or PNG bytes that TensorFlow decodes as they are.
+
+Plain Python and Pillow: the converter's workers and the serving client use the same function,
+and neither needs TensorFlow for it. Formats are told by content, never by extension.
+
+Axis letters: H height, W width.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import struct
+import warnings
+import zlib
+
+import numpy as np
+from PIL import Image as pillow
+
+from tfvision import errors
+from tfvision.ops import sniff
+
+# Where Pillow starts to warn of decompression bombs: 256 MiB as RGB. Larger ones are refused
+# from their header, before anything is decoded.
+MAX_PIXELS = 89_478_485
+
+# Only these of Pillow's readers: others run programs (EPS) or are no photographs (ICO, PSD).
+_READERS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM")
+_HEADER_BYTES = 1 << 17
+_ORIENTATION_TAG = 0x0112
+# Start-of-frame markers of baseline, extended and progressive JPEG with Huffman codes; TensorFlow
+# decodes these and not the arithmetic, lossless or hierarchical ones.
+_PLAIN_FRAMES = (0xC0, 0xC1, 0xC2)
+_BAKED_QUALITY = 95
+
+
+@dataclasses.dataclass(frozen=True)
+class Image:
+    """One sound image, ready for a record.
+
+    data: its bytes. format: "jpeg" or "png". height, width: of the upright image, pixels.
+    orientation: EXIF's 1..8 of the file as it came; a JPEG that kept its bytes still has it to
+    be applied, everything rewritten is upright already. kept: the bytes are the file's own."""
+
+    data: bytes
+    format: str
+    height: int
+    width: int
+    orientation: int
+    kept: bool
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """(height, width) of the file's pixels before its EXIF orientation is applied."""
+        size = (self.height, self.width)
+        return size[::-1] if self.orientation >= 5 else size
+
+
+def orientation(data: bytes) -> int:
+    """The EXIF orientation 1..8 of a JPEG's bytes; 1 where there is none or it is broken.
+
+    Walks the segments to APP1 and reads tag 0x0112 of its first image directory (EXIF 2.3,
+    section 4.6), the same way as the graph does (inputs.decode)."""
+    head = data[:_HEADER_BYTES]
+    if head[:3] != b"\xff\xd8\xff":
+        return 1
+    at = 2
+    while at < _HEADER_BYTES - 20 and len(head) >= at + 4:
+        marker, length = struct.unpack_from(">HH", head, at)
+        if marker < 0xFFC0 or marker == 0xFFDA:
+            return 1
+        if marker == 0xFFE1 and head[at + 4 : at + 8] == b"Exif":
+            return _orientation_of_tiff(head[at + 10 :])
+        at += 2 + max(length, 2)
+    return 1
+
+
+def _orientation_of_tiff(tiff: bytes) -> int:
+    order = "<" if tiff[:2] == b"II" else ">"
+    try:
+        (directory,) = struct.unpack_from(order + "I", tiff, 4)
+        (count,) = struct.unpack_from(order + "H", tiff, directory)
+        for i in range(count):
+            tag, _, _, value = struct.unpack_from(order + "HHIH", tiff, directory + 2 + 12 * i)
+            if tag == _ORIENTATION_TAG:
+                return value if 1 <= value <= 8 else 1
+    except struct.error:
+        pass
+    return 1
+
+
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turns [H, W, ...] as its EXIF `orientation` (1..8) asks for."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels
+
+
+def upright_box(
+    box: tuple[float, float, float, float], size: tuple[int, int], orientation: int
+) -> tuple[float, float, float, float]:
+    """Turns a y x y x box in pixels of an image of `size` = (H, W) as stored."""
+    y1, x1, y2, x2 = box
+    height, width = size
+    if orientation >= 5:
+        y1, x1, y2, x2 = x1, y1, x2, y2
+        height, width = width, height
+    if orientation in (2, 3, 6, 7):
+        x1, x2 = width - x2, width - x1
+    if orientation in (3, 4, 7, 8):
+        y1, y2 = height - y2, height - y1
+    return y1, x1, y2, x2
+
+
+def normalise(data: bytes, name: str = "image", *, bake_orientation: bool = False) -> Image:
+    """Checks one image file's bytes by decoding them fully, and rewrites them where needed.
+
+    JPEG and PNG that TensorFlow decodes as they are keep their bytes: EXIF-rotated, CMYK, grey
+    and progressive JPEG, palette, 1-bit and grey PNG among them. The rest becomes an upright
+    8-bit PNG: 16-bit keeps the high byte, floats are taken as 0..1 or 0..255 by their maximum,
+    alpha is composited on white, an animation gives its first frame. bake_orientation: turn
+    EXIF-rotated JPEGs too (quality 95), for readers that cannot.
+
+    Raises DataError that starts with `name` and says why: empty, no image, more than MAX_PIXELS,
+    truncated or broken."""
+    if not data:
+        raise errors.DataError(f"{name}: the file is empty")
+    kind = sniff.image_format(data[: sniff.HEAD_BYTES])
+    if kind is None:
+        raise errors.DataError(
+            f"{name}: not an image (no JPEG, PNG, GIF, BMP, WebP, TIFF or PNM by its first bytes)"
+        )
+    try:
+        # Pillow warns of broken metadata, which does not matter here, and of bombs, which the
+        # limit below refuses.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with pillow.open(io.BytesIO(data), formats=_READERS) as image:
+                _check_size(image, name)
+                return _decode(data, image, kind, bake_orientation)
+    except errors.DataError:
+        raise
+    except pillow.DecompressionBombError as error:
+        raise errors.DataError(f"{name}: {_too_large(None)}") from error
+    except Exception as error:
+        # Pillow's readers raise nearly every type there is on broken files.
+        reason = str(error).split("\n")[0][:200] or type(error).__name__
+        if isinstance(error, pillow.UnidentifiedImageError):
+            reason = "the header is broken"
+        raise errors.DataError(f"{name}: unreadable {kind.upper()} image: {reason}") from error
+
+
+def _too_large(pixels: int | None) -> str:
+    many = "far" if pixels is None else f"with {pixels:,} pixels"
+    return f"the image is {many} too large (at most {MAX_PIXELS:,} pixels)"
+
+
+def _check_size(image: pillow.Image, name: str) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise errors.DataError(f"{name}: {_too_large(image.width * image.height)}")
+    if image.width < 1 or image.height < 1:
+        raise errors.DataError(f"{name}: the image is {image.width} x {image.height} pixels")
+
+
+def _decode(data: bytes, image: pillow.Image, kind: str, bake: bool) -> Image:
+    width, height = image.size
+    if kind == "jpeg":
+        turned = orientation(data)
+        image.load()
+        plain = _is_plain_jpeg(data)
+    else:
+        turned = _other_orientation(image)
+        plain = kind == "png" and turned == 1 and _is_plain_png(data, image)
+        image.load()
+        if kind == "png":
+            _check_chunks(data)
+    stored = (height, width)
+    size = stored[::-1] if turned >= 5 else stored
+    if plain and not (bake and turned > 1):
+        return Image(data, kind, *size, turned, kept=True)
+    target = "jpeg" if plain and kind == "jpeg" else "png"
+    image = _eight_bit(image)
+    if image.size == (width, height) and turned > 1:
+        image = pillow.fromarray(np.ascontiguousarray(upright(np.asarray(image), turned)))
+    buffer = io.BytesIO()
+    options = {"quality": _BAKED_QUALITY, "subsampling": 0} if target == "jpeg" else {}
+    image.save(buffer, target, **options)
+    return Image(buffer.getvalue(), target, *size, turned, kept=False)
+
+
+def _other_orientation(image: pillow.Image) -> int:
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:  # broken metadata of a sound image
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _is_plain_jpeg(data: bytes) -> bool:
+    at = 2
+    while at + 4 <= len(data):
+        if data[at] != 0xFF:
+            return False
+        marker = data[at + 1]
+        if marker == 0xFF:  # fill byte
+            at += 1
+        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return marker in _PLAIN_FRAMES and data[at + 4] == 8 and data[at + 9] in (1, 3, 4)
+        else:
+            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return False
+
+
+def _is_plain_png(data: bytes, image: pillow.Image) -> bool:
+    depth, colour = data[24], data[25]  # IHDR: 0 grey, 2 RGB, 3 palette; 4 and 6 have alpha
+    animated = getattr(image, "is_animated", False)
+    return depth <= 8 and colour in (0, 2, 3) and "transparency" not in image.info and not animated
+
+
+def _check_chunks(data: bytes) -> None:
+    """Raises ValueError for a PNG that is cut or damaged where Pillow does not mind."""
+    at, kind = 8, b""
+    while kind != b"IEND":
+        length = int.from_bytes(data[at : at + 4], "big")
+        kind, end = data[at + 4 : at + 8], at + 8 + length
+        if end + 4 > len(data):
+            raise ValueError("the file is truncated")
+        # Damage to what libpng may skip (lower-case chunks) harms no pixel.
+        if kind[:1].isupper() and zlib.crc32(data[at + 4 : end]) != int.from_bytes(
+            data[end : end + 4], "big"
+        ):
+            raise ValueError(f"checksum of chunk {kind.decode('latin-1')} is wrong")
+        at = end + 4
+
+
+def _eight_bit(image: pillow.Image) -> pillow.Image:
+    """Any mode that Pillow reads -> L or RGB, 8 bits; alpha composited on white."""
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        pixels = np.asarray(image).astype(np.int64)
+        if pixels.min() < 0 or pixels.max() > 65535:
+            raise ValueError("pixel values are outside 0..65535")
+        clear = pixels == image.info.get("transparency", -1)
+        return pillow.fromarray(np.where(clear, 255, pixels >> 8).astype(np.uint8))
+    if image.mode == "F":
+        pixels = np.asarray(image)
+        if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 255):
+            raise ValueError("pixels are floating point numbers outside 0..255")
+        # Nobody writes 0..255 with a maximum of one: such an image is meant as 0..1.
+        scale = 255.0 if pixels.max() <= 1 else 1.0
+        return pillow.fromarray(np.round(pixels * scale).astype(np.uint8))
+    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+        image = image.convert("RGBA")
+        white = pillow.new("RGBA", image.size, "white")
+        return pillow.alpha_composite(white, image).convert("RGB")
+    if image.mode == "1":
+        return image.convert("L")
+    return image if image.mode in ("L", "RGB") else image.convert("RGB")
