@@ -1,0 +1,174 @@
+"""Records and image bytes -> examples and upright pixels, all in graph ops.
+
+An example is a dict of tensors. Its image is either `image`, uint8 [H, W, 3] and upright, or
+`encoded`, the bytes, decoded only when `pixels` is called, so that a crop decodes what it needs.
+One decoder everywhere: JPEG with the accurate integer DCT, which is Pillow's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from tfvision import schema
+
+Example = dict[str, tf.Tensor]
+Window = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+# How much of a JPEG is searched for the EXIF orientation; EXIF asks its segment to come first.
+_HEADER_BYTES = 1 << 17
+_ORIENTATION_TAG = 0x0112
+
+
+def parse(serialized: tf.Tensor, fields: Sequence[str]) -> Example:
+    """One serialized tf.train.Example -> an example with the `fields` of the schema.
+
+    "image" comes as `encoded` (bytes). Boxes are float32 [N, 4] y x y x in pixels of the
+    upright image; other lists are [N]. `source_id` is always there."""
+    wanted = dict.fromkeys((*fields, "source_id"))
+    if "boxes" in wanted:
+        wanted |= dict.fromkeys(("height", "width"))
+    spec = {}
+    for name in wanted:
+        field = schema.FIELDS[name]
+        dtype = tf.as_dtype(field.dtype)
+        for key in field.keys:
+            if field.many:
+                spec[key] = tf.io.VarLenFeature(dtype)
+            else:
+                default = "" if name == "source_id" else None
+                spec[key] = tf.io.FixedLenFeature([], dtype, default_value=default)
+    parsed = tf.io.parse_single_example(serialized, spec)
+    example = {}
+    for name in wanted:
+        field = schema.FIELDS[name]
+        values = [parsed[key] for key in field.keys]
+        if field.many:
+            values = [tf.sparse.to_dense(value) for value in values]
+        example["encoded" if name == "image" else name] = values[0]
+        if name == "boxes":
+            size = tf.cast(tf.stack([example["height"], example["width"]] * 2), tf.float32)
+            example["boxes"] = tf.stack(values, axis=1) * size
+    return example
+
+
+def orientation(encoded: tf.Tensor) -> tf.Tensor:
+    """The EXIF orientation 1..8 of a JPEG's bytes, int32 scalar; 1 where there is none.
+
+    Walks the segments to APP1 and reads tag 0x0112 of its first image directory (EXIF 2.3,
+    section 4.6)."""
+    head = tf.io.decode_raw(
+        tf.strings.substr(encoded, 0, _HEADER_BYTES), tf.uint8, fixed_length=_HEADER_BYTES
+    )
+
+    def number(at, size, little=False):
+        at = tf.clip_by_value(at, 0, _HEADER_BYTES - size)
+        values = tf.cast(head[at : at + size], tf.int64)
+        values = tf.cond(tf.cast(little, tf.bool), lambda: values[::-1], lambda: values)
+        return tf.reduce_sum(
+            values * tf.constant([256**i for i in reversed(range(size))], tf.int64)
+        )
+
+    def is_exif(at):
+        return tf.logical_and(
+            tf.equal(number(at, 2), 0xFFE1), tf.equal(number(at + 4, 4), 0x45786966)
+        )
+
+    def more(at):
+        # A marker that starts with FF, carries a length and is not the start of the scan.
+        marker = number(at, 2)
+        segment = tf.logical_and(marker >= 0xFFC0, tf.not_equal(marker, 0xFFDA))
+        return segment & (at < _HEADER_BYTES - 20) & tf.logical_not(is_exif(at))
+
+    def following(at):
+        return at + 2 + tf.cast(tf.maximum(number(at + 2, 2), 2), tf.int32)
+
+    (at,) = tf.while_loop(more, lambda at: (following(at),), [tf.constant(2)])
+
+    def read():
+        tiff = at + 10
+        little = tf.equal(number(tiff, 2), 0x4949)
+        directory = tiff + tf.cast(tf.minimum(number(tiff + 4, 4, little), 1 << 17), tf.int32)
+        directory = tf.minimum(directory, _HEADER_BYTES)
+        count = tf.cast(number(directory, 2, little), tf.int32)
+        room = tf.maximum(_HEADER_BYTES - directory - 2, 0) // 12
+        count = tf.minimum(count, room)
+        entries = tf.reshape(
+            tf.cast(head[directory + 2 : directory + 2 + count * 12], tf.int32), [-1, 12]
+        )
+        entries = tf.cond(
+            little,
+            lambda: tf.stack(
+                [entries[:, 1] * 256 + entries[:, 0], entries[:, 9] * 256 + entries[:, 8]], axis=1
+            ),
+            lambda: tf.stack(
+                [entries[:, 0] * 256 + entries[:, 1], entries[:, 8] * 256 + entries[:, 9]], axis=1
+            ),
+        )
+        values = tf.boolean_mask(entries[:, 1], tf.equal(entries[:, 0], _ORIENTATION_TAG))
+        return tf.cond(tf.size(values) > 0, lambda: values[0], lambda: 1)
+
+    found = tf.cond(tf.io.is_jpeg(encoded) & is_exif(at), read, lambda: 1)
+    return tf.where((found >= 1) & (found <= 8), found, 1)
+
+
+def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+    """Turns [H, W, C] as its EXIF `orientation` (1..8) asks for."""
+
+    def among(*values):
+        return tf.reduce_any(tf.equal(orientation, tf.constant(values)))
+
+    def turn():
+        turned = tf.cond(orientation >= 5, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
+        turned = tf.cond(among(2, 3, 6, 7), lambda: turned[:, ::-1], lambda: turned)
+        return tf.cond(among(3, 4, 7, 8), lambda: turned[::-1], lambda: turned)
+
+    return tf.cond(orientation > 1, turn, lambda: image)
+
+
+def _whole(encoded: tf.Tensor) -> tf.Tensor:
+    return tf.cond(
+        tf.io.is_jpeg(encoded),
+        lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE"),
+        lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
+    )
+
+
+def _slice(image: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
+    y, x, height, width = tf.unstack(window)
+    return image[y : y + height, x : x + width]
+
+
+def pixels(example: Example, window: Window | None = None) -> tf.Tensor:
+    """The upright pixels of an example, uint8 [h, w, 3].
+
+    window: (height, width) int32 scalars -> int32 [4] = y, x, height, width of the part to
+    return; an upright JPEG decodes no more than that part."""
+    if "image" in example:
+        image = tf.convert_to_tensor(example["image"])
+        return image if window is None else _cut(image, window)
+    encoded = example["encoded"]
+    turned = orientation(encoded)
+    if window is None:
+        image = upright(_whole(encoded), turned)
+    else:
+
+        def fused():
+            shape = tf.io.extract_jpeg_shape(encoded)
+            part = window(shape[0], shape[1])
+            return tf.image.decode_and_crop_jpeg(
+                encoded, part, channels=3, dct_method="INTEGER_ACCURATE"
+            )
+
+        image = tf.cond(
+            tf.io.is_jpeg(encoded) & tf.equal(turned, 1),
+            fused,
+            lambda: _cut(upright(_whole(encoded), turned), window),
+        )
+    return tf.ensure_shape(image, (None, None, 3))
+
+
+def _cut(image: tf.Tensor, window: Window) -> tf.Tensor:
+    shape = tf.shape(image)
+    return _slice(image, window(shape[0], shape[1]))

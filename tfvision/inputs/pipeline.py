@@ -1,0 +1,146 @@
+"""Record shards -> batches (tf.data), in an order that is a function of (seed, epoch, index).
+
+Training is one endless stream of samples: epoch after epoch, each with its own permutation of
+shards and its own shuffle; batches run across the ends of epochs. Sample number i of the stream
+is augmented with the seed (seed, i). So going on at step s is arithmetic: the stream from sample
+s * batch_size on, skipped as encoded records, before anything is decoded.
+
+Several workers see one global order: worker w takes the samples i with i % workers == w.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from tfvision.inputs import decode
+
+_CYCLE = 16  # shards that are read at once; fixed, because the order depends on it
+
+Prepare = Callable[[decode.Example, bool], decode.Example]
+
+
+def _options() -> tf.data.Options:
+    options = tf.data.Options()
+    options.deterministic = True
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return options
+
+
+def _read(files: tf.Tensor, count: int) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices(files).interleave(
+        tf.data.TFRecordDataset,
+        cycle_length=min(_CYCLE, count),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+
+
+def _stream(
+    files: Sequence[str], records: int, seed: int, start: int, shuffle_buffer: int
+) -> tf.data.Dataset:
+    """The endless (index, serialized) stream from sample `start` on."""
+    paths = tf.constant(list(files))
+    first, offset = divmod(start, records)
+
+    def epoch_of(epoch: tf.Tensor) -> tf.data.Dataset:
+        order = tf.random.experimental.stateless_shuffle(paths, seed=tf.stack([seed, epoch]))
+        # Mixed so that neighbouring seeds and epochs give unrelated shuffles.
+        own = tf.random.stateless_uniform(
+            [], tf.stack([seed, epoch]), 1, tf.int64.max, dtype=tf.int64
+        )
+        dataset = _read(order, len(files))
+        if shuffle_buffer > 1:
+            dataset = dataset.shuffle(shuffle_buffer, seed=own, reshuffle_each_iteration=False)
+        skipped = tf.where(tf.equal(epoch, first), tf.constant(offset, tf.int64), 0)
+        return dataset.skip(skipped)
+
+    seed = tf.constant(seed, tf.int64)
+    epochs = tf.data.Dataset.range(first, tf.int64.max)
+    return epochs.flat_map(epoch_of).enumerate(start)
+
+
+def train(
+    files: Sequence[str],
+    records: int,
+    fields: Sequence[str],
+    prepare: Prepare,
+    *,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+    shuffle_buffer: int = 4096,
+    worker: int = 0,
+    workers: int = 1,
+) -> tf.data.Dataset:
+    """Endless training batches of fixed shape, numeric tensors only.
+
+    files, records: a split's shards and their total. batch_size: global; a worker's batches hold
+    batch_size // workers samples. Adds `valid` bool [B], all True."""
+    stream = _stream(files, records, seed, start_step * batch_size, shuffle_buffer)
+    if workers > 1:
+        stream = stream.shard(workers, worker)
+
+    def ready(index: tf.Tensor, serialized: tf.Tensor) -> decode.Example:
+        example = decode.parse(serialized, fields)
+        example["seed"] = tf.stack([tf.constant(seed, tf.int64), index])
+        sample = prepare(example, True)
+        sample = {k: v for k, v in sample.items() if v.dtype != tf.string}
+        sample["valid"] = tf.constant(True)
+        return sample
+
+    dataset = stream.map(ready, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    dataset = dataset.batch(batch_size // workers, drop_remainder=True)
+    return dataset.prefetch(tf.data.AUTOTUNE).with_options(_options())
+
+
+def source_ids(
+    files: Sequence[str],
+    records: int,
+    *,
+    step: int,
+    batch_size: int,
+    seed: int,
+    shuffle_buffer: int = 4096,
+) -> list[str]:
+    """The source_ids of the images in the training batch of `step`, found by arithmetic."""
+    stream = _stream(files, records, seed, step * batch_size, shuffle_buffer)
+    names = stream.take(batch_size).map(lambda _, record: decode.parse(record, ())["source_id"])
+    return [name.decode() for name in names.with_options(_options()).as_numpy_iterator()]
+
+
+def evaluation(
+    files: Sequence[str],
+    fields: Sequence[str],
+    prepare: Prepare,
+    *,
+    batch_size: int,
+    worker: int = 0,
+    workers: int = 1,
+) -> tf.data.Dataset:
+    """Every record once, in the order of the files; the last batch padded, `valid` False there.
+
+    Batches hold the sample's tensors (strings too) and `source_id` [B]."""
+    dataset = tf.data.TFRecordDataset(list(files))
+    if workers > 1:
+        dataset = dataset.shard(workers, worker)
+
+    def ready(serialized: tf.Tensor) -> decode.Example:
+        example = decode.parse(serialized, fields)
+        return {**prepare(example, False), "source_id": example["source_id"]}
+
+    def pad(batch: decode.Example) -> decode.Example:
+        count = tf.shape(batch["source_id"])[0]
+
+        def full(tensor: tf.Tensor) -> tf.Tensor:
+            rest = [[0, batch_size - count]] + [[0, 0]] * (tensor.shape.rank - 1)
+            blank = "" if tensor.dtype == tf.string else tf.zeros([], tensor.dtype)
+            padded = tf.pad(tensor, rest, constant_values=blank)
+            return tf.ensure_shape(padded, [batch_size, *tensor.shape[1:]])
+
+        return {**tf.nest.map_structure(full, batch), "valid": tf.range(batch_size) < count}
+
+    dataset = dataset.map(ready, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    dataset = dataset.batch(batch_size).map(pad)
+    return dataset.prefetch(tf.data.AUTOTUNE).with_options(_options())

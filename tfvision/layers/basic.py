@@ -1,0 +1,227 @@
+"""The layers that every model is made of. Channels last throughout.
+
+Axis letters: B batch, H height, W width, C channels.
+"""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from tfvision import errors
+from tfvision.layers import context
+from tfvision.layers.activations import ACTIVATIONS
+
+
+class Normalize(keras.layers.Layer):
+    """Pixels 0..255 (uint8 or float) -> (pixels - mean) / std, in float32, then compute dtype.
+
+    mean, std: one value a channel, on the 0..255 scale. Always the first layer of a model, so
+    the values that a model was trained with travel with it."""
+
+    def __init__(self, mean, std, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.mean, self.std = [float(v) for v in mean], [float(v) for v in std]
+
+    def call(self, inputs):
+        """inputs: [B, H, W, 3]. Returns the compute dtype."""
+        pixels = tf.cast(inputs, tf.float32)
+        pixels = (pixels - tf.constant(self.mean)) / tf.constant(self.std)
+        return tf.cast(pixels, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+class Conv2D(keras.layers.Layer):
+    """A convolution with symmetric padding, as the papers and torch count it.
+
+    Output size: floor((W + 2 * padding - dilation * (kernel - 1) - 1) / stride) + 1, which
+    TensorFlow's SAME is not for even sizes at stride 2. padding=None keeps the size at stride 1.
+    Kernels are drawn from He et al. 2015 (arXiv:1502.01852) with fan-out, as torchvision's."""
+
+    def __init__(
+        self, filters, kernel_size, *, strides=1, padding=None, dilation=1, use_bias=False, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.filters, self.kernel_size = int(filters), int(kernel_size)
+        self.strides, self.dilation, self.use_bias = int(strides), int(dilation), bool(use_bias)
+        self.padding = dilation * (kernel_size - 1) // 2 if padding is None else int(padding)
+
+    def build(self, input_shape):
+        shape = (self.kernel_size, self.kernel_size, int(input_shape[-1]), self.filters)
+        he = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=he)
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+        super().build(input_shape)
+
+    def call(self, inputs):
+        """inputs: [B, H, W, C]."""
+        keeps_size = 2 * self.padding == self.dilation * (self.kernel_size - 1)
+        if self.padding == 0:
+            padding = "VALID"
+        elif self.strides == 1 and keeps_size:
+            padding = "SAME"  # the same numbers, on the kernels that are best tuned
+        else:
+            padding = [[0, 0], [self.padding] * 2, [self.padding] * 2, [0, 0]]
+        kernel = tf.cast(self.kernel, inputs.dtype)
+        outputs = tf.nn.conv2d(inputs, kernel, self.strides, padding, dilations=self.dilation)
+        if self.use_bias:
+            outputs = tf.nn.bias_add(outputs, tf.cast(self.bias, outputs.dtype))
+        return outputs
+
+    def compute_output_shape(self, input_shape):
+        def out(size):
+            if size is None:
+                return None
+            reach = self.dilation * (self.kernel_size - 1) + 1
+            return (size + 2 * self.padding - reach) // self.strides + 1
+
+        return (input_shape[0], out(input_shape[1]), out(input_shape[2]), self.filters)
+
+
+class MaxPool2D(keras.layers.Layer):
+    """Max pooling with symmetric padding of minus infinity (torch's)."""
+
+    def __init__(self, size, *, strides, padding=0, **kwargs):
+        super().__init__(**kwargs)
+        self.size, self.strides, self.padding = int(size), int(strides), int(padding)
+
+    def call(self, inputs):
+        """inputs: [B, H, W, C]."""
+        if self.padding:
+            edge = [self.padding] * 2
+            lowest = inputs.dtype.min
+            inputs = tf.pad(inputs, [[0, 0], edge, edge, [0, 0]], constant_values=lowest)
+        return tf.nn.max_pool2d(inputs, self.size, self.strides, "VALID")
+
+    def compute_output_shape(self, input_shape):
+        def out(size):
+            return (
+                None if size is None else (size + 2 * self.padding - self.size) // self.strides + 1
+            )
+
+        return (input_shape[0], out(input_shape[1]), out(input_shape[2]), input_shape[3])
+
+
+class GlobalAveragePool(keras.layers.Layer):
+    """[B, H, W, C] -> [B, C], averaged in float32."""
+
+    def call(self, inputs):
+        """inputs: [B, H, W, C]."""
+        return tf.cast(tf.reduce_mean(tf.cast(inputs, tf.float32), [1, 2]), inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], input_shape[3])
+
+
+class Dense(keras.layers.Layer):
+    """inputs @ kernel + bias. Logit layers ask for dtype="float32"."""
+
+    def __init__(self, units, *, std=None, **kwargs):
+        super().__init__(**kwargs)
+        self.units, self.std = int(units), std
+
+    def build(self, input_shape):
+        fan_in = int(input_shape[-1])
+        # torch's default for a linear layer, unless a paper's standard deviation is given
+        limit = fan_in**-0.5
+        kernel = (
+            keras.initializers.RandomUniform(-limit, limit)
+            if self.std is None
+            else keras.initializers.RandomNormal(stddev=self.std)
+        )
+        self.kernel = self.add_weight(name="kernel", shape=(fan_in, self.units), initializer=kernel)
+        self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
+        super().build(input_shape)
+
+    def call(self, inputs):
+        """inputs: [B, C]."""
+        outputs = tf.matmul(inputs, tf.cast(self.kernel, inputs.dtype))
+        return outputs + tf.cast(self.bias, outputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.units)
+
+
+class Activation(keras.layers.Layer):
+    """An activation by name (see `activations.ACTIVATIONS`), with its options.
+
+    `prelu` learns one slope a channel (He et al. 2015, arXiv:1502.01852), starting at 0.25."""
+
+    def __init__(self, function, *, options=None, **kwargs):
+        super().__init__(**kwargs)
+        self.function, self.options = function, dict(options or {})
+        if function != "prelu":
+            errors.choose(ACTIVATIONS, function, "activation")
+
+    def build(self, input_shape):
+        if self.function == "prelu":
+            self.alpha = self.add_weight(
+                name="alpha",
+                shape=(int(input_shape[-1]),),
+                initializer=keras.initializers.Constant(self.options.get("slope", 0.25)),
+            )
+        super().build(input_shape)
+
+    def call(self, inputs):
+        """inputs: any shape."""
+        if self.function == "prelu":
+            alpha = tf.cast(self.alpha, inputs.dtype)
+            return tf.nn.relu(inputs) - alpha * tf.nn.relu(-inputs)
+        what = f"activation '{self.function}'"
+        return errors.call(ACTIVATIONS[self.function], self.options, what, inputs)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+class Add(keras.layers.Layer):
+    """The sum of a residual branch and its shortcut (two tensors of one shape)."""
+
+    def call(self, inputs):
+        """inputs: a list of two tensors."""
+        return inputs[0] + inputs[1]
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+
+class Dropout(keras.layers.Layer):
+    """Dropout with stateless draws (Srivastava et al. 2014); see `layers.context`."""
+
+    def __init__(self, rate, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = float(rate)
+
+    def call(self, inputs, training=None):
+        """inputs: any shape."""
+        if not training or self.rate == 0.0:
+            return inputs
+        keep = context.uniform(tf.shape(inputs), self.name) >= self.rate
+        return tf.where(keep, inputs / (1.0 - self.rate), tf.zeros_like(inputs))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+class StochasticDepth(keras.layers.Layer):
+    """Leaves a residual branch out for whole images (Huang et al. 2016, arXiv:1603.09382).
+
+    rate: the probability of leaving it out; what is kept is scaled by 1 / (1 - rate)."""
+
+    def __init__(self, rate, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = float(rate)
+
+    def call(self, inputs, training=None):
+        """inputs: [B, H, W, C]."""
+        if not training or self.rate == 0.0:
+            return inputs
+        shape = tf.concat([tf.shape(inputs)[:1], [1, 1, 1]], axis=0)
+        keep = context.uniform(shape, self.name) >= self.rate
+        return inputs * tf.cast(keep, inputs.dtype) / (1.0 - self.rate)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape

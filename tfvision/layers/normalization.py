@@ -1,0 +1,85 @@
+"""Batch normalisation on TensorFlow's fused kernel (Ioffe & Szegedy 2015, arXiv:1502.03167)."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+
+class BatchNormalization(keras.layers.Layer):
+    """Normalises each channel of [B, H, W, C]; statistics are float32 whatever the input is.
+
+    momentum: share of the old moving statistics kept each step (torch's 0.1 is 0.9 here).
+    The moving variance is the unbiased one, as in torch and in TensorFlow's kernel. With
+    trainable=False it normalises with the moving statistics in training too (frozen).
+    synchronized: statistics over all replicas, from all-reduced E[x] and E[x^2], unfused."""
+
+    def __init__(
+        self, *, momentum=0.9, epsilon=1e-5, synchronized=False, gamma_zero=False, **kwargs
+    ):
+        super().__init__(autocast=False, **kwargs)
+        self.momentum, self.epsilon = float(momentum), float(epsilon)
+        self.synchronized, self.gamma_zero = bool(synchronized), bool(gamma_zero)
+
+    def build(self, input_shape):
+        shape = (int(input_shape[-1]),)
+
+        def add(name, initializer, trainable):
+            return self.add_weight(
+                name=name,
+                shape=shape,
+                initializer=initializer,
+                trainable=trainable,
+                dtype="float32",
+            )
+
+        self.gamma = add("gamma", "zeros" if self.gamma_zero else "ones", True)
+        self.beta = add("beta", "zeros", True)
+        self.moving_mean = add("moving_mean", "zeros", False)
+        self.moving_variance = add("moving_variance", "ones", False)
+        super().build(input_shape)
+
+    def call(self, inputs, training=None):
+        """inputs: [B, H, W, C], float32, bfloat16 or float16; returns the same dtype."""
+        if not (training and self.trainable):
+            return self._fused(inputs, training=False)[0]
+        replicas = tf.distribute.get_replica_context()
+        if self.synchronized and replicas and replicas.num_replicas_in_sync > 1:
+            outputs, mean, variance = self._across_replicas(inputs, replicas)
+        else:
+            outputs, mean, variance = self._fused(inputs, training=True)
+        keep = self.momentum
+        self.moving_mean.assign(self.moving_mean * keep + mean * (1.0 - keep))
+        self.moving_variance.assign(self.moving_variance * keep + variance * (1.0 - keep))
+        return outputs
+
+    def _fused(self, inputs, training):
+        if training:
+            statistics = {}
+        else:
+            statistics = {
+                "mean": tf.convert_to_tensor(self.moving_mean),
+                "variance": tf.convert_to_tensor(self.moving_variance),
+            }
+        return tf.compat.v1.nn.fused_batch_norm(
+            inputs,
+            tf.convert_to_tensor(self.gamma),
+            tf.convert_to_tensor(self.beta),
+            epsilon=self.epsilon,
+            is_training=training,
+            **statistics,
+        )
+
+    def _across_replicas(self, inputs, replicas):
+        x = tf.cast(inputs, tf.float32)
+        local = tf.stack([tf.reduce_mean(x, [0, 1, 2]), tf.reduce_mean(x * x, [0, 1, 2])])
+        mean, square = tf.unstack(replicas.all_reduce(tf.distribute.ReduceOp.MEAN, local))
+        variance = tf.maximum(square - mean * mean, 0.0)
+        scale = tf.math.rsqrt(variance + self.epsilon) * self.gamma
+        count = tf.cast(tf.reduce_prod(tf.shape(x)[:3]) * replicas.num_replicas_in_sync, tf.float32)
+        unbiased = variance * count / tf.maximum(count - 1.0, 1.0)
+        outputs = tf.cast((x - mean) * scale + self.beta, inputs.dtype)
+        return outputs, mean, unbiased
+
+    def compute_output_shape(self, input_shape):
+        return input_shape

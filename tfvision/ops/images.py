@@ -1,0 +1,117 @@
+"""Resizing and padding of one image, each with its exact inverse.
+
+A resize returns `(image, frame)`. The frame is float32 [6] = original height, original width,
+scale_y, scale_x, offset_y, offset_x; a point of the original lands at `y * scale_y + offset_y`.
+The scales are resized / original after rounding to whole pixels, so the inverse is exact.
+
+Axis letters: H height, W width, B batch, N boxes.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+FRAME_SIZE = 6
+
+
+def make_frame(original: tf.Tensor, resized: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
+    """float32 [6] from three [2] tensors (height, width), in pixels."""
+    original, resized, offset = (tf.cast(t, tf.float32) for t in (original, resized, offset))
+    return tf.concat([original, resized / original, offset], axis=0)
+
+
+def _resize(image: tf.Tensor, size: tf.Tensor, antialias: bool) -> tf.Tensor:
+    return tf.image.resize(image, size, method="bilinear", antialias=antialias)
+
+
+def _fit(image: tf.Tensor, offset: tf.Tensor, size: tuple[int, int], colour: float) -> tf.Tensor:
+    """Places `image` at `offset` on a canvas of `size`; negative offsets cut it off."""
+    height, width = size
+    cut = tf.maximum(-offset, 0)
+    image = image[cut[0] :, cut[1] :]
+    offset = tf.maximum(offset, 0)
+    image = image[: height - offset[0], : width - offset[1]]
+    after = tf.constant([height, width]) - offset - tf.shape(image)[:2]
+    padding = tf.concat([tf.stack([offset, after], axis=1), [[0, 0]]], axis=0)
+    image = tf.pad(image, padding, constant_values=tf.cast(colour, image.dtype))
+    return tf.ensure_shape(image, (height, width, 3))
+
+
+def stretch(
+    image: tf.Tensor, size: tuple[int, int], *, antialias: bool = True
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Resizes [H, W, 3] to `size` = (height, width), ignoring the aspect ratio."""
+    original = tf.shape(image)[:2]
+    resized = tf.ensure_shape(_resize(image, tf.constant(size), antialias), (*size, 3))
+    return resized, make_frame(original, tf.constant(size), tf.zeros(2))
+
+
+def letterbox(
+    image: tf.Tensor, size: tuple[int, int], *, colour: float = 127.5, antialias: bool = True
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Resizes to the largest size that fits, centred on a canvas of `colour` (Darknet's)."""
+    original = tf.shape(image)[:2]
+    ratios = tf.constant(size, tf.float32) / tf.cast(original, tf.float32)
+    scaled = tf.cast(original, tf.float32) * tf.reduce_min(ratios)
+    resized = tf.clip_by_value(tf.cast(tf.round(scaled), tf.int32), 1, tf.constant(size))
+    offset = (tf.constant(size) - resized) // 2
+    canvas = _fit(_resize(image, resized, antialias), offset, size, colour)
+    return canvas, make_frame(original, resized, offset)
+
+
+def short_side(
+    image: tf.Tensor,
+    size: tuple[int, int],
+    *,
+    short: int,
+    long: int,
+    colour: float = 0.0,
+    antialias: bool = False,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Short side to `short` pixels but the long side at most `long`, at the canvas's top left.
+
+    What does not fit the canvas `size` scales down further. (Faster R-CNN, detectron2 and
+    torchvision: 800 and 1333, no antialiasing.)"""
+    original = tf.shape(image)[:2]
+    exact = tf.cast(original, tf.float32)
+    scale = tf.minimum(short / tf.reduce_min(exact), long / tf.reduce_max(exact))
+    scale = tf.minimum(scale, tf.reduce_min(tf.constant(size, tf.float32) / exact))
+    # The epsilon keeps products such as 375 * (800 / 375) from falling to 799.
+    resized = tf.maximum(tf.cast(tf.floor(exact * scale + 1e-3), tf.int32), 1)
+    canvas = _fit(_resize(image, resized, antialias), tf.zeros(2, tf.int32), size, colour)
+    return canvas, make_frame(original, resized, tf.zeros(2))
+
+
+def centre_crop(
+    image: tf.Tensor, size: tuple[int, int], *, short: int, antialias: bool = True
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Short side to `short` pixels, then the middle `size` of it (torchvision's evaluation).
+
+    Where `size` is larger than the resized image, the border is black."""
+    original = tf.shape(image)[:2]
+    exact = tf.cast(original, tf.float32)
+    # torchvision: int(short * long_side / short_side)
+    resized = tf.cast(tf.floor(exact * (short / tf.reduce_min(exact)) + 1e-3), tf.int32)
+    resized = tf.maximum(resized, 1)
+    difference = tf.cast(tf.constant(size) - resized, tf.float32)
+    offset = -tf.cast(tf.round(-difference / 2.0), tf.int32)
+    canvas = _fit(_resize(image, resized, antialias), offset, size, 0.0)
+    return canvas, make_frame(original, resized, offset)
+
+
+def to_frame(boxes: tf.Tensor, frame: tf.Tensor) -> tf.Tensor:
+    """Boxes [..., N, 4] in original pixels -> pixels of the resized canvas; frame [..., 6]."""
+    scale, offset = _scale_and_offset(frame)
+    return boxes * scale + offset
+
+
+def from_frame(boxes: tf.Tensor, frame: tf.Tensor) -> tf.Tensor:
+    """The inverse of `to_frame`; boxes are not clipped."""
+    scale, offset = _scale_and_offset(frame)
+    return (boxes - offset) / scale
+
+
+def _scale_and_offset(frame: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    scale = tf.concat([frame[..., 2:4], frame[..., 2:4]], axis=-1)
+    offset = tf.concat([frame[..., 4:6], frame[..., 4:6]], axis=-1)
+    return scale[..., tf.newaxis, :], offset[..., tf.newaxis, :]
