@@ -1,0 +1,50 @@
+"""The tasks by name: the only place where inputs, models, losses and metrics meet."""
+
+from __future__ import annotations
+
+from tfvision import errors
+from tfvision.records import dataset
+from tfvision.task import Task
+from tfvision.tasks.classification import classification
+
+TASKS = {"classification": classification}
+_NEEDS = {"classification": "labels"}  # the group of the schema that a data set must have
+
+
+def resolve(config) -> None:
+    """Fills config.data.class_names from dataset.json; does nothing where they are known.
+
+    Raises DataError where num_classes disagrees or the data set lacks what the task needs."""
+    errors.choose(TASKS, config.task, "task")
+    if not config.data.path:
+        if config.data.class_names:
+            return
+        raise errors.UsageError(
+            "config.data.path is empty; give the folder of a converted data set"
+        )
+    data = dataset.read(config.data.path)
+    asked, found = config.data.num_classes, len(data.class_names)
+    if asked and asked != found:
+        raise errors.DataError(
+            f"config.data.num_classes is {asked}, but {data.path} has {found} classes;"
+            " leave it at 0 to take the data set's"
+        )
+    needed = _NEEDS[config.task]
+    if needed not in data.groups:
+        raise errors.DataError(
+            f"{data.path} has no {needed}, which task '{config.task}' needs"
+            f" (it has: {', '.join(data.groups) or 'images only'})"
+        )
+    known = tuple(config.data.class_names)
+    if known and known != tuple(data.class_names):
+        raise errors.DataError(
+            f"the classes of {data.path} are not those of the run: {list(data.class_names)[:5]}"
+            f" against {list(known)[:5]} (first five)"
+        )
+    config.data.class_names = tuple(data.class_names)
+
+
+def build(config) -> Task:
+    """The Task of a config. Raises UsageError for unknown names, DataError for unfit data."""
+    resolve(config)
+    return TASKS[config.task](config, tuple(config.data.class_names))

@@ -1,0 +1,133 @@
+"""The one tree of settings: defaults, what an experiment changes, and how a run folder keeps it.
+
+An experiment's `get_config` calls `config(...)` with what differs from the defaults. Sections
+marked * take, beside the keys shown, the options of whatever they name (an optimizer's `beta_1`,
+a model's `activation`); those are checked where the thing is built.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import ml_collections
+
+from tfvision import errors
+
+FREE = ("model", "optimizer", "schedule", "loss", "crop")  # the sections marked *
+
+
+def defaults() -> dict[str, Any]:
+    """Every setting with its default; the comments are its documentation."""
+    return {
+        "task": "classification",
+        "seed": 0,
+        "data": {
+            "path": "",  # folder with dataset.json
+            "train": "train",  # names of the splits
+            "val": "val",
+            "num_classes": 0,  # 0: as dataset.json says; a number is checked against it
+            "class_names": (),  # filled in from dataset.json
+            "shuffle_buffer": 4096,  # records
+        },
+        "model": {"name": "resnet50"},  # *
+        "weights": {
+            "path": "",  # start from this file: .safetensors, .npz, .pth
+            "source": "tfvision",
+            "skip": (),  # regular expressions of variables to leave as they are (the head)
+        },
+        "head": "softmax",  # classification: softmax (one label) or sigmoid (several)
+        "inputs": {
+            "image_size": (224, 224),  # height, width
+            "resize": "centre_crop",  # evaluation and serving: stretch, letterbox, centre_crop
+            "short": 256,  # centre_crop: the short side before it
+            "crop": {"name": ""},  # * training window: random_resized_crop, or as in evaluation
+            "augment": (),  # dicts with a name and options, in order
+        },
+        "loss": {"name": ""},  # * default: cross_entropy or binary_cross_entropy, by head
+        "optimizer": {"name": "momentum"},  # *
+        "schedule": {  # *
+            "name": "cosine",
+            "learning_rate": 0.1,
+            "warmup_epochs": 0.0,
+            "scale_with_batch": 0,  # n: the rate is multiplied by batch_size / n; 0: it is not
+        },
+        "regularization": {"l1": 0.0, "l2": 0.0, "exclude": ("bias", "gamma", "beta", "alpha")},
+        "train": {
+            "batch_size": 32,  # global
+            "epochs": 90.0,
+            "steps": 0,  # instead of epochs
+            "precision": "auto",  # float32, bfloat16, auto (bfloat16 where the CPU has it)
+            "accumulate": 1,  # a step adds up the gradients of so many parts of its batch
+            "clip_norm": 0.0,  # of the global gradient; 0: none
+            "ema": 0.0,  # decay of the weights' moving average, 0: none
+            "steps_per_call": 10,
+            "log_every": 10,  # steps
+            "eval_every": 0,  # steps; 0: once an epoch
+            "checkpoint_every": 0,  # steps; 0: once an epoch
+            "keep": 2,  # latest checkpoints
+            "best": "",  # metric of the best checkpoint; default: the task's first
+            "deterministic": True,
+        },
+        "eval": {"batch_size": 0},  # 0: as in training
+    }
+
+
+def config(**changes: Any) -> ml_collections.ConfigDict:
+    """The defaults with `changes` laid over them; an unknown key is a UsageError.
+
+    changes: one keyword a section, such as model={"name": "resnet18", "activation": "gelu"}."""
+    return ml_collections.ConfigDict(_merge(defaults(), changes, "config"))
+
+
+def _merge(base: dict, changes: Mapping, path: str) -> dict:
+    merged = dict(base)
+    free = path.rsplit(".", 1)[-1] in FREE
+    for key, value in changes.items():
+        if key not in base and not free:
+            known = ", ".join(base)
+            raise errors.UsageError(
+                f"{path} has no key '{key}'{errors.suggestion(key, base)} (it has: {known})"
+            )
+        if isinstance(base.get(key), dict):
+            if not isinstance(value, Mapping):
+                raise errors.UsageError(f"{path}.{key} is a section, not {value!r}")
+            value = _merge(base[key], value, f"{path}.{key}")
+        elif key in base:
+            value = _typed(base[key], value, f"{path}.{key}")
+        merged[key] = value
+    return merged
+
+
+def _typed(default: Any, value: Any, path: str) -> Any:
+    """`value` in the type of `default`, or a UsageError."""
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(default, tuple) and isinstance(value, list):
+        return tuple(value)
+    if type(value) is not type(default):
+        raise errors.UsageError(
+            f"{path} must be {type(default).__name__}, not {type(value).__name__} ({value!r})"
+        )
+    return value
+
+
+def options(section: Mapping, *own: str) -> dict[str, Any]:
+    """What a * section holds beside its `own` keys, as a plain dict."""
+    section = section.to_dict() if hasattr(section, "to_dict") else dict(section)
+    return {key: value for key, value in section.items() if key not in own}
+
+
+def to_json(config: ml_collections.ConfigDict) -> str:
+    """The whole tree, readable and sorted."""
+    return json.dumps(config.to_dict(), indent=2, sort_keys=True) + "\n"
+
+
+def from_json(text: str, file: str = "config.json") -> ml_collections.ConfigDict:
+    """The inverse of `to_json`; DataError for broken JSON."""
+    try:
+        raw = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise errors.DataError(f"{file} is not JSON: {error}") from None
+    return config(**raw)

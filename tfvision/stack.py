@@ -1,0 +1,63 @@
+"""All that differs between the two stacks: Keras 3 on a current TensorFlow, and Keras 2.15."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+KERAS_3: bool = keras.__version__.startswith("3")
+
+
+def variable_path(variable: Any) -> str:
+    """ "layer/weight": Keras 3's `path`, Keras 2.15's `name` without ":0"."""
+    return str(getattr(variable, "path", variable.name)).split(":")[0]
+
+
+def raw(variable: Any) -> tf.Variable:
+    """The tf.Variable behind a Keras variable."""
+    return variable.value if KERAS_3 and not isinstance(variable, tf.Variable) else variable
+
+
+def addons() -> ModuleType | None:
+    """The tensorflow_addons module, or None where it is not installed or cannot work."""
+    if KERAS_3:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            import tensorflow_addons
+        except ImportError:
+            return None
+    return tensorflow_addons
+
+
+@contextlib.contextmanager
+def precision(policy: str) -> Iterator[None]:
+    """Layers made inside compute in `policy`: "float32" or "mixed_bfloat16"."""
+    module = keras.mixed_precision
+    if KERAS_3:
+        current, change = module.dtype_policy, module.set_dtype_policy
+    else:
+        current, change = module.global_policy, module.set_global_policy
+    before = current()
+    change(policy)
+    try:
+        yield
+    finally:
+        change(before)
+
+
+def cpu_has_bfloat16() -> bool:
+    """Does this machine's processor multiply bfloat16 (AMX or AVX-512)? False off Linux."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            flags = set(next((line for line in file if line.startswith("flags")), "").split())
+    except OSError:
+        return False
+    return bool(flags & {"amx_bf16", "avx512_bf16"})

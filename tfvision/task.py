@@ -1,0 +1,31 @@
+"""The contract between a problem and the Trainer, the evaluator and the exporter."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from tfvision.models.net import Net
+
+__all__ = ["Net", "Task"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """All that the Trainer, the evaluator and the exporter need to know of a problem.
+
+    fields: rows of the schema to decode.
+    prepare: (example, training) -> sample of fixed shape with "image" and "frame"; an example
+        that holds only an image is enough. A training example also has `seed` int64 [2].
+    build: () -> Net.
+    losses: (batch, outputs) -> {term: float32 scalar}, each divided by global counts.
+    predict: (outputs, frame) -> predictions in original-image pixels, float32 or integers.
+    metrics: () -> objects with reset / update(batch, predictions) / result, on host NumPy."""
+
+    name: str
+    fields: tuple[str, ...]
+    prepare: Callable
+    build: Callable[[], Net]
+    losses: Callable
+    predict: Callable
+    metrics: Callable[[], list]

@@ -1,0 +1,89 @@
+"""Classification: one label an image (softmax) or several (sigmoid).
+
+Axis letters: B batch, H, W, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from tfvision import config as configs
+from tfvision import errors, losses, metrics, models
+from tfvision.inputs import augment, decode
+from tfvision.ops import images, reduce
+from tfvision.task import Task
+
+RESIZES = {
+    "stretch": lambda image, size, inputs: images.stretch(image, size),
+    "letterbox": lambda image, size, inputs: images.letterbox(image, size),
+    "centre_crop": lambda image, size, inputs: images.centre_crop(image, size, short=inputs.short),
+}
+HEADS = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
+TOP = 5  # class ids and names in a reply
+
+
+def classification(config, class_names: Sequence[str]) -> Task:
+    """The task of a config with a `head`, for classes in id order.
+
+    Outputs: class_logits [B, K]. Predictions: scores [B, K], class_ids int32 [B, min(5, K)] by
+    falling score."""
+    loss_name = config.loss.name or errors.choose(HEADS, config.head, "head")
+    classes = len(class_names)
+    several = config.head == "sigmoid"
+    size = tuple(int(side) for side in config.inputs.image_size)
+    resize = errors.choose(RESIZES, config.inputs.resize, "resize")
+    loss = errors.choose(losses.LOSSES, loss_name, "loss")
+    loss_options = configs.options(config.loss, "name")
+
+    def labels(example):
+        ids = tf.cast(example["labels"], tf.int32)
+        if several:
+            return tf.reduce_max(tf.one_hot(tf.concat([ids, [-1]], axis=0), classes), axis=0)
+        tf.debugging.assert_equal(
+            tf.size(ids), 1, "an image has several labels; use --config.head=sigmoid"
+        )
+        return ids[0]
+
+    def prepare(example, training):
+        seed = example.get("seed")
+        window = augment.window(config.inputs.crop, seed) if training else None
+        pixels = decode.pixels(example, window)
+        if window is None:
+            image, frame = resize(pixels, size, config.inputs)
+        else:
+            image, frame = images.stretch(pixels, size)
+        if training:
+            image = augment.apply({"image": image}, seed, config.inputs.augment)["image"]
+        sample = {"image": tf.ensure_shape(image, (*size, 3)), "frame": frame}
+        if "labels" in example:
+            sample["labels"] = labels(example)
+        return sample
+
+    def build():
+        options = configs.options(config.model, "name")
+        return models.build(config.model.name, num_classes=classes, image_size=size, **options)
+
+    def task_losses(batch, outputs):
+        targets = batch["labels"]
+        if loss_name != "cross_entropy" and not several:
+            targets = tf.one_hot(targets, classes)
+        what = f"loss '{loss_name}'"
+        values = errors.call(loss, loss_options, what, outputs["class_logits"], targets)
+        return {"class": reduce.global_mean(values, batch["valid"])}
+
+    def predict(outputs, frame):
+        del frame  # labels have no place in the image
+        logits = tf.cast(outputs["class_logits"], tf.float32)
+        scores = tf.sigmoid(logits) if several else tf.nn.softmax(logits)
+        return {"scores": scores, "class_ids": tf.math.top_k(scores, min(TOP, classes)).indices}
+
+    def task_metrics():
+        if several:
+            return [metrics.MultiLabelReport(class_names)]
+        return [metrics.TopK((1, 5) if classes > 5 else (1,)), metrics.ClassReport(class_names)]
+
+    return Task(
+        "classification", ("image", "labels"), prepare, build, task_losses, predict, task_metrics
+    )
