@@ -1,0 +1,120 @@
+"""A saved model against the answers of the model it was made from, in a process of its own.
+
+    python -m tfvision.serving.check DIR SAMPLES.npz
+
+SAMPLES.npz holds `sample/<i>`, the bytes of image i as uint8 [N]; `answer/<output>`, what the
+training-side model says [B, ...]; and `tolerance` = rtol, atol. Prints one line of JSON a
+compared output and ends with 1 on the first difference that is too large.
+
+Axis letters: B samples, K classes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+
+def compare(
+    answers: Mapping[str, np.ndarray],
+    expected: Mapping[str, np.ndarray],
+    *,
+    rtol: float,
+    atol: float,
+    what: str,
+) -> list[dict]:
+    """One row a name of `expected`: {signature, output, shape, largest_difference}.
+
+    Numbers must agree within atol + rtol * |expected|. Ids by rank may change places where
+    their scores agree so far. Raises ValueError that names the output and the difference."""
+    rows = []
+    for name, wanted in expected.items():
+        if name not in answers:
+            raise ValueError(f"{what} has no output '{name}' (it has: {', '.join(answers)})")
+        found = np.asarray(answers[name])
+        if found.shape != wanted.shape:
+            raise ValueError(f"{what}: '{name}' is {found.shape}, expected {wanted.shape}")
+        if name == "class_ids" and _ranks(expected):
+            scores = expected["scores"]
+            found, wanted = (np.take_along_axis(scores, ids, 1) for ids in (found, wanted))
+        found, wanted = found.astype(np.float64), wanted.astype(np.float64)
+        difference = np.abs(found - wanted)
+        allowed = atol + rtol * np.abs(wanted)
+        if not (difference <= allowed).all():  # NaN is not either
+            raise ValueError(
+                f"{what}: '{name}' differs by up to {difference.max():.3g}"
+                f" (allowed: {atol:g} + {rtol:g} of the value)"
+            )
+        largest = float(difference.max()) if difference.size else 0.0
+        shape = list(np.shape(answers[name]))
+        rows.append(
+            {"signature": what, "output": name, "shape": shape, "largest_difference": largest}
+        )
+    return rows
+
+
+def _ranks(expected: Mapping[str, np.ndarray]) -> bool:
+    """Are class_ids [B, n] an order of scores [B, K]? Detections have as many of both."""
+    return "boxes" not in expected and "scores" in expected and expected["scores"].ndim == 2
+
+
+def run(folder: str, samples: str) -> list[dict]:
+    """Loads the SavedModel in `folder` and compares every signature; returns the rows.
+
+    Raises ValueError on the first mismatch."""
+    import tensorflow as tf
+
+    from tfvision.inputs import decode
+    from tfvision.records import example
+    from tfvision.serving import module
+
+    with np.load(samples) as file:
+        arrays = {key: file[key] for key in file.files}
+    rtol, atol = arrays["tolerance"]
+    expected = {k.split("/", 1)[1]: v for k, v in arrays.items() if k.startswith("answer/")}
+    count = sum(key.startswith("sample/") for key in arrays)
+    images = [arrays[f"sample/{i}"].tobytes() for i in range(count)]
+    signatures = tf.saved_model.load(folder).signatures
+    limits = {"rtol": rtol, "atol": atol}
+
+    def answers(name, **inputs):
+        return {k: v.numpy() for k, v in signatures[name](**inputs).items()}
+
+    # All sizes in one batch, then each alone, as a warm-up or a first request comes.
+    found = answers(module.DEFAULT, image_bytes=tf.constant(images))
+    rows = compare(found, expected, what=module.DEFAULT, **limits)
+    for i, image in enumerate(images):
+        one = {name: value[i : i + 1] for name, value in expected.items()}
+        found = answers(module.DEFAULT, image_bytes=tf.constant([image]))
+        compare(found, one, what=f"{module.DEFAULT}, sample {i} alone", **limits)
+        pixels = decode.pixels({"encoded": tf.constant(image)})[tf.newaxis]
+        found = answers(module.IMAGE, image=pixels)
+        alone = compare(found, one, what=f"{module.IMAGE}, sample {i}", **limits)
+        rows += [{**row, "signature": module.IMAGE} for row in alone] if i == 0 else []
+    if module.CLASSIFY in signatures:
+        records = [example.serialize({module.ENCODED_KEY: ("string", [i])}) for i in images]
+        found = answers(module.CLASSIFY, inputs=tf.constant(records))
+        wanted = {"scores": expected["scores"]}
+        rows += compare(found, wanted, what=module.CLASSIFY, **limits)
+    return rows
+
+
+def main(argv: Sequence[str]) -> int:
+    """The process: prints rows as JSON, the mismatch on the error stream."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        rows = run(argv[1], argv[2])
+    except ValueError as error:
+        print(f"mismatch: {error}", file=sys.stderr)
+        return 1
+    for row in rows:
+        print(json.dumps(row))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

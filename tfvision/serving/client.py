@@ -1,0 +1,132 @@
+"""An exported model in this process: image files, bytes or arrays in, NumPy out.
+
+Axis letters: B batch, H, W, K classes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfvision import errors
+from tfvision.records import images
+from tfvision.serving import module, versions
+
+Image = bytes | np.ndarray | str | os.PathLike
+BATCH = 16
+
+
+def load(path: str) -> Model:
+    """BASE -> its highest version; BASE/N -> that one. Raises DataError where there is none."""
+    return Model(versions.find(os.fspath(path)))
+
+
+class Model:
+    """An exported model.
+
+    folder: BASE/N. name: BASE's own name. version: N, 0 for a folder without a number.
+    class_names: in id order. card: model_card.json, {} if it has none."""
+
+    def __init__(self, folder: str):
+        self.folder = folder
+        base, leaf = os.path.split(os.path.abspath(folder))
+        numbered = leaf.isascii() and leaf.isdigit()
+        self.version = int(leaf) if numbered else 0
+        self.name = os.path.basename(base) if numbered else leaf
+        self.class_names = _labels(folder)
+        self.card = _card(folder)
+        try:
+            self._model = tf.saved_model.load(folder)
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            reason = str(error).split("\n")[0]
+            raise errors.DataError(f"{folder} cannot be loaded: {reason}") from error
+        self.signatures: Mapping[str, Any] = self._model.signatures
+        if module.DEFAULT not in self.signatures:
+            raise errors.DataError(f"{folder} has no signature '{module.DEFAULT}'")
+
+    def run(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Calls one signature with arrays; strings come and go as bytes."""
+        found = self.signatures[signature](**{k: tf.constant(v) for k, v in inputs.items()})
+        return {name: value.numpy() for name, value in found.items()}
+
+    def predict(self, items: Iterable[Image]) -> list[dict[str, np.ndarray]]:
+        """Predictions for each image, in order, in batches of at most BATCH.
+
+        items: encoded bytes, paths, or uint8 RGB arrays [H, W, 3], mixed as you like. An
+        answer holds the task's predictions without the batch dimension, and strings as str:
+        a classifier's are scores [K], class_ids and class_names [min(5, K)] by falling score.
+
+        Raises DataError that names the path or the index of what is no image."""
+        if isinstance(items, (bytes, str, os.PathLike, np.ndarray)):
+            raise errors.UsageError("predict takes a list of images; put this one in a list")
+        groups: dict[tuple, list] = {}
+        for index, item in enumerate(items):
+            value = ready(item, index)
+            key = ("bytes",) if isinstance(value, bytes) else value.shape
+            groups.setdefault(key, []).append((index, value))
+        answers = {}
+        for key, group in groups.items():
+            for start in range(0, len(group), BATCH):
+                indices, values = zip(*group[start : start + BATCH], strict=True)
+                if key == ("bytes",):
+                    found = self.run(module.DEFAULT, {"image_bytes": np.array(values, object)})
+                else:
+                    found = self.run(module.IMAGE, {"image": np.stack(values)})
+                answers |= zip(indices, _split(found, len(values)), strict=True)
+        return [answers[index] for index in sorted(answers)]
+
+
+def ready(item: Image, index: int = 0) -> bytes | np.ndarray:
+    """One image as the graph takes it: bytes that TensorFlow decodes, or uint8 [H, W, 3].
+
+    Raises DataError that names the path, or "image <index>"."""
+    name = f"image {index}"
+    if isinstance(item, (str, os.PathLike)):
+        name = os.fspath(item)
+        try:
+            with open(item, "rb") as file:
+                item = file.read()
+        except OSError as error:
+            raise errors.DataError(f"{name}: {error.strerror or error}") from error
+    if isinstance(item, (bytes, bytearray, memoryview)):
+        return images.normalise(bytes(item), name).data
+    array = np.asarray(item)
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
+        raise errors.DataError(
+            f"{name} is {array.dtype} {array.shape}; an array is uint8 [height, width, 3], RGB"
+        )
+    return array
+
+
+def _split(found: Mapping[str, np.ndarray], count: int) -> list[dict[str, np.ndarray]]:
+    texts = {k: _text(v) if v.dtype == object else v for k, v in found.items()}
+    return [{name: value[i] for name, value in texts.items()} for i in range(count)]
+
+
+def _text(values: np.ndarray) -> np.ndarray:
+    flat = [value.decode("utf-8", "replace") for value in values.ravel()]
+    return np.array(flat, np.str_).reshape(values.shape)
+
+
+def _labels(folder: str) -> tuple[str, ...]:
+    path = os.path.join(folder, versions.LABELS)
+    if not os.path.isfile(path):
+        return ()
+    with open(path, encoding="utf-8", newline="\n") as file:
+        return tuple(file.read().removesuffix("\n").split("\n"))
+
+
+def _card(folder: str) -> dict:
+    path = os.path.join(folder, "model_card.json")
+    if not os.path.isfile(path):
+        return {}
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except ValueError as error:
+        raise errors.DataError(f"{path} is not JSON: {error}") from None
