@@ -167,7 +167,6 @@ def _check_size(image: pillow.Image, name: str) -> None:
 
 
 def _decode(data: bytes, image: pillow.Image, kind: str, bake: bool) -> Image:
-    width, height = image.size
     if kind == "jpeg":
         turned = orientation(data)
         image.load()
@@ -178,14 +177,14 @@ def _decode(data: bytes, image: pillow.Image, kind: str, bake: bool) -> Image:
         image.load()
         if kind == "png":
             _check_chunks(data)
-    stored = (height, width)
-    size = stored[::-1] if turned >= 5 else stored
+    pending = 1 if kind == "tiff" else turned  # Pillow turns TIFF itself, when it loads
+    size = (image.width, image.height) if pending >= 5 else (image.height, image.width)
     if plain and not (bake and turned > 1):
         return Image(data, kind, *size, turned, kept=True)
     target = "jpeg" if plain and kind == "jpeg" else "png"
     image = _eight_bit(image)
-    if image.size == (width, height) and turned > 1:
-        image = pillow.fromarray(np.ascontiguousarray(upright(np.asarray(image), turned)))
+    if pending > 1:
+        image = pillow.fromarray(np.ascontiguousarray(upright(np.asarray(image), pending)))
     buffer = io.BytesIO()
     options = {"quality": _BAKED_QUALITY, "subsampling": 0} if target == "jpeg" else {}
     image.save(buffer, target, **options)
