@@ -94,6 +94,14 @@ def test_jpeg_keeps_its_bytes(mode, progressive):
     assert images.normalise(data).data == data
 
 
+def test_a_jpeg_without_end_marker_is_rewritten_or_refused():
+    data = _encode(PIXELS, "jpeg")
+    assert data.endswith(b"\xff\xd9")
+    image = images.normalise(data[:-2] + b"xx" * 50)
+    assert (image.kept, image.format) == (False, "png")
+    np.testing.assert_array_equal(_decode(image), np.asarray(Image.open(io.BytesIO(data))))
+
+
 def test_alpha_is_composited_on_white():
     pixels = np.array([[[10, 20, 30, 255], [10, 20, 30, 0]]], np.uint8)
     np.testing.assert_array_equal(

@@ -147,6 +147,17 @@ def test_an_unreadable_image_leaves_nothing_half_written(animals, tmp_path, work
     assert bad.read_bytes() == b"no image"
 
 
+def test_other_category_ids_are_refused(animals, tmp_path):
+    for split, ids in (("train", [1, 2]), ("val", [0, 1])):
+        source = sources.folder.read(str(animals), split=split)
+        source.category_ids = ids
+        if split == "train":
+            writer.write(source, str(tmp_path / "out"), writer.Options(split=split))
+    assert dataset.read(tmp_path / "out").category_ids == (1, 2)
+    with pytest.raises(errors.DataError, match=r"category ids differ: .*\(1, 2\).*\(0, 1\)"):
+        writer.write(source, str(tmp_path / "out"), writer.Options(split="val"))
+
+
 def test_strict_makes_every_finding_an_error(animals, tmp_path):
     (animals / "train" / "dog" / "notes.txt").write_text("x")
     with pytest.raises(errors.DataError, match=r"dog/notes.txt: skipped, not an image \(--strict"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -31,6 +32,8 @@ _ORIENTATION_TAG = 0x0112
 # Start-of-frame markers of baseline, extended and progressive JPEG with Huffman codes; TensorFlow
 # decodes these and not the arithmetic, lossless or hierarchical ones.
 _PLAIN_FRAMES = (0xC0, 0xC1, 0xC2)
+_COMPONENTS = (b"\x01", b"\x03", b"\x04")  # grey, YCbCr or RGB, CMYK
+_MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # no stuffing, restart or filling
 _BAKED_QUALITY = 95
 
 
@@ -200,17 +203,23 @@ def _other_orientation(image: pillow.Image) -> int:
 
 
 def _is_plain_jpeg(data: bytes) -> bool:
-    at = 2
-    while at + 4 <= len(data):
-        if data[at] != 0xFF:
-            return False
+    """Whether TensorFlow decodes it: a common frame, and segments up to an end marker, without
+    which Pillow is content and TensorFlow is not."""
+    at, plain = 2, False
+    while at + 2 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
-        if marker == 0xFF:  # fill byte
+        if marker == 0xD9:  # end of image
+            return plain
+        if marker == 0xFF:  # a marker may be filled up with any number of these
             at += 1
-        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return marker in _PLAIN_FRAMES and data[at + 4] == 8 and data[at + 9] in (1, 3, 4)
-        else:
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+            continue
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            head = data[at + 4 : at + 10]
+            plain = marker in _PLAIN_FRAMES and head[:1] == b"\x08" and head[5:] in _COMPONENTS
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == 0xDA:  # what follows is coded pixels up to the next true marker
+            found = _MARKER_IN_SCAN.search(data, at)
+            at = found.start() if found else len(data)
     return False
 
 

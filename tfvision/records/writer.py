@@ -6,78 +6,24 @@ on the data, the seed and the number of shards, never on the number of workers.
 
 from __future__ import annotations
 
-import collections
 import contextlib
-import dataclasses
 import functools
 import hashlib
+import itertools
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from tfvision import errors, schema
-from tfvision.records import aside, dataset, encode, images, workers
+from tfvision.records import aside, dataset, encode, images, merge, workers
+from tfvision.records.options import Options, Report, Source
+
+__all__ = ["Options", "Report", "Source", "write"]
 
 SHARD_BYTES = 128 << 20
-# dataset.json lists this many findings of a split; its counts are of all.
-MAX_LISTED = 10_000
-
-
-class Source(Protocol):
-    """What the writer needs to know of a source (tfvision.sources.Source has it)."""
-
-    class_names: list[str]
-    groups: tuple[str, ...]
-    samples: list[schema.Sample]
-    findings: list[schema.Finding]
-    category_ids: list[int] | None
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """How to write. shards: None for about SHARD_BYTES each. name: None for the folder's.
-
-    seed: of the order. skip_unreadable: leave out images that cannot be decoded, instead of
-    stopping. strict: any finding is an error. arguments: for dataset.json, as the user gave
-    them."""
-
-    split: str = "train"
-    name: str | None = None
-    shards: int | None = None
-    workers: int = 1
-    seed: int = 0
-    bake_orientation: bool = False
-    skip_unreadable: bool = False
-    strict: bool = False
-    arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass
-class Report:
-    """What was done. counts: {(kind, reason): findings}. listed: the first MAX_LISTED of them."""
-
-    name: str
-    images: int = 0
-    objects: int = 0
-    max_objects: int = 0
-    counts: collections.Counter = dataclasses.field(default_factory=collections.Counter)
-    listed: list[schema.Finding] = dataclasses.field(default_factory=list)
-    shards: list[dataset.Shard] = dataclasses.field(default_factory=list)
-
-    def add(self, findings: Sequence[schema.Finding], strict: bool) -> None:
-        """Counts findings; with `strict` the first one is a DataError."""
-        for finding in findings:
-            if strict:
-                detail = f": {finding.detail}" if finding.detail else ""
-                raise errors.DataError(
-                    f"{finding.file}: {finding.kind}, {finding.reason}{detail} (--strict)"
-                )
-            self.counts[finding.kind, finding.reason] += 1
-            if len(self.listed) < MAX_LISTED:
-                self.listed.append(finding)
 
 
 def write(source: Source, output: str, options: Options) -> Report:
@@ -88,7 +34,7 @@ def write(source: Source, output: str, options: Options) -> Report:
     UsageError for a wrong option."""
     _check_options(source, options)
     with aside.folder(output) as folder:
-        before = _existing(source, output, options)
+        before = merge.existing(source, output, options)
         default = os.path.basename(os.path.abspath(output))
         report = Report(options.name or (before["name"] if before else default))
         report.add(source.findings, options.strict)
@@ -96,8 +42,8 @@ def write(source: Source, output: str, options: Options) -> Report:
         if report.images == 0:
             first = f"; first: {report.listed[0].reason}" if report.listed else ""
             raise errors.DataError(f"there is no image to write ({_count(report)} left out{first})")
-        raw = _merged(source, before, options, report)
-        replaced = _files(before, options.split) - {shard.file for shard in report.shards}
+        raw = merge.merged(source, before, options, report)
+        replaced = merge.files(before, options.split) - {shard.file for shard in report.shards}
         for shard in report.shards:
             os.replace(os.path.join(folder, shard.file), os.path.join(output, shard.file))
         dataset.write(output, raw)
@@ -122,79 +68,6 @@ def _check_options(source: Source, options: Options) -> None:
             f"shards is {options.shards}; it must be from 1 to the number of images"
             f" ({len(source.samples)})"
         )
-
-
-def _existing(source: Source, output: str, options: Options) -> dict[str, Any] | None:
-    """dataset.json of the folder, if there is one that this split can join."""
-    if not os.path.exists(os.path.join(output, dataset.FILE)):
-        return None
-    raw = dataset.load(output)
-    if set(raw["splits"]) <= {options.split}:  # nothing else is there: all of it is replaced
-        return raw
-    names = list(raw["class_names"])
-    if names != list(source.class_names):
-        raise errors.DataError(
-            f"class names differ: {output} has {_list(names)}, this split has"
-            f" {_list(source.class_names)}; choose another output or convert all splits again"
-        )
-    if options.name and options.name != raw["name"]:
-        raise errors.DataError(
-            f"{output} holds the data set '{raw['name']}', not '{options.name}';"
-            " choose another output or drop --name"
-        )
-    return raw
-
-
-def _list(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-    return f"{len(names)} ({shown})"
-
-
-def _files(raw: dict[str, Any] | None, split: str) -> set[str]:
-    entry = raw["splits"].get(split) if raw else None
-    return {os.path.basename(shard["file"]) for shard in entry["shards"]} if entry else set()
-
-
-def _merged(
-    source: Source, before: dict[str, Any] | None, options: Options, report: Report
-) -> dict[str, Any]:
-    """The new content of dataset.json."""
-    counts = [
-        {"kind": kind, "reason": reason, "count": count}
-        for (kind, reason), count in sorted(report.counts.items())
-    ]
-    splits = dict(before["splits"]) if before else {}
-    splits[options.split] = {
-        "records": report.images,
-        "objects": report.objects,
-        "max_objects": report.max_objects,
-        "groups": list(source.groups),
-        "shards": [dataclasses.asdict(shard) for shard in report.shards],
-        "findings": {
-            "counts": counts,
-            "listed": [dataclasses.asdict(finding) for finding in report.listed],
-        },
-        "arguments": options.arguments,
-    }
-    shared = [g for g in schema.GROUPS if all(g in split["groups"] for split in splits.values())]
-    return {
-        "version": dataset.VERSION,
-        "name": report.name,
-        "converter": _version(),
-        "class_names": list(source.class_names),
-        "category_ids": None if source.category_ids is None else list(source.category_ids),
-        "groups": shared,
-        "splits": splits,
-    }
-
-
-def _version() -> str:
-    import importlib.metadata
-
-    try:
-        return f"tfvision {importlib.metadata.version('tfvision')}"
-    except importlib.metadata.PackageNotFoundError:
-        return "tfvision"
 
 
 def _write_shards(source: Source, folder: str, options: Options, report: Report) -> None:
@@ -235,19 +108,21 @@ def _write_shard(
     import tensorflow as tf
 
     records = 0
-    with tf.io.TFRecordWriter(path) as writer:
-        for _ in range(size):
-            result = next(results)
-            advance()
-            if isinstance(result, schema.Finding):
-                report.add([result], options.strict)
-                continue
-            report.add(result.findings, options.strict)
-            writer.write(result.record)
-            records += 1
-            report.images += 1
-            report.objects += result.objects
-            report.max_objects = max(report.max_objects, result.objects)
+    try:
+        with tf.io.TFRecordWriter(path) as writer:
+            for result in itertools.islice(results, size):
+                advance()
+                if isinstance(result, schema.Finding):
+                    report.add([result], options.strict)
+                    continue
+                report.add(result.findings, options.strict)
+                writer.write(result.record)
+                records += 1
+                report.images += 1
+                report.objects += result.objects
+                report.max_objects = max(report.max_objects, result.objects)
+    except tf.errors.OpError as error:  # such as a full disk
+        raise errors.DataError(f"{path} cannot be written: {error.message}") from error
     return records
 
 

@@ -1,0 +1,96 @@
+"""A new split and the dataset.json that is there already -> the new dataset.json."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from tfvision import errors, schema
+from tfvision.records import dataset
+from tfvision.records.options import Options, Report, Source
+
+
+def existing(source: Source, output: str, options: Options) -> dict[str, Any] | None:
+    """dataset.json of the folder, if there is one that this split can join.
+
+    Raises DataError where class names, COCO's category ids or the data set's name differ."""
+    if not os.path.exists(os.path.join(output, dataset.FILE)):
+        return None
+    raw = dataset.load(output)
+    if set(raw["splits"]) <= {options.split}:  # nothing else is there: all of it is replaced
+        return raw
+    names, new = list(raw["class_names"]), list(source.class_names)
+    if names != new:
+        odd = sorted(set(names) ^ set(new))
+        raise errors.DataError(
+            f"class names differ: {output} has {_list(names)}, this split has {_list(new)}"
+            f"{'; only in one: ' + ', '.join(odd[:5]) if odd else ''};"
+            " choose another output or convert all splits again"
+        )
+    if None not in (raw["category_ids"], source.category_ids) and (
+        raw["category_ids"] != source.category_ids
+    ):
+        raise errors.DataError(
+            f"category ids differ: {output} has {_list(raw['category_ids'])}, this split has"
+            f" {_list(source.category_ids)}; choose another output or convert all splits again"
+        )
+    if options.name and options.name != raw["name"]:
+        raise errors.DataError(
+            f"{output} holds the data set '{raw['name']}', not '{options.name}';"
+            " choose another output or drop --name"
+        )
+    return raw
+
+
+def _list(names: Sequence[Any]) -> str:
+    shown = ", ".join(str(name) for name in names[:5]) + (", ..." if len(names) > 5 else "")
+    return f"{len(names)} ({shown})"
+
+
+def files(raw: dict[str, Any] | None, split: str) -> set[str]:
+    """Names of the shards that a split has in an earlier dataset.json."""
+    entry = raw["splits"].get(split) if raw else None
+    return {os.path.basename(shard["file"]) for shard in entry["shards"]} if entry else set()
+
+
+def merged(
+    source: Source, before: dict[str, Any] | None, options: Options, report: Report
+) -> dict[str, Any]:
+    """The new content of dataset.json."""
+    counts = [
+        {"kind": kind, "reason": reason, "count": count}
+        for (kind, reason), count in sorted(report.counts.items())
+    ]
+    splits = dict(before["splits"]) if before else {}
+    splits[options.split] = {
+        "records": report.images,
+        "objects": report.objects,
+        "max_objects": report.max_objects,
+        "groups": list(source.groups),
+        "shards": [dataclasses.asdict(shard) for shard in report.shards],
+        "findings": {
+            "counts": counts,
+            "listed": [dataclasses.asdict(finding) for finding in report.listed],
+        },
+        "arguments": options.arguments,
+    }
+    shared = [g for g in schema.GROUPS if all(g in split["groups"] for split in splits.values())]
+    return {
+        "version": dataset.VERSION,
+        "name": report.name,
+        "converter": _version(),
+        "class_names": list(source.class_names),
+        "category_ids": None if source.category_ids is None else list(source.category_ids),
+        "groups": shared,
+        "splits": splits,
+    }
+
+
+def _version() -> str:
+    try:
+        return f"tfvision {importlib.metadata.version('tfvision')}"
+    except importlib.metadata.PackageNotFoundError:
+        return "tfvision"
