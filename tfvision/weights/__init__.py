@@ -1,0 +1,40 @@
+"""Weights from files into networks.
+
+`SOURCES` names the conventions: "tfvision" (ours, see `native`) and "torchvision" (state dicts).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tfvision import errors
+from tfvision.models.net import Net
+from tfvision.weights import native, readers, torchvision
+
+SOURCES = {"torchvision": torchvision.fill, "tfvision": native.fill}
+
+
+def load(
+    net: Net,
+    weights: str | os.PathLike | Mapping[str, np.ndarray],
+    source: str = "torchvision",
+    skip: Sequence[str] = (),
+) -> int:
+    """Fills `net` from a weight file, or from arrays by name; returns how many values it set.
+
+    source: a key of SOURCES, the convention of the names. skip: regular expressions, searched
+    in "layer/variable", of variables that stay as they are. All or nothing is assigned. Raises
+    UsageError for an unknown source and DataError for a file that is broken or does not fit."""
+    fill = errors.choose(SOURCES, source, "source of weights")
+    if isinstance(weights, Mapping):
+        return fill(net, weights, skip=skip)
+    try:
+        return fill(net, readers.read(weights), skip=skip)
+    except errors.DataError as error:
+        path = os.fspath(weights)
+        if path in str(error):
+            raise
+        raise errors.DataError(f"{path}: {error}") from error

@@ -1,0 +1,50 @@
+"""State dicts of torch modules -> a net whose layers carry the modules' paths.
+
+Module "layer1.0.conv1" is our layer "layer1.0.conv1". Its axes are turned: a convolution's
+[out, in, h, w] into [h, w, in, out], a dense layer's [out, in] into [in, out]."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tfvision import errors
+from tfvision.models.net import Net
+from tfvision.weights import native
+
+_COUNTER = "num_batches_tracked"  # how many batches the moving statistics have met
+# torch's parameter -> the variables that it may be here; the net's layer decides
+_VARIABLES = {
+    "weight": ("kernel", "gamma", "alpha"),
+    "bias": ("bias", "beta"),
+    "running_mean": ("moving_mean",),
+    "running_var": ("moving_variance",),
+}
+
+
+def fill(net: Net, state: Mapping[str, np.ndarray], *, skip: Sequence[str] = ()) -> int:
+    """Assigns every variable from a state dict; returns the number of values assigned.
+
+    skip: regular expressions, searched in our "layer/variable", of variables that stay as they
+    are. Raises DataError if the two do not agree, and then changes nothing."""
+    names = native.named(net)
+    entries: dict[str, tuple[str, np.ndarray]] = {}
+    for source, array in state.items():
+        layer, _, leaf = source.rpartition(".")
+        if leaf == _COUNTER:
+            continue
+        choices = [f"{layer}/{variable}" for variable in _VARIABLES.get(leaf, ())]
+        # An entry that the net has no place for keeps its own name, and is told as unused.
+        name = next((choice for choice in choices if choice in names), source)
+        if name in entries:
+            raise errors.DataError(f"'{entries[name][0]}' and '{source}' are both {name}")
+        entries[name] = (source, _turned(np.asarray(array)))
+    return native.assign(net, entries, skip=skip)
+
+
+def _turned(array: np.ndarray) -> np.ndarray:
+    """torch's axis order -> ours."""
+    if array.ndim == 4:
+        return array.transpose(2, 3, 1, 0)
+    return array.transpose() if array.ndim == 2 else array
