@@ -73,7 +73,8 @@ def fill(net: Net, mapping: Mapping[str, np.ndarray], *, skip: Sequence[str] = (
     """Assigns every variable from `mapping`; returns the number of values assigned.
 
     skip: regular expressions, searched in "layer/variable", of variables that stay as they
-    are. Raises DataError if the two do not agree, and then changes nothing."""
+    are and of entries that are not wanted. Raises DataError if the two do not agree, and then
+    changes nothing."""
     return assign(net, {name: (name, array) for name, array in mapping.items()}, skip=skip)
 
 
@@ -93,7 +94,7 @@ def skipped(names: Sequence[str], skip: Sequence[str]) -> set[str]:
             ) from None
         if not hits:
             raise errors.UsageError(
-                f"skip: '{pattern}' is found in no variable of the model"
+                f"skip: '{pattern}' is found in no variable of the model or the file"
                 f" (the last ones are {', '.join(list(names)[-2:])})"
             )
         out |= hits
@@ -107,9 +108,9 @@ def assign(
 
     entries: "layer/variable" -> (name in the file, array in our axis order)."""
     variables = named(net)
-    left = skipped(list(variables), skip)
+    left = skipped([*(n for n in entries if n not in variables), *variables], skip)
     wanted = {name: v for name, v in variables.items() if name not in left}
-    unused = [entries[n][0] for n in entries if n not in variables]
+    unused = [entries[n][0] for n in entries if n not in variables and n not in left]
     unfilled = [name for name in wanted if name not in entries]
     wrong, values = [], {}
     for name, variable in wanted.items():

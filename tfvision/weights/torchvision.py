@@ -27,7 +27,9 @@ def fill(net: Net, state: Mapping[str, np.ndarray], *, skip: Sequence[str] = ())
     """Assigns every variable from a state dict; returns the number of values assigned.
 
     skip: regular expressions, searched in our "layer/variable", of variables that stay as they
-    are. Raises DataError if the two do not agree, and then changes nothing."""
+    are; entries of the file that have no place in the net are matched as "layer/parameter"
+    ("fc/weight"), and dropped. Raises DataError if the two do not agree, and then changes
+    nothing."""
     names = native.named(net)
     entries: dict[str, tuple[str, np.ndarray]] = {}
     for source, array in state.items():
@@ -35,8 +37,8 @@ def fill(net: Net, state: Mapping[str, np.ndarray], *, skip: Sequence[str] = ())
         if leaf == _COUNTER:
             continue
         choices = [f"{layer}/{variable}" for variable in _VARIABLES.get(leaf, ())]
-        # An entry that the net has no place for keeps its own name, and is told as unused.
-        name = next((choice for choice in choices if choice in names), source)
+        # An entry that the net has no place for is told as unused, unless `skip` names it.
+        name = next((choice for choice in choices if choice in names), f"{layer}/{leaf}")
         if name in entries:
             raise errors.DataError(f"'{entries[name][0]}' and '{source}' are both {name}")
         entries[name] = (source, _turned(np.asarray(array)))

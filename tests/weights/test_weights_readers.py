@@ -1,0 +1,298 @@
+"""Weight files by hand: PyTorch's two layouts, safetensors and npz, whole and broken."""
+
+import io
+import json
+import pickle
+import struct
+import sys
+import types
+import zipfile
+
+import numpy as np
+import pytest
+
+from tfvision import errors
+from tfvision.weights import readers
+
+TWELVE = np.arange(12, dtype=np.float32)  # the elements of the storage below
+
+
+class _Named:
+    """Pickles as the global `module.name`, which need not exist here."""
+
+    def __init__(self, module, name):
+        self.module, self.name = module, name
+
+
+class _Call:
+    """Pickles as the call function(*arguments)."""
+
+    def __init__(self, function, *arguments):
+        self.function, self.arguments = function, arguments
+
+
+class _Storage:
+    def __init__(self, kind, key, count, view=()):
+        self.pid = ("storage", _Named("torch", kind), key, "cpu", count, *view)
+
+
+class _Pickler(pickle._Pickler):
+    """torch's pickles, without torch: persistent ids for storages, globals by name alone."""
+
+    def persistent_id(self, obj):
+        return obj.pid if isinstance(obj, _Storage) else None
+
+    def save(self, obj, save_persistent_id=True):
+        if isinstance(obj, _Named):
+            self.write(f"c{obj.module}\n{obj.name}\n".encode())
+        elif isinstance(obj, _Call):
+            self.save(obj.function)
+            self.save(obj.arguments)
+            self.write(pickle.REDUCE)
+        else:
+            super().save(obj, save_persistent_id)
+
+
+def _pickled(obj):
+    file = io.BytesIO()
+    _Pickler(file, 2).dump(obj)
+    return file.getvalue()
+
+
+def _tensor(shape, strides, *, offset=0, kind="FloatStorage", key="0", count=12, view=()):
+    rebuild = _Named("torch._utils", "_rebuild_tensor_v2")
+    storage = _Storage(kind, key, count, view)
+    return _Call(rebuild, storage, offset, shape, strides, False, {})
+
+
+def _zip(path, content, storages, byteorder=b"little"):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", _pickled(content))
+        archive.writestr("archive/byteorder", byteorder)
+        for key, data in storages.items():
+            archive.writestr(f"archive/data/{key}", data)
+        archive.writestr("archive/version", b"3\n")
+    return path
+
+
+def _legacy(path, content, storages, little=True):
+    system = {"protocol_version": 1001, "little_endian": little, "type_sizes": {}}
+    parts = [0x1950A86A20F9469CFC6C, 1001, system, content, list(storages)]
+    data = b"".join(struct.pack("<q", a.size) + a.tobytes() for a in storages.values())
+    path.write_bytes(b"".join(map(_pickled, parts)) + data)
+    return path
+
+
+def _says(path, *words):
+    with pytest.raises(errors.DataError) as caught:
+        readers.read(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in (str(path), *words):
+        assert word in message
+
+
+def test_strides_and_offset_of_a_zip_checkpoint_are_honoured(tmp_path):
+    content = {
+        "whole": _tensor((3, 4), (4, 1)),
+        "turned": _tensor((4, 3), (1, 4)),
+        "column": _tensor((3,), (4,), offset=1),
+        "number": _tensor((), (), offset=5),
+        "none": _tensor((0, 4), (4, 1)),
+    }
+    arrays = readers.read(_zip(tmp_path / "a.pth", content, {"0": TWELVE.tobytes()}))
+    np.testing.assert_array_equal(arrays["whole"], TWELVE.reshape(3, 4))
+    np.testing.assert_array_equal(arrays["turned"], TWELVE.reshape(3, 4).T)
+    np.testing.assert_array_equal(arrays["column"], [1, 5, 9])
+    assert arrays["number"].shape == ()
+    assert arrays["number"] == 5
+    assert arrays["none"].shape == (0, 4)
+
+
+def test_a_legacy_checkpoint_reads_its_storages_in_the_order_of_its_keys(tmp_path):
+    content = {
+        "late": _tensor((2,), (1,), key="b", count=2, kind="LongStorage"),
+        "turned": _tensor((4, 3), (1, 4), key="a", view=(None,)),
+        "view": _tensor((2,), (1,), key="a", view=(("v", 4, 2),), offset=0),
+    }
+    storages = {"a": TWELVE, "b": np.array([7, -8], np.int64)}
+    arrays = readers.read(_legacy(tmp_path / "a.pt", content, storages))
+    np.testing.assert_array_equal(arrays["late"], [7, -8])
+    np.testing.assert_array_equal(arrays["turned"], TWELVE.reshape(3, 4).T)
+
+
+def test_the_view_of_an_old_storage_starts_where_it_says(tmp_path):
+    content = {"view": _tensor((2,), (1,), count=12, view=(("v", 4, 2),))}
+    path = _legacy(tmp_path / "a.pt", content, {"0": TWELVE})
+    np.testing.assert_array_equal(readers.read(path)["view"], [4, 5])
+
+
+def test_bfloat16_and_float16_of_a_checkpoint_become_float32(tmp_path):
+    # 1.5 is 0x3FC00000 as float32, so 0x3FC0 as bfloat16; -2 is 0xC000.
+    content = {
+        "brain": _tensor((2,), (1,), kind="BFloat16Storage", key="0", count=2),
+        "half": _tensor((2,), (1,), kind="HalfStorage", key="1", count=2),
+    }
+    storages = {
+        "0": struct.pack("<2H", 0x3FC0, 0xC000),
+        "1": np.array([1.5, -2], np.float16).tobytes(),
+    }
+    arrays = readers.read(_zip(tmp_path / "a.pth", content, storages))
+    for name in ("brain", "half"):
+        assert arrays[name].dtype == np.float32
+        np.testing.assert_array_equal(arrays[name], [1.5, -2])
+
+
+def test_a_state_dict_is_found_inside_and_loses_its_module_prefix(tmp_path):
+    inner = {"module.fc.weight": _tensor((2,), (1,)), "module.fc.bias": _tensor((1,), (1,))}
+    content = {"epoch": 3, "state_dict": inner, "optimizer": {"lr": 0.1}}
+    path = _zip(tmp_path / "a.pth", content, {"0": TWELVE.tobytes()})
+    assert list(readers.read(path)) == ["fc.weight", "fc.bias"]
+    path = _legacy(tmp_path / "b.pth", {"model": {"state_dict": inner}}, {"0": TWELVE})
+    assert list(readers.read(path)) == ["fc.weight", "fc.bias"]
+
+
+def test_a_parameter_and_an_ordered_dict_with_metadata_are_read(tmp_path):
+    parameter = _Call(_Named("torch._utils", "_rebuild_parameter"), _tensor((2,), (1,)), True, {})
+    ordered = _Call(_Named("collections", "OrderedDict"), [("w", parameter)])
+    path = _zip(tmp_path / "a.pth", ordered, {"0": TWELVE.tobytes()})
+    np.testing.assert_array_equal(readers.read(path)["w"], [0, 1])
+
+
+@pytest.mark.parametrize("write", [_zip, _legacy])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("tfvision_trap", "spring"),
+        ("builtins", "eval"),
+        ("os", "system"),
+        ("torch.storage", "_load_from_bytes"),
+        ("collections", "OrderedDict.__init__.__globals__"),
+    ],
+)
+def test_a_checkpoint_that_calls_code_is_refused_and_runs_nothing(
+    tmp_path, monkeypatch, write, module, name
+):
+    sprung = []
+    trap = types.ModuleType("tfvision_trap")
+    trap.spring = sprung.append
+    monkeypatch.setitem(sys.modules, "tfvision_trap", trap)
+    content = {"w": _Call(_Named(module, name), "sprung.append(1)")}
+    path = write(tmp_path / "a.pth", content, {"0": TWELVE} if write is _legacy else {})
+    _says(path, f"'{module}.{name}'", "never run")
+    assert not sprung
+
+
+def test_a_legacy_file_cannot_hide_a_call_in_its_first_pickle(tmp_path):
+    path = tmp_path / "a.pth"
+    path.write_bytes(_pickled(_Call(_Named("os", "system"), "true")))
+    _says(path, "'os.system'", "never run")
+
+
+def test_a_pickle_cannot_change_what_the_names_stand_for(tmp_path):
+    # BUILD sets the state of the object before it: here, of the name itself.
+    build = b"ctorch._utils\n_rebuild_tensor_v2\n}X\x01\x00\x00\x00aK\x01sb."
+    path = tmp_path / "a.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02" + build)
+    _says(path, "broken")
+
+
+@pytest.mark.parametrize(
+    ("shape", "strides", "offset"),
+    [
+        ((3, 4), (4, 1), 1),
+        ((13,), (1,), 0),
+        ((2,), (12,), 0),
+        ((2,), (-1,), 5),
+        ((2,), (1,), -1),
+        ((-1,), (1,), 0),
+        ((2, 2), (1,), 0),
+        ((2**40,), (2**40,), 0),
+        ((True,), (1,), 0),
+    ],
+)
+def test_a_tensor_outside_its_storage_is_refused(tmp_path, shape, strides, offset):
+    content = {"w": _tensor(shape, strides, offset=offset)}
+    _says(_zip(tmp_path / "a.pth", content, {"0": TWELVE.tobytes()}), "broken")
+
+
+def test_a_storage_shorter_than_it_says_is_refused(tmp_path):
+    content = {"w": _tensor((2,), (1,))}
+    _says(_zip(tmp_path / "a.pth", content, {"0": TWELVE[:11].tobytes()}), "11 elements")
+    _says(_zip(tmp_path / "b.pth", content, {}), "broken")
+
+
+@pytest.mark.parametrize("write", [_zip, _legacy])
+def test_a_truncated_checkpoint_is_one_line(tmp_path, write):
+    storage = TWELVE if write is _legacy else TWELVE.tobytes()
+    whole = write(tmp_path / "a.pth", {"w": _tensor((3, 4), (4, 1))}, {"0": storage}).read_bytes()
+    cut = tmp_path / "cut.pth"
+    for length in range(len(whole)):
+        cut.write_bytes(whole[:length])
+        _says(cut, "truncated")
+
+
+def test_big_endian_checkpoints_are_refused(tmp_path):
+    content = {"w": _tensor((2,), (1,))}
+    storages = {"0": TWELVE.tobytes()}
+    _says(_zip(tmp_path / "a.pth", content, storages, byteorder=b"big"), "big-endian")
+    _says(_legacy(tmp_path / "b.pth", content, {"0": TWELVE}, little=False), "big-endian")
+
+
+def test_what_is_no_state_dict_is_refused(tmp_path):
+    storages = {"0": TWELVE.tobytes()}
+    _says(_zip(tmp_path / "a.pth", [_tensor((2,), (1,))], storages), "holds a list")
+    _says(_zip(tmp_path / "b.pth", {"w": _tensor((2,), (1,)), "lr": 0.1}, storages), "'lr'")
+    _says(_zip(tmp_path / "c.pth", {}, storages), "no arrays")
+
+
+def _safetensors(path, entries):
+    header, data = {}, b""
+    for name, (dtype, shape, content) in entries.items():
+        span = [len(data), len(data) + len(content)]
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": span}
+        data += content
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+    return path
+
+
+def test_safetensors_of_every_float_type_are_read(tmp_path):
+    entries = {
+        "brain": ("BF16", [2, 1], struct.pack("<2H", 0x3FC0, 0xC000)),
+        "half": ("F16", [2, 1], np.array([1.5, -2], np.float16).tobytes()),
+        "single": ("F32", [2, 1], np.array([1.5, -2], np.float32).tobytes()),
+        "count": ("I64", [], np.array(3, np.int64).tobytes()),
+    }
+    arrays = readers.read(_safetensors(tmp_path / "a.safetensors", entries))
+    for name in ("brain", "half", "single"):
+        assert arrays[name].dtype == np.float32
+        np.testing.assert_array_equal(arrays[name], [[1.5], [-2]])
+    assert arrays["count"] == 3
+
+
+def test_safetensors_that_are_broken_or_of_a_strange_type_are_refused(tmp_path):
+    path = _safetensors(tmp_path / "a.safetensors", {"w": ("F32", [1], b"1234")})
+    path.write_bytes(path.read_bytes()[:-1])
+    _says(path, "truncated")
+    _says(_safetensors(tmp_path / "b.safetensors", {"w": ("U64", [1], b"12345678")}), "U64")
+
+
+def test_npz_is_read_and_never_unpickled(tmp_path):
+    np.savez(tmp_path / "a.npz", **{"fc/kernel": TWELVE, "half": np.float16([1.5])})
+    arrays = readers.read(tmp_path / "a.npz")
+    np.testing.assert_array_equal(arrays["fc/kernel"], TWELVE)
+    assert arrays["half"].dtype == np.float32
+    np.savez(tmp_path / "b.npz", w=np.array([{}], object))
+    _says(tmp_path / "b.npz", "broken", "allow_pickle")
+    np.savez(tmp_path / "c.npz", w=np.array(["text"]))
+    _says(tmp_path / "c.npz", "'w'", "not of numbers")
+    whole = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "d.npz").write_bytes(whole[:-30])
+    _says(tmp_path / "d.npz", "truncated")
+
+
+def test_a_missing_file_and_an_unknown_extension_are_told(tmp_path):
+    _says(tmp_path / "none.pth", "not there")
+    _says(tmp_path / "a.h5", "extension", ".safetensors")
