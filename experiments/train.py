@@ -1,0 +1,68 @@
+"""tfvision train: trains an experiment in a run folder, or goes on with the run that is there.
+
+--config is the name of an experiment in experiments/ or a Python file with get_config();
+any setting is changed with --config.section.key=value. tfvision/config.py lists them all.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+
+from absl import app, flags
+from ml_collections import config_flags
+
+from tfvision import errors
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment: a name or a file.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "The run folder; made if it is not there.")
+
+
+def names() -> list[str]:
+    """The experiments by name."""
+    files = glob.glob(os.path.join(_HERE, "*.py"))
+    found = sorted(os.path.basename(file)[:-3] for file in files)
+    return [name for name in found if name not in ("__init__", "train")]
+
+
+def arguments(given: list[str]) -> list[str]:
+    """--config=NAME -> --config=its file. Raises UsageError for an unknown name."""
+    result = list(given)
+    for index, argument in enumerate(result):
+        name = argument.lstrip("-")
+        if name == "config" and index + 1 < len(result):
+            result[index + 1] = _file(result[index + 1])
+        elif name.startswith("config=") and argument.startswith("-"):
+            result[index] = f"--config={_file(name.split('=', 1)[1])}"
+    return result
+
+
+def _file(name: str) -> str:
+    if name.endswith(".py"):
+        if not os.path.isfile(name):
+            raise errors.UsageError(f"--config: there is no file {name}")
+        return name
+    errors.choose(dict.fromkeys(names()), name, "experiment")
+    return os.path.join(_HERE, f"{name}.py")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Trains. Raises UsageError, DataError, NonFiniteError and Interrupted."""
+    if len(argv) > 1:
+        raise errors.UsageError(f"unexpected argument '{argv[1]}'; train takes flags only")
+    if _CONFIG.value is None:
+        raise errors.UsageError(f"--config is missing; experiments: {', '.join(names())}")
+    if not _WORKDIR.value:
+        raise errors.UsageError("--workdir is missing")
+    from tfvision import tasks, training
+
+    config = _CONFIG.value
+    task = tasks.build(config)
+    training.Trainer(task, config, _WORKDIR.value).fit()
+    print(f"the run is in {_WORKDIR.value}")
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,84 @@
+"""The command `tfvision VERB`: finds the verb's main and turns errors into one line.
+
+Nothing but the verb's own module is imported, and no module imports TensorFlow before its work
+starts, so `--help` answers at once. Exit codes: 0 done, 1 bad input, 2 usage.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+from absl import app, flags
+
+from tfvision import errors
+
+VERBS = {
+    "convert": ("tfvision.tools.convert", "a data set in its own format -> TFRecords"),
+    "synthesize": (
+        "tfvision.tools.synthesize",
+        "write one of the data sets that come with tfvision",
+    ),
+    "train": ("tfvision.experiments.train", "train an experiment, or go on with a run"),
+    "evaluate": ("tfvision.tools.evaluate", "metrics of a trained run, as a table and as JSON"),
+    "export": ("tfvision.tools.export", "a trained run -> a SavedModel that is checked"),
+    "predict": ("tfvision.tools.predict", "predictions and pictures for image files"),
+    "serve": ("tfvision.tools.serve", "a development server, TensorFlow Serving's REST contract"),
+    "import-weights": ("tfvision.tools.import_weights", "foreign weights -> ours"),
+    "models": ("tfvision.tools.models", "every architecture by name"),
+}
+
+
+def usage() -> str:
+    """The text of `tfvision --help`."""
+    lines = ["usage: tfvision VERB [--flag=value ...]", "", "verbs:"]
+    lines += [f"  {verb:<16}{what}" for verb, (_, what) in VERBS.items()]
+    return "\n".join([*lines, "", "tfvision VERB --help tells a verb's flags."])
+
+
+def _help(verb: str, module) -> str:
+    own = flags.FLAGS.get_key_flags_for_module(module)
+    lines = [(module.__doc__ or "").strip(), "", f"flags of tfvision {verb}:"]
+    for flag in own:
+        default = "" if flag.default is None else f" (default: {flag.default})"
+        lines.append(f"  --{flag.name:<22}{flag.help}{default}")
+    return "\n".join(lines)
+
+
+def _parse(arguments: list[str]) -> list[str]:
+    try:
+        return flags.FLAGS(arguments)
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise errors.UsageError(" ".join(str(error).split())) from None
+
+
+def _run(arguments: list[str]) -> None:
+    verb, rest = arguments[1], arguments[2:]
+    name, _ = errors.choose(VERBS, verb, "verb")
+    module = importlib.import_module(name)
+    if {"--help", "-h", "-help"} & set(rest):
+        print(_help(verb, module))
+        return
+    rest = getattr(module, "arguments", list)(rest)
+    app.run(module.main, argv=[f"tfvision {verb}", *rest], flags_parser=_parse)
+
+
+def main() -> None:
+    """The console command."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if len(sys.argv) < 2 or sys.argv[1] in ("--help", "-h", "help"):
+        print(usage())
+        sys.exit(0 if len(sys.argv) > 1 else 2)
+    try:
+        _run(sys.argv)
+    except errors.TfvisionError as error:
+        print(f"tfvision: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("tfvision: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

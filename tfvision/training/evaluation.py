@@ -1,0 +1,66 @@
+"""One pass over a split: predictions, losses and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import tensorflow as tf
+
+from tfvision.models.net import Net
+from tfvision.task import Task
+
+
+class Evaluator:
+    """Evaluates a net; the graph is traced once and kept."""
+
+    def __init__(self, task: Task, net: Net):
+        self.task, self.net = task, net
+        self.metrics = task.metrics()
+        self._forward = tf.function(self._graph, reduce_retracing=True)
+
+    def _graph(self, batch):
+        outputs = self.net.serve(Net.pick(self.net.serve, batch), training=False)
+        return self.task.predict(outputs, batch["frame"]), self.task.losses(batch, outputs)
+
+    def run(self, dataset: Iterable) -> dict[str, float]:
+        """Returns the metrics and `loss`, its mean over the valid images."""
+        for metric in self.metrics:
+            metric.reset()
+        losses, images = {}, 0
+        for batch in dataset:
+            numeric = {k: v for k, v in batch.items() if v.dtype != tf.string}
+            predictions, terms = self._forward(numeric)
+            host = {k: v.numpy() for k, v in batch.items() if k != "image"}
+            predictions = {k: v.numpy() for k, v in predictions.items()}
+            count = int(np.sum(host["valid"]))
+            images += count
+            for name, value in terms.items():
+                losses[name] = losses.get(name, 0.0) + float(value) * count
+            for metric in self.metrics:
+                metric.update(host, predictions)
+        results = {}
+        for metric in self.metrics:
+            results |= metric.result()
+        mean = {f"loss_{name}": value / max(images, 1) for name, value in losses.items()}
+        return {**results, "loss": sum(mean.values()), **mean, "images": float(images)}
+
+    def tables(self) -> list[str]:
+        """The per-class tables of the metrics that have one."""
+        return [metric.table() for metric in self.metrics if hasattr(metric, "table")]
+
+    def arrays(self) -> dict[str, list]:
+        """What else the metrics counted, such as the confusion matrix, ready for JSON."""
+        found = {}
+        for metric in self.metrics:
+            if hasattr(metric, "confusion"):
+                found["confusion"] = metric.confusion.tolist()
+            if hasattr(metric, "per_class"):
+                columns = metric.per_class()
+                found["per_class"] = {
+                    name: {
+                        k: None if np.isnan(v[row]) else v[row].item() for k, v in columns.items()
+                    }
+                    for row, name in enumerate(metric.class_names)
+                }
+        return found

@@ -1,0 +1,89 @@
+"""What a run writes as it goes: a JSONL log, TensorBoard summaries and a progress bar."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from typing import Any
+
+import tensorflow as tf
+import tqdm
+
+FILE = "log.jsonl"
+
+
+class Logs:
+    """The log of one run folder; entries after `step` are dropped when a run goes on from there."""
+
+    def __init__(self, workdir: str, *, step: int, total: int):
+        self._file = os.path.join(workdir, FILE)
+        self._truncate(step)
+        self._writers = {
+            kind: tf.summary.create_file_writer(os.path.join(workdir, "tensorboard", kind))
+            for kind in ("train", "val")
+        }
+        interactive = sys.stderr.isatty()
+        self._bar = tqdm.tqdm(
+            total=total, initial=step, unit="step", disable=not interactive, dynamic_ncols=True
+        )
+        self._interactive, self._total, self._printed = interactive, total, 0.0
+
+    def _truncate(self, step: int) -> None:
+        """Keeps the entries up to `step`; a half-written last line goes too."""
+        if not os.path.exists(self._file):
+            return
+        kept = []
+        with open(self._file, encoding="utf-8") as file:
+            for line in file:
+                try:
+                    entry = json.loads(line)
+                except json.JSONDecodeError:
+                    break
+                if entry["step"] <= step:
+                    kept.append(line)
+        with open(self._file + ".aside", "w", encoding="utf-8") as file:
+            file.writelines(kept)
+        os.replace(self._file + ".aside", self._file)
+
+    def write(self, kind: str, step: int, values: dict[str, float]) -> None:
+        """Adds one entry of `kind` ("train" or "val")."""
+        entry: dict[str, Any] = {"kind": kind, "step": step, "time": round(time.time(), 3)}
+        # JSON has no NaN: a value without meaning (a metric of nothing) is null.
+        entry |= {k: float(v) if math.isfinite(v) else None for k, v in values.items()}
+        with open(self._file, "a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+        with self._writers[kind].as_default():
+            for name, value in values.items():
+                tf.summary.scalar(name, value, step=step)
+
+    def progress(self, step: int, values: dict[str, float]) -> None:
+        """Moves the bar, or prints a line every ten seconds where there is no terminal."""
+        if self._interactive:
+            self._bar.update(step - self._bar.n)
+            self._bar.set_postfix({k: f"{v:.4g}" for k, v in values.items()})
+        elif time.monotonic() - self._printed > 10 or step >= self._total:
+            self._printed = time.monotonic()
+            rate = values.get("steps/s", 0.0)
+            left = f", {_duration((self._total - step) / rate)} left" if rate else ""
+            shown = ", ".join(f"{k} {v:.4g}" for k, v in values.items() if k != "steps/s")
+            self.say(f"step {step}/{self._total}: {shown}{left}")
+
+    def say(self, text: str) -> None:
+        """Prints above the bar."""
+        tqdm.tqdm.write(text, file=sys.stdout)
+        sys.stdout.flush()
+
+    def close(self) -> None:
+        """Ends the bar and the summary files."""
+        self._bar.close()
+        for writer in self._writers.values():
+            writer.close()
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -1,0 +1,128 @@
+"""The training step as one graph: several steps a call, under any strategy.
+
+Axis letters: T loss terms, S steps of a call.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from tfvision import stack
+from tfvision.layers import context
+from tfvision.models.net import Net
+from tfvision.task import Task
+
+GRADIENT = "gradient_norm"
+
+
+def regularization(variables: Sequence, *, l1: float, l2: float, exclude: Sequence[str]) -> dict:
+    """{"l1": l1 * sum |w|, "l2": l2 / 2 * sum w^2} of the variables whose path `exclude`s none.
+
+    The half makes l2 what torch calls weight_decay: its gradient is l2 * w."""
+    kept = [
+        tf.cast(stack.raw(v), tf.float32)
+        for v in variables
+        if not any(re.search(pattern, stack.variable_path(v)) for pattern in exclude)
+    ]
+    terms = {}
+    if l1:
+        terms["l1"] = l1 * tf.add_n([tf.reduce_sum(tf.abs(v)) for v in kept])
+    if l2:
+        terms["l2"] = l2 * tf.add_n([tf.nn.l2_loss(v) for v in kept])
+    return terms
+
+
+class StepFunction:
+    """`run(iterator, count)` takes `count` training steps and returns float32 [S, T + 1].
+
+    Columns are `names`: the loss terms in the task's order, the penalties, and the norm of the
+    gradient before clipping. Everything random is a function of (seed, step, replica)."""
+
+    def __init__(
+        self,
+        task: Task,
+        net: Net,
+        optimizer,
+        step: tf.Variable,
+        strategy: tf.distribute.Strategy,
+        config,
+        averages: Sequence[tuple[tf.Variable, tf.Variable]] = (),
+    ):
+        self.task, self.net, self.optimizer = task, net, optimizer
+        self.step, self.strategy, self.config = step, strategy, config
+        self.averages = list(averages)
+        self.trainable = net.train.trainable_variables
+        self.names: list[str] = []
+        self.run: Callable = tf.function(self._run, reduce_retracing=True)
+
+    def _run(self, iterator, count):
+        rows = tf.TensorArray(tf.float32, size=count)
+        for index in tf.range(count):
+            batch = next(iterator)
+            row = self.strategy.run(self._one, args=(batch, self.step.read_value()))
+            # Already summed over the replicas; any one of them tells.
+            row = self.strategy.experimental_local_results(row)[0]
+            rows = rows.write(index, row)
+            self.step.assign_add(1)
+        return rows.stack()
+
+    def _one(self, batch, step):
+        replicas = tf.distribute.get_replica_context()
+        count = replicas.num_replicas_in_sync
+        settings = self.config.train
+        with context.randomness(self.config.seed, step, replicas.replica_id_in_sync_group):
+            gradients, terms = self._gradients(batch, count)
+        values = list(terms.values())
+        if count > 1:
+            gradients = replicas.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+            values = replicas.all_reduce(tf.distribute.ReduceOp.SUM, values)
+        norm = tf.linalg.global_norm(gradients)
+        if settings.clip_norm:
+            # A norm of NaN stays NaN: the Trainer stops on it.
+            scale = settings.clip_norm / tf.maximum(norm, settings.clip_norm)
+            gradients = [gradient * scale for gradient in gradients]
+        # Keras adds the replicas' gradients up once more; they are equal by now.
+        gradients = [gradient / count for gradient in gradients] if count > 1 else gradients
+        self.optimizer.apply_gradients(zip(gradients, self.trainable, strict=True))
+        self._average(step)
+        self.names = [*terms, GRADIENT]
+        return tf.stack([*(tf.cast(v, tf.float32) for v in values), norm])
+
+    def _gradients(self, batch, replicas):
+        """The gradients of the whole local batch, in `accumulate` parts, and the mean terms."""
+        parts = max(int(self.config.train.accumulate), 1)
+        total, terms = None, {}
+        for part in range(parts):
+            piece = batch
+            if parts > 1:
+                piece = {k: tf.split(v, parts)[part] for k, v in batch.items()}
+            with tf.GradientTape() as tape:
+                outputs = self.net.train(Net.pick(self.net.train, piece), training=True)
+                found = {**self.task.losses(piece, outputs), **self._penalties(replicas)}
+                loss = tf.add_n([tf.cast(v, tf.float32) for v in found.values()]) / parts
+            variables = [stack.raw(v) for v in self.trainable]
+            new = tape.gradient(loss, variables, unconnected_gradients="zero")
+            total = new if total is None else [a + b for a, b in zip(total, new, strict=True)]
+            for name, value in found.items():
+                terms[name] = terms.get(name, 0.0) + value / parts
+        return total, terms
+
+    def _penalties(self, replicas):
+        section = self.config.regularization
+        terms = regularization(
+            self.trainable, l1=section.l1, l2=section.l2, exclude=section.exclude
+        )
+        return {name: value / replicas for name, value in terms.items()}
+
+    def _average(self, step):
+        """Exponential moving average of the weights; young averages move faster."""
+        if not self.averages:
+            return
+        age = tf.cast(step, tf.float32)
+        decay = tf.minimum(self.config.train.ema, (1.0 + age) / (10.0 + age))
+        for average, variable in self.averages:
+            keep = tf.cast(decay, average.dtype)
+            average.assign(average * keep + variable.read_value() * (1.0 - keep))

@@ -1,0 +1,370 @@
+"""The Trainer: fit, evaluate, restore. One explicit loop, for every task."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfvision import config as configs
+from tfvision import errors, optimizers, stack, weights
+from tfvision.inputs import pipeline
+from tfvision.records import dataset
+from tfvision.task import Task
+from tfvision.training import workdirs
+from tfvision.training.checkpoints import Checkpoints
+from tfvision.training.evaluation import Evaluator
+from tfvision.training.logs import Logs
+from tfvision.training.step import GRADIENT, StepFunction
+
+PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+
+
+class Interrupted(errors.TfvisionError):
+    """The run was asked to stop; it has saved and goes on with the same command."""
+
+    exit_code = 143
+
+
+def resolve_precision(name: str) -> str:
+    """ "auto" -> bfloat16 where the processor multiplies it, float32 elsewhere."""
+    if name == "auto":
+        return "bfloat16" if stack.cpu_has_bfloat16() else "float32"
+    errors.choose(PRECISIONS, name, "precision")
+    return name
+
+
+class Trainer:
+    """Trains a task in a run folder, and takes up where a killed run was.
+
+    strategy: any tf.distribute strategy; the default is one device. callbacks: Keras's, called
+    at the ends of epochs and of calls (several steps). Everything is a function of the config:
+    the same command after a kill ends with the same weights, bit for bit."""
+
+    def __init__(
+        self,
+        task: Task,
+        config,
+        workdir: str,
+        *,
+        strategy: tf.distribute.Strategy | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+    ):
+        self.task, self.config, self.workdir = task, config, os.fspath(workdir)
+        self.strategy = strategy or tf.distribute.get_strategy()
+        self.callbacks = list(callbacks)
+        self.data = dataset.read(config.data.path)
+        split = self.data.split(config.data.train)
+        if not split.records:
+            raise errors.DataError(f"{config.data.path}: split '{config.data.train}' is empty")
+        batch, settings = config.train.batch_size, config.train
+        parts = self.strategy.num_replicas_in_sync * max(settings.accumulate, 1)
+        if batch < 1 or batch % parts:
+            raise errors.UsageError(
+                f"config.train.batch_size is {batch}; it must be a positive multiple of replicas"
+                f" times accumulate, {parts}"
+            )
+        self.records = split.records
+        self.epoch_steps = max(round(split.records / batch), 1)
+        self.total = settings.steps or max(round(settings.epochs * split.records / batch), 1)
+        self.precision = resolve_precision(settings.precision)
+        self._prepare_machine()
+        with self.strategy.scope(), stack.precision(PRECISIONS[self.precision]):
+            self.net = task.build()
+            self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+            self.optimizer = self._optimizer()
+            optimizers.create_slots(self.optimizer, self.net.train.trainable_variables)
+            self._averages = self._create_averages()
+        self.evaluator = Evaluator(task, self.net)
+        self.checkpoints = Checkpoints(
+            self.workdir,
+            {
+                "model": self.net.variables(),
+                "optimizer": optimizers.variables(self.optimizer),
+                "averages": [average for average, _ in self._averages],
+                "step": [self.step],
+            },
+            self.net.variables(),
+        )
+        self.best: dict | None = None
+        self._stop: str | None = None
+        self._swap = tf.function(self._swap_averages)
+
+    def _prepare_machine(self) -> None:
+        keras.utils.set_random_seed(self.config.seed)
+        if self.config.train.deterministic and not tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.enable_op_determinism()
+
+    def _optimizer(self):
+        section, train = self.config.schedule, self.config.train
+        rate = section.learning_rate
+        if section.scale_with_batch:
+            rate *= train.batch_size / section.scale_with_batch
+        own = ("name", "learning_rate", "warmup_epochs", "scale_with_batch")
+        self.schedule = optimizers.schedules.Schedule(
+            section.name,
+            rate,
+            self.total,
+            warmup=round(section.warmup_epochs * self.records / train.batch_size),
+            **configs.options(section, *own),
+        )
+        options = configs.options(self.config.optimizer, "name")
+        return optimizers.build(self.config.optimizer.name, self.schedule, **options)
+
+    def _create_averages(self) -> list[tuple[tf.Variable, tf.Variable]]:
+        if not self.config.train.ema:
+            return []
+        floating = [stack.raw(v) for v in self.net.variables()]
+        floating = [v for v in floating if v.dtype.is_floating]
+        return [(tf.Variable(v, trainable=False, name="average"), v) for v in floating]
+
+    def _swap_averages(self) -> None:
+        for average, variable in self._averages:
+            kept = tf.identity(average)
+            average.assign(variable)
+            variable.assign(kept)
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Inside, the net holds the averaged weights, where the run keeps an average."""
+        if self._averages:
+            self._swap()
+        try:
+            yield
+        finally:
+            if self._averages:
+                self._swap()
+
+    def restore(self, which: str = "latest") -> bool:
+        """Loads the "latest" or the "best" checkpoint; False where there is none yet."""
+        kinds = {"latest": "step", "best": "best"}
+        path = self.checkpoints.find(errors.choose(kinds, which, "checkpoint"))
+        if path is None:
+            return False
+        state = self.checkpoints.restore(path)
+        self.best = state.get("best")
+        return True
+
+    def evaluate(self, split: str | None = None) -> dict[str, float]:
+        """Metrics and losses on a split (default: the validation split), as numbers by name."""
+        name = split or self.config.data.val
+        if not self.data.split(name).records:
+            raise errors.DataError(f"{self.config.data.path}: split '{name}' is empty")
+        data = pipeline.evaluation(
+            self.data.files(name),
+            self.task.fields,
+            self.task.prepare,
+            batch_size=self.config.eval.batch_size or self.config.train.batch_size,
+        )
+        with self.averaged():
+            return self.evaluator.run(data)
+
+    def _data(self, start: int) -> tf.data.Dataset:
+        return self.strategy.experimental_distribute_dataset(
+            pipeline.train(
+                self.data.files(self.config.data.train),
+                self.records,
+                self.task.fields,
+                self.task.prepare,
+                batch_size=self.config.train.batch_size,
+                seed=self.config.seed,
+                start_step=start,
+                shuffle_buffer=self.config.data.shuffle_buffer,
+            )
+        )
+
+    def fit(self) -> dict[str, float]:
+        """Trains to the last step; returns the metrics of the last evaluation.
+
+        Raises NonFiniteError for a loss that is not finite and Interrupted after SIGTERM."""
+        workdirs.prepare(self.workdir, self.config)
+        if not self.restore("latest"):
+            self._start_weights()
+        start = int(self.step.numpy())
+        self.logs = Logs(self.workdir, step=start, total=self.total)
+        self.logs.say(self._headline(start))
+        calls = keras.callbacks.CallbackList(
+            self.callbacks, add_history=False, add_progbar=False, model=self.net.train
+        )
+        calls.on_train_begin()
+        try:
+            with self._signals():
+                results = self._loop(start, calls)
+        finally:
+            self.logs.close()
+        calls.on_train_end(results)
+        return results
+
+    def _headline(self, start: int) -> str:
+        count = sum(int(np.prod(v.shape)) for v in self.net.train.trainable_variables)
+        begun = f"going on at step {start}" if start else "starting"
+        rate = self.schedule.learning_rate
+        warm = f" after {self.schedule.warmup} steps of warm-up" if self.schedule.warmup else ""
+        return (
+            f"{begun}: {self.total} steps of {self.config.train.batch_size} images"
+            f" ({self.total / self.epoch_steps:.3g} epochs of {self.records:,}),"
+            f" {count:,} weights, {self.precision}, {self.config.optimizer.name} at learning rate"
+            f" {rate:g}{warm} ({self.schedule.name})"
+        )
+
+    def _start_weights(self) -> None:
+        section = self.config.weights
+        if section.path:
+            weights.load(self.net, section.path, source=section.source, skip=tuple(section.skip))
+            for average, variable in self._averages:
+                average.assign(variable)
+
+    def _loop(self, step: int, calls) -> dict[str, float]:
+        settings = self.config.train
+        every = {
+            "log": max(settings.log_every, 1),
+            "eval": settings.eval_every or self.epoch_steps,
+            "save": settings.checkpoint_every or self.epoch_steps,
+            "epoch": self.epoch_steps,
+        }
+        function = StepFunction(
+            self.task,
+            self.net,
+            self.optimizer,
+            self.step,
+            self.strategy,
+            self.config,
+            self._averages,
+        )
+        batches = iter(self._data(step)) if step < self.total else None
+        results: dict[str, float] = {}
+        if step >= self.total:
+            self.logs.say("this run is finished; evaluating it")
+            results = self._evaluate(step)
+        seen, since, fresh = [], time.monotonic(), True
+        while step < self.total and not self._stop:
+            if step % every["epoch"] == 0:
+                calls.on_epoch_begin(step // every["epoch"])
+            ends = [(step // n + 1) * n for n in every.values()]
+            count = min(max(settings.steps_per_call, 1), self.total - step, min(ends) - step)
+            rows = function.run(batches, tf.constant(count)).numpy()
+            self._check_finite(step, rows, function.names)
+            step += count
+            seen.append(rows)
+            if fresh:  # the first call compiles; it says nothing of the speed
+                fresh, since, counted = False, time.monotonic(), 0
+            else:
+                counted += count
+            values = dict(zip(function.names, rows.mean(axis=0), strict=True))
+            calls.on_train_batch_end(step - 1, {k: float(v) for k, v in values.items()})
+            last = step >= self.total
+            if step % every["log"] == 0 or last:
+                self._log(step, np.concatenate(seen), function.names, counted, since)
+                seen = []
+            evaluated = step % every["eval"] == 0 or last
+            if evaluated:
+                paused = time.monotonic()
+                results = self._evaluate(step)
+                since += time.monotonic() - paused
+            if evaluated or step % every["save"] == 0 or self._stop:
+                self._save(step, results if evaluated else None)
+            if step % every["epoch"] == 0 or last:
+                calls.on_epoch_end((step - 1) // every["epoch"], results)
+            if getattr(self.net.train, "stop_training", False):
+                self.logs.say(f"a callback stopped the run at step {step}")
+                self._save(step, None)
+                break
+        if self._stop and step < self.total:
+            raise Interrupted(
+                f"stopped by {self._stop} after step {step}; it is saved in {self.workdir}."
+                " The same command goes on from there."
+            )
+        return results
+
+    def _check_finite(self, step: int, rows: np.ndarray, names: Sequence[str]) -> None:
+        if np.isfinite(rows).all():
+            return
+        row, column = np.argwhere(~np.isfinite(rows))[0]
+        ids = pipeline.source_ids(
+            self.data.files(self.config.data.train),
+            self.records,
+            step=step + int(row),
+            batch_size=self.config.train.batch_size,
+            seed=self.config.seed,
+            shuffle_buffer=self.config.data.shuffle_buffer,
+        )
+        what = "the gradient" if names[column] == GRADIENT else f"loss term '{names[column]}'"
+        raise errors.NonFiniteError(
+            f"{what} became {rows[row, column]} in step {step + int(row) + 1}; the images of that"
+            f" batch: {', '.join(ids)}. The last checkpoint is from before; a lower"
+            " learning rate or config.train.clip_norm may help"
+        )
+
+    def _log(self, step, rows, names, counted, since) -> None:
+        values = {k: float(v) for k, v in zip(names, rows.mean(axis=0), strict=True)}
+        speed = counted / max(time.monotonic() - since, 1e-9)
+        loss = sum(value for name, value in values.items() if name != GRADIENT)
+        rate = float(self.schedule(step - 1))
+        entry = {"loss": loss, **values, "learning_rate": rate}
+        if counted:
+            entry["images_per_second"] = speed * self.config.train.batch_size
+        self.logs.write("train", step, {**entry, "epoch": step / self.epoch_steps})
+        shown = {"loss": loss, "lr": rate}
+        if counted:
+            shown |= {"images/s": speed * self.config.train.batch_size, "steps/s": speed}
+        self.logs.progress(step, shown)
+
+    def _evaluate(self, step: int) -> dict[str, float]:
+        results = self.evaluate()
+        self.logs.write("val", step, results)
+        shown = "  ".join(f"{k} {v:.4f}" for k, v in results.items() if k != "images")
+        self.logs.say(
+            f"step {step}, {int(results['images'])} images of '{self.config.data.val}': {shown}"
+        )
+        tables = self.evaluator.tables()
+        for table in tables if len(self.config.data.class_names) <= 30 else []:
+            self.logs.say(table)
+        workdirs.write_evaluation(self.workdir, step, self.config.data.val, results, self.evaluator)
+        return results
+
+    def _save(self, step: int, results: dict[str, float] | None) -> None:
+        better = False
+        if results:
+            name = self.config.train.best or next(iter(results))
+            if name not in results:
+                raise errors.UsageError(
+                    f"config.train.best is '{name}'{errors.suggestion(name, results)}"
+                    f" (the metrics are: {', '.join(results)})"
+                )
+            value = results[name]
+            sign = -1.0 if name.startswith("loss") else 1.0
+            if math.isfinite(value):
+                better = self.best is None or sign * value > sign * self.best["value"]
+            if better:
+                self.best = {"step": step, "metric": name, "value": value}
+        state = {"best": self.best, "metrics": results and json.loads(json.dumps(results))}
+        self.checkpoints.save(step, state, keep=self.config.train.keep, best=better)
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        """SIGTERM and Ctrl-C finish the call and save; a second one ends at once."""
+
+        def ask(number, frame):
+            del frame
+            self._stop = signal.Signals(number).name
+            signal.signal(
+                number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            )
+
+        try:
+            before = {s: signal.signal(s, ask) for s in (signal.SIGTERM, signal.SIGINT)}
+        except ValueError:  # not the main thread: there is nothing to catch here
+            before = {}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

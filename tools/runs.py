@@ -1,0 +1,67 @@
+"""Opening a trained run folder, for evaluate, export and report."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+from tfvision import errors
+
+
+@dataclasses.dataclass
+class Run:
+    """A trained run: its config, task, Trainer with the weights restored, and what it measured.
+
+    metrics: those noted with the checkpoint, {} if none. step: of the weights."""
+
+    config: Any
+    task: Any
+    trainer: Any
+    metrics: dict[str, float]
+    step: int
+
+    @property
+    def net(self):
+        """The network, holding the averaged weights where the run kept an average."""
+        return self.trainer.net
+
+    @property
+    def precision(self) -> str:
+        """ "float32" or "bfloat16"."""
+        return self.trainer.precision
+
+
+def open_run(workdir: str | None, which: str = "best") -> Run:
+    """Restores the "best" checkpoint (the latest where there is no best), or the "latest".
+
+    Raises UsageError without a workdir, DataError where it holds no trained run."""
+    if not workdir:
+        raise errors.UsageError("--workdir is missing")
+    from tfvision import tasks, training
+    from tfvision.training import checkpoints, workdirs
+
+    config = workdirs.read_config(workdir)
+    trainer = training.Trainer(tasks.build(config), config, workdir)
+    if not trainer.restore(which) and not trainer.restore("latest"):
+        raise errors.DataError(f"{workdir} has no checkpoint yet; train it first")
+    kind = "best" if which == "best" and trainer.checkpoints.find("best") else "step"
+    state = checkpoints.read_state(trainer.checkpoints.find(kind))
+    return Run(config, trainer.task, trainer, state.get("metrics") or {}, state["step"])
+
+
+def samples(config: Any, count: int) -> list[bytes]:
+    """The first `count` encoded images of the validation split."""
+    import tensorflow as tf
+
+    from tfvision.inputs import decode
+    from tfvision.records import dataset
+
+    data = dataset.read(config.data.path)
+    records = tf.data.TFRecordDataset(data.files(config.data.val)).take(count)
+    return [decode.parse(record, ("image",))["encoded"].numpy() for record in records]
+
+
+def name_of(workdir: str) -> str:
+    """The run's name: its folder's."""
+    return os.path.basename(os.path.abspath(workdir))
