@@ -1,0 +1,30 @@
+# Each target creates what it needs: nothing is installed by hand.
+PYTHON ?= python3
+VENV := .venv
+ADDONS := .venv-addons
+BIN := $(VENV)/bin
+
+.PHONY: install demo test lint addons
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e ".[test]"
+	touch $@
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+test: lint
+	$(BIN)/python -m pytest -q
+	$(MAKE) addons
+
+# The second stack needs Python 3.10 or 3.11; without one it says so and goes on.
+addons:
+	bash tests/addons.sh $(ADDONS)
+
+demo: install
+	bash tools/demo.sh $(BIN)

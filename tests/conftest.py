@@ -1,0 +1,20 @@
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> pathlib.Path:
+    """The folder of real images that TFVISION_TEST_DATA points to; skips where it is not set."""
+    root = os.environ.get("TFVISION_TEST_DATA")
+    if root:
+        data = pathlib.Path(root) / "data"
+        assert data.is_dir(), f"TFVISION_TEST_DATA has no data folder: {data}"
+        return data
+    if os.environ.get("TFVISION_TEST_DATA_REQUIRED"):
+        pytest.fail("TFVISION_TEST_DATA is not set, and no test may be skipped here")
+    pytest.skip("TFVISION_TEST_DATA is not set: the real images are not here")
