@@ -14,6 +14,8 @@ import pytest
 from tfvision import errors
 from tfvision.weights import readers
 
+pytestmark = pytest.mark.addons
+
 TWELVE = np.arange(12, dtype=np.float32)  # the elements of the storage below
 
 
@@ -196,6 +198,15 @@ def test_a_pickle_cannot_change_what_the_names_stand_for(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", b"\x80\x02" + build)
     _says(path, "broken")
+
+
+def test_one_list_inside_itself_many_times_over_is_read_at_once(tmp_path):
+    nested = []
+    for _ in range(60):  # 2**60 lists, were each met anew
+        nested = [nested, nested]
+    content = {"model": {"w": _tensor((2,), (1,))}, "more": nested}
+    path = _zip(tmp_path / "a.pth", content, {"0": TWELVE.tobytes()})
+    assert list(readers.read(path)) == ["w"]
 
 
 @pytest.mark.parametrize(

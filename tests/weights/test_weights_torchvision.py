@@ -13,6 +13,8 @@ import pytest
 from tfvision import errors, models, stack, weights
 from tfvision.weights import native
 
+pytestmark = pytest.mark.addons
+
 ORACLES = pathlib.Path(__file__).parents[1] / "oracles"
 ROOT = ORACLES.parents[1]
 LAST_UNITS = {"resnet50": (3, 4, 6, 3), "resnet152": (3, 8, 36, 3)}
@@ -151,7 +153,7 @@ def test_every_disagreement_is_told_at_once_and_nothing_is_changed():
     assert "12 in the file but not in the model: extra.0.weight" in message
     assert "extra.9.weight, and 2 more" in message
     assert "1 in the model but not in the file: layer1.0.conv1/kernel" in message
-    assert "1 of another shape: fc.weight is 32x5, fc/kernel is 32x4" in message
+    assert "1 of another shape (in our axis order): fc.weight is 32x5, fc/kernel is 32x4" in message
     for name, value in native.collect(net).items():
         np.testing.assert_array_equal(value, before[name])
 

@@ -140,7 +140,7 @@ def _refuse(*, unused: list[str], unfilled: list[str], wrong: list[str]) -> None
     if unfilled:
         parts.append(f"{len(unfilled)} in the model but not in the file: {_list(unfilled)}")
     if wrong:
-        parts.append(f"{len(wrong)} of another shape: {_list(wrong)}")
+        parts.append(f"{len(wrong)} of another shape (in our axis order): {_list(wrong)}")
     if parts:
         raise errors.DataError(
             f"the weights do not fit the model; {'; '.join(parts)}."

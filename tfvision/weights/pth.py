@@ -105,13 +105,14 @@ class _Unpickler(pickle.Unpickler):
 
     def __init__(self, file, path: str):
         super().__init__(file, encoding="utf-8")
-        self._path = path
+        self._path, self.storages = path, []
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _GLOBALS:
             return _GLOBALS[module, name]
+        asked = f"{module}.{name}"
         raise errors.DataError(
-            f"{self._path} asks for '{module}.{name}', and code in checkpoints is never run;"
+            f"{self._path} asks for {asked!r}, and code in checkpoints is never run;"
             " save the plain state dict (name -> tensor) alone, or convert it to .safetensors"
         )
 
@@ -125,7 +126,8 @@ class _Unpickler(pickle.Unpickler):
             _, start, count = view[0]
         if not _are_sizes(start, count):
             raise ValueError(f"storage {key} counts {count} elements from {start}")
-        return _Storage(storage_type.dtype, str(key), start, count)
+        self.storages.append(_Storage(storage_type.dtype, str(key), start, count))
+        return self.storages[-1]
 
 
 def read(path: str) -> Any:
@@ -159,7 +161,7 @@ def _read_zip(path: str) -> Any:
         def data(key: str, dtype: str) -> bytes:
             return archive.read(f"{root}data/{key}")
 
-        return _arrays(content, _Storages(data))
+        return _arrays(content, _Storages(data), {})
 
 
 def _read_legacy(path: str, file) -> Any:
@@ -175,10 +177,11 @@ def _read_legacy(path: str, file) -> Any:
     if protocol != _LEGACY_PROTOCOL:
         raise errors.DataError(f"{path} has the unknown protocol {protocol!r}")
     _check_little(path, system["little_endian"])
-    content, keys = _Unpickler(file, path).load(), _Unpickler(file, path).load()
+    unpickler = _Unpickler(file, path)
+    content, keys = unpickler.load(), _Unpickler(file, path).load()
     places, end = {}, os.fstat(file.fileno()).st_size
     # Each storage is its count and its elements; how wide those are, the tensors tell.
-    widths = {s.key: _width(s.dtype) for s in _storages(content)}
+    widths = {s.key: _width(s.dtype) for s in unpickler.storages}
     for key in keys:
         (count,) = struct.unpack("<q", file.read(8))
         if key not in widths:
@@ -194,7 +197,7 @@ def _read_legacy(path: str, file) -> Any:
         file.seek(start)
         return file.read(size)
 
-    return _arrays(content, _Storages(data))
+    return _arrays(content, _Storages(data), {})
 
 
 def _check_little(path: str, little: bool) -> None:
@@ -210,17 +213,6 @@ def _width(dtype: str) -> int:
 
 def _are_sizes(*values: Any) -> bool:
     return all(type(v) is int and 0 <= v < 2**62 for v in values)
-
-
-def _storages(content: Any) -> list[_Storage]:
-    if isinstance(content, _Storage):
-        return [content]
-    if isinstance(content, _Tensor):
-        return [content.storage]
-    inner = content.values() if isinstance(content, dict) else content
-    if isinstance(content, (dict, list, tuple)):
-        return [storage for value in inner for storage in _storages(value)]
-    return []
 
 
 class _Storages:
@@ -250,15 +242,22 @@ def decode(data: bytes, dtype: str) -> np.ndarray:
     return array.astype(np.float32) if dtype == "float16" else array
 
 
-def _arrays(content: Any, storages: _Storages) -> Any:
-    """`content` with an array in the place of each tensor."""
+def _arrays(content: Any, storages: _Storages, done: dict[int, Any]) -> Any:
+    """`content` with an array in the place of each tensor.
+
+    done: what became of each object, by id: a pickle can hold one object very many times."""
+    if id(content) in done:
+        return done[id(content)]
     if isinstance(content, _Tensor):
-        return _array(content, storages)
-    if isinstance(content, dict):
-        return {key: _arrays(value, storages) for key, value in content.items()}
-    if type(content) in (list, tuple):
-        return type(content)(_arrays(value, storages) for value in content)
-    return content
+        result = _array(content, storages)
+    elif isinstance(content, dict):
+        result = {key: _arrays(value, storages, done) for key, value in content.items()}
+    elif type(content) in (list, tuple):
+        result = type(content)(_arrays(value, storages, done) for value in content)
+    else:
+        return content
+    done[id(content)] = result
+    return result
 
 
 def _array(tensor: _Tensor, storages: _Storages) -> np.ndarray:

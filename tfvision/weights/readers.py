@@ -101,7 +101,7 @@ def _entry(path: str, name: Any, value: Any) -> np.ndarray:
     if isinstance(value, np.ndarray):
         return value
     raise errors.DataError(
-        f"{path}: '{name}' is a {type(value).__name__}, not a tensor; save the state dict"
+        f"{path}: {str(name)!r} is a {type(value).__name__}, not a tensor; save the state dict"
         f" alone or under one of: {', '.join(_NESTS)}"
     )
 
