@@ -66,7 +66,7 @@ def _run(arguments: list[str]) -> None:
 
 def main() -> None:
     """The console command."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if len(sys.argv) < 2 or sys.argv[1] in ("--help", "-h", "help"):
         print(usage())
         sys.exit(0 if len(sys.argv) > 1 else 2)

@@ -44,17 +44,21 @@ def _stream(
     paths = tf.constant(list(files))
     first, offset = divmod(start, records)
 
+    window = max(min(shuffle_buffer, records), 1)
+
     def epoch_of(epoch: tf.Tensor) -> tf.data.Dataset:
-        order = tf.random.experimental.stateless_shuffle(paths, seed=tf.stack([seed, epoch]))
-        # Mixed so that neighbouring seeds and epochs give unrelated shuffles.
-        own = tf.random.stateless_uniform(
-            [], tf.stack([seed, epoch]), 1, tf.int64.max, dtype=tf.int64
+        own = tf.random.experimental.stateless_fold_in(tf.stack([seed, epoch]), 0)
+        order = tf.random.experimental.stateless_shuffle(paths, seed=own)
+        # Shuffled window by window with a seed of its own, which tf.data's shuffle cannot take
+        # as a tensor. The next window fills while this one is used.
+        dataset = _read(order, len(files)).batch(window).enumerate(1)
+        dataset = dataset.map(
+            lambda number, group: tf.random.experimental.stateless_shuffle(
+                group, seed=tf.random.experimental.stateless_fold_in(own, number)
+            )
         )
-        dataset = _read(order, len(files))
-        if shuffle_buffer > 1:
-            dataset = dataset.shuffle(shuffle_buffer, seed=own, reshuffle_each_iteration=False)
         skipped = tf.where(tf.equal(epoch, first), tf.constant(offset, tf.int64), 0)
-        return dataset.skip(skipped)
+        return dataset.prefetch(1).unbatch().skip(skipped)
 
     seed = tf.constant(seed, tf.int64)
     epochs = tf.data.Dataset.range(first, tf.int64.max)

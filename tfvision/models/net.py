@@ -26,4 +26,4 @@ class Net:
     @staticmethod
     def pick(model: keras.Model, batch: dict) -> dict:
         """The tensors of `batch` that `model` takes."""
-        return {name: batch[name] for name in model.input_names}
+        return {name: batch[name] for name in model.input}

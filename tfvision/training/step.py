@@ -69,6 +69,7 @@ class StepFunction:
             self.step.assign_add(1)
         return rows.stack()
 
+    @tf.autograph.experimental.do_not_convert
     def _one(self, batch, step):
         replicas = tf.distribute.get_replica_context()
         count = replicas.num_replicas_in_sync
