@@ -10,7 +10,7 @@ import importlib
 import os
 import sys
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from tfvision import errors
 
@@ -61,6 +61,7 @@ def _run(arguments: list[str]) -> None:
         print(_help(verb, module))
         return
     rest = getattr(module, "arguments", list)(rest)
+    logging.set_verbosity(logging.WARNING)  # TensorFlow's savers talk at INFO
     app.run(module.main, argv=[f"tfvision {verb}", *rest], flags_parser=_parse)
 
 

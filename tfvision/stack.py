@@ -12,6 +12,8 @@ import keras
 import tensorflow as tf
 
 KERAS_3: bool = keras.__version__.startswith("3")
+# For `add_weight`: a variable that mixed precision leaves in its own dtype.
+NO_AUTOCAST: dict[str, bool] = {"autocast" if KERAS_3 else "experimental_autocast": False}
 
 
 def variable_path(variable: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from tfvision.models.net import Net
+from tfvision.net import Net
 
 __all__ = ["Net", "Task"]
 

@@ -144,7 +144,8 @@ def pixels(example: Example, window: Window | None = None) -> tf.Tensor:
     """The upright pixels of an example, uint8 [h, w, 3].
 
     window: (height, width) int32 scalars -> int32 [4] = y, x, height, width of the part to
-    return; an upright JPEG decodes no more than that part."""
+    return; an upright JPEG decodes no more than that part (where its chroma is subsampled, the
+    part's outermost columns are interpolated from what is inside only)."""
     if "image" in example:
         image = tf.convert_to_tensor(example["image"])
         return image if window is None else _cut(image, window)

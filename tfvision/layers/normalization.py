@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from tfvision import stack
+
 
 class BatchNormalization(keras.layers.Layer):
     """Normalises each channel of [B, H, W, C]; statistics are float32 whatever the input is.
@@ -31,6 +33,7 @@ class BatchNormalization(keras.layers.Layer):
                 initializer=initializer,
                 trainable=trainable,
                 dtype="float32",
+                **stack.NO_AUTOCAST,
             )
 
         self.gamma = add("gamma", "zeros" if self.gamma_zero else "ones", True)

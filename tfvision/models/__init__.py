@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tfvision import errors
 from tfvision.models.classifiers import CLASSIFIERS
-from tfvision.models.net import Net
+from tfvision.net import Net
 
 MODELS = {**CLASSIFIERS}
 

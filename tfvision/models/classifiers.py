@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tfvision.models.backbones import resnet
-from tfvision.models.net import Net
+from tfvision.net import Net
 
 
 def _resnet(depth: int):

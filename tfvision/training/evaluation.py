@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-from tfvision.models.net import Net
+from tfvision.net import Net
 from tfvision.task import Task
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfvision import stack
 from tfvision.layers import context
-from tfvision.models.net import Net
+from tfvision.net import Net
 from tfvision.task import Task
 
 GRADIENT = "gradient_norm"

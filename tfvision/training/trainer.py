@@ -208,9 +208,10 @@ class Trainer:
         begun = f"going on at step {start}" if start else "starting"
         rate = self.schedule.learning_rate
         warm = f" after {self.schedule.warmup} steps of warm-up" if self.schedule.warmup else ""
+        epochs = self.total * self.config.train.batch_size / self.records
         return (
             f"{begun}: {self.total} steps of {self.config.train.batch_size} images"
-            f" ({self.total / self.epoch_steps:.3g} epochs of {self.records:,}),"
+            f" ({epochs:.3g} epochs of {self.records:,}),"
             f" {count:,} weights, {self.precision}, {self.config.optimizer.name} at learning rate"
             f" {rate:g}{warm} ({self.schedule.name})"
         )

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tfvision import errors
-from tfvision.models.net import Net
+from tfvision.net import Net
 from tfvision.weights import native, readers, torchvision
 
 SOURCES = {"torchvision": torchvision.fill, "tfvision": native.fill}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tfvision import errors, stack
-from tfvision.models.net import Net
+from tfvision.net import Net
 
 _LISTED = 10  # names shown of each kind of disagreement
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tfvision import errors
-from tfvision.models.net import Net
+from tfvision.net import Net
 from tfvision.weights import native
 
 _COUNTER = "num_batches_tracked"  # how many batches the moving statistics have met

@@ -1,0 +1,81 @@
+"""Imports go down only: the floors of the house, checked on the source."""
+
+import ast
+import pathlib
+
+ROOT = pathlib.Path(__file__).parents[1]
+FLOORS = {
+    "tfvision.schema": 0,
+    "tfvision.stack": 0,
+    "tfvision.errors": 0,
+    "tfvision.config": 0,
+    "tfvision.ops": 1,
+    "tfvision.sources": 2,
+    "tfvision.records": 2,
+    "tfvision.synthetic": 2,
+    "tfvision.inputs": 2,
+    "tfvision.layers": 2,
+    "tfvision.losses": 2,
+    "tfvision.net": 2,
+    "tfvision.metrics": 2,
+    "tfvision.optimizers": 2,
+    "tfvision.models": 3,
+    "tfvision.weights": 3,
+    "tfvision.task": 4,
+    "tfvision.tasks": 5,
+    "tfvision.training": 5,
+    "tfvision.serving": 5,
+    "tfvision.tools": 6,
+    "tfvision.experiments": 6,
+    "tfvision.cli": 6,
+}
+
+
+def place(module):
+    """The longest known place that a module lies in."""
+    parts = module.split(".")
+    return next((p for n in (3, 2) if (p := ".".join(parts[:n])) in FLOORS), None)
+
+
+def modules():
+    for folder, package in (("tfvision", ""), ("tools", "tfvision."), ("experiments", "tfvision.")):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            name = package + ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            yield name.removesuffix(".__init__"), path
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_every_module_has_a_floor():
+    unknown = [name for name, _ in modules() if name != "tfvision" and place(name) is None]
+    assert not unknown
+
+
+def test_imports_go_down_only():
+    wrong = []
+    for name, path in modules():
+        here = place(name)
+        for target in imported(path):
+            there = place(target)
+            if here is None or there is None or here == there:
+                continue
+            down = FLOORS[there] < FLOORS[here]
+            siblings_at_the_bottom = FLOORS[here] == FLOORS[there] == 0
+            # The tools share helpers, and `train` lives with the experiments.
+            if not (down or siblings_at_the_bottom):
+                wrong.append(f"{name} imports {target}")
+    assert not wrong
+
+
+def test_sources_know_nothing_of_tensorflow():
+    for name, path in modules():
+        if place(name) in ("tfvision.sources", "tfvision.synthetic"):
+            assert not any(t.split(".")[0] in ("tensorflow", "keras") for t in imported(path)), name

@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfvision.ops import images
+
+IMAGE = tf.fill([30, 60, 3], 100.0)
+
+
+@pytest.mark.addons
+def test_letterbox_centres_on_its_colour_and_its_frame_says_where():
+    canvas, frame = images.letterbox(IMAGE, (40, 40), colour=127.5)
+    # 60 -> 40 and 30 -> 20: ten rows of colour above and below
+    np.testing.assert_allclose(frame, [30, 60, 20 / 30, 40 / 60, 10, 0], rtol=1e-6)
+    np.testing.assert_allclose(canvas[9], 127.5)
+    np.testing.assert_allclose(canvas[10], 100.0, rtol=1e-6)
+    np.testing.assert_allclose(canvas[30], 127.5)
+
+
+def test_stretch_scales_each_side_by_itself():
+    canvas, frame = images.stretch(IMAGE, (15, 20))
+    assert canvas.shape == (15, 20, 3)
+    np.testing.assert_allclose(frame, [30, 60, 0.5, 1 / 3, 0, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("size", "resized"),
+    [((375, 500), (800, 1066)), ((500, 375), (1066, 800)), ((200, 1000), (266, 1333))],
+)
+def test_short_side_follows_the_rule_of_the_detectors(size, resized):
+    canvas, frame = images.short_side(tf.zeros([*size, 3]), (1344, 1344), short=800, long=1333)
+    assert canvas.shape == (1344, 1344, 3)
+    np.testing.assert_allclose(frame[2:4], np.array(resized) / size, rtol=1e-6)
+
+
+def test_centre_crop_takes_the_middle_and_pads_what_is_too_small():
+    _, frame = images.centre_crop(IMAGE, (20, 20), short=30)
+    np.testing.assert_allclose(frame, [30, 60, 1, 1, -5, -20])
+    canvas, frame = images.centre_crop(IMAGE, (40, 40), short=30)
+    np.testing.assert_allclose(frame[4:], [5, -10])
+    np.testing.assert_allclose(canvas[4], 0.0)
+    np.testing.assert_allclose(canvas[5], 100.0)
+
+
+def test_boxes_go_to_the_frame_and_back():
+    _, frame = images.letterbox(IMAGE, (40, 40))
+    boxes = tf.constant([[3.0, 6.0, 15.0, 30.0]])
+    moved = images.to_frame(boxes, frame)
+    np.testing.assert_allclose(moved, [[12, 4, 20, 20]], rtol=1e-5)
+    np.testing.assert_allclose(images.from_frame(moved, frame), boxes, rtol=1e-5)
