@@ -26,6 +26,13 @@ def raw(variable: Any) -> tf.Variable:
     return variable.value if KERAS_3 and not isinstance(variable, tf.Variable) else variable
 
 
+def variable_index(optimizer: Any, variable: Any) -> int:
+    """The place of a variable (or of a replica's part of it) among those the optimizer updates."""
+    if KERAS_3:
+        return optimizer._get_variable_index(variable)
+    return optimizer._index_dict[optimizer._var_key(variable)]
+
+
 def addons() -> ModuleType | None:
     """The tensorflow_addons module, or None where it is not installed or cannot work."""
     if KERAS_3:

@@ -38,10 +38,8 @@ class _Optimizer(keras.optimizers.Optimizer):
             return
         self._slots = {}
         # Keras 3 hands the bare tf.Variable to update_step, which does not know its full path.
-        self._index = {}
         self._paths = [stack.variable_path(variable) for variable in variables]
         for index, variable in enumerate(variables):
-            self._index[stack.raw(variable).ref()] = index
             for slot in self.SLOTS:
                 created = self.add_variable_from_reference(variable, slot)
                 self._slots[slot, index] = created
@@ -51,7 +49,7 @@ class _Optimizer(keras.optimizers.Optimizer):
         if learning_rate is None:
             learning_rate = self.learning_rate
         rate = tf.cast(learning_rate, variable.dtype)
-        index = self._index[stack.raw(variable).ref()]
+        index = stack.variable_index(self, variable)
         slots = [self._slots[slot, index] for slot in self.SLOTS]
         gradient = tf.convert_to_tensor(gradient)
         value = tf.convert_to_tensor(stack.raw(variable))
