@@ -7,9 +7,9 @@ import os
 from collections.abc import Sequence
 
 from absl import app, flags
-from tfvision.tools import runs
 
 from tfvision import errors
+from tfvision.tools import runs
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run folder.")
 _SPLIT = flags.DEFINE_string("split", None, "Split to evaluate; the config's val by default.")

@@ -1,0 +1,101 @@
+"""tfvision predict: predictions for image files and folders, as JSON and as pictures.
+
+tfvision predict --model=BASE --output=DIR IMAGE... writes DIR/predictions.json, one drawn PNG
+an image and sheet.png. An image that cannot be read is listed with its error; the others are
+done all the same, and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+
+from absl import app, flags
+
+from tfvision import errors
+
+_MODEL = flags.DEFINE_string("model", None, "BASE (its highest version) or BASE/N.")
+_OUTPUT = flags.DEFINE_string("output", None, "Folder for predictions.json and the pictures.")
+_SHEET = flags.DEFINE_integer("sheet", 24, "Pictures on sheet.png at most; 0: no sheet.")
+
+_BATCH = 32
+
+
+def _files(arguments: Sequence[str]) -> Iterator[str]:
+    """The files named, and those in the folders named, hidden ones left out."""
+    for argument in arguments:
+        if os.path.isdir(argument):
+            for folder, folders, names in os.walk(argument):
+                folders.sort()
+                yield from (os.path.join(folder, n) for n in sorted(names) if n[0] != ".")
+        else:
+            yield argument
+
+
+def main(argv: Sequence[str]) -> None:
+    """Predicts. Raises UsageError, and DataError where an image could not be read."""
+    for flag in (_MODEL, _OUTPUT):
+        if not flag.value:
+            raise errors.UsageError(f"--{flag.name} is missing")
+    files = list(_files(argv[1:]))
+    if not files:
+        raise errors.UsageError("no images; name files or folders after the flags")
+    from tfvision import serving
+
+    model = serving.load(_MODEL.value)
+    os.makedirs(_OUTPUT.value, exist_ok=True)
+    results, pictures = [], []
+    for start in range(0, len(files), _BATCH):
+        results += _batch(model, files[start : start + _BATCH], start, pictures)
+    _finish(results, pictures)
+    failed = [result for result in results if "error" in result]
+    done = len(results) - len(failed)
+    print(f"{done} images -> {os.path.join(_OUTPUT.value, 'predictions.json')}")
+    if failed:
+        raise errors.DataError(
+            f"{len(failed)} of {len(results)} images could not be read: {failed[0]['error']}"
+            f"{' (the others are in predictions.json)' if len(failed) > 1 else ''}"
+        )
+
+
+def _batch(model, files: Sequence[str], start: int, pictures: list) -> list[dict]:
+    """Predictions of a few files; adds to `pictures` up to the sheet's size."""
+    from tfvision.serving import client, draw
+
+    results, ready = [], []
+    for file in files:
+        result = {"file": file}
+        try:
+            ready.append((client.ready(file), result))
+        except errors.DataError as error:
+            result["error"] = str(error)
+        results.append(result)
+    several = model.card.get("config", {}).get("head") == "sigmoid"
+    answers = model.predict([data for data, _ in ready]) if ready else []
+    for (data, result), answer in zip(ready, answers, strict=True):
+        image = draw.open_upright(data, result["file"])
+        drawn = draw.draw(image, answer, model.class_names, several=several)
+        stem = os.path.splitext(os.path.basename(result["file"]))[0]
+        name = f"{start + results.index(result):05d}-{stem}.png"
+        drawn.save(os.path.join(_OUTPUT.value, name))
+        result |= {"picture": name, "size": [image.height, image.width]}
+        result |= {key: value.tolist() for key, value in answer.items()}
+        if len(pictures) < _SHEET.value:
+            pictures.append(drawn)
+    return results
+
+
+def _finish(results: list, pictures: list) -> None:
+    from tfvision.serving import draw
+
+    path = os.path.join(_OUTPUT.value, "predictions.json")
+    with open(path + ".aside", "w", encoding="utf-8") as file:
+        json.dump(results, file, indent=1)
+    os.replace(path + ".aside", path)
+    if pictures:
+        draw.sheet(pictures).save(os.path.join(_OUTPUT.value, "sheet.png"))
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,47 @@
+"""tfvision serve: a development server with TensorFlow Serving's REST contract.
+
+One process on one machine; TensorFlow Serving takes the same folder for production.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from absl import app, flags
+
+from tfvision import errors
+
+_MODEL = flags.DEFINE_string("model", None, "BASE (its highest version is served) or BASE/N.")
+_NAME = flags.DEFINE_string("name", None, "The model's name in the address; BASE's by default.")
+_HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen on; 0.0.0.0 is everybody's.")
+_PORT = flags.DEFINE_integer("port", 8501, "Port; 0 picks a free one.")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Serves until it is stopped. Raises UsageError and DataError."""
+    if len(argv) > 1:
+        raise errors.UsageError(f"unexpected argument '{argv[1]}'; serve takes flags only")
+    if not _MODEL.value:
+        raise errors.UsageError("--model is missing")
+    try:
+        import uvicorn
+    except ImportError:
+        raise errors.UsageError(
+            "serve needs an ASGI server: pip install 'tfvision[serve]'"
+        ) from None
+    from tfvision import serving
+    from tfvision.serving import server
+
+    model = serving.load(_MODEL.value)
+    application = server.Server(model, _NAME.value or "")
+    listening = server.bind(_HOST.value, _PORT.value)
+    host, port = listening.getsockname()[:2]
+    print(
+        f"serving {model.folder} at http://{host}:{port}/v1/models/{application.name}:predict",
+        flush=True,
+    )
+    uvicorn.Server(uvicorn.Config(application, log_level="warning")).run(sockets=[listening])
+
+
+if __name__ == "__main__":
+    app.run(main)
