@@ -59,12 +59,14 @@ class Conv2D(keras.layers.Layer):
     def call(self, inputs):
         """inputs: [B, H, W, C]."""
         keeps_size = 2 * self.padding == self.dilation * (self.kernel_size - 1)
-        if self.padding == 0:
-            padding = "VALID"
-        elif self.strides == 1 and keeps_size:
-            padding = "SAME"  # the same numbers, on the kernels that are best tuned
+        if self.strides == 1 and keeps_size:
+            padding = "SAME"
         else:
-            padding = [[0, 0], [self.padding] * 2, [self.padding] * 2, [0, 0]]
+            # Not conv2d's own explicit padding: its gradient leaves the fast kernels on a CPU
+            # (80 times slower in bfloat16; benchmarks/padding.py).
+            edge = [self.padding] * 2
+            inputs = tf.pad(inputs, [[0, 0], edge, edge, [0, 0]]) if self.padding else inputs
+            padding = "VALID"
         kernel = tf.cast(self.kernel, inputs.dtype)
         outputs = tf.nn.conv2d(inputs, kernel, self.strides, padding, dilations=self.dilation)
         if self.use_bias:
