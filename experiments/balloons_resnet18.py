@@ -1,9 +1,8 @@
-"""ResNet-18 on the balloon scenes: which kinds of balloon are in the picture (several labels).
+"""ResNet-18, half as wide, on the balloon crops: none, round, heart or star?
 
     tfvision synthesize --name=balloons --output=data/balloons
-    tfvision convert --format=coco --images=data/balloons/images/train \\
-        --annotations=data/balloons/annotations/instances_train.json \\
-        --split=train --output=data/balloons-records        (and the same for val)
+    tfvision convert --format=folder --images=data/balloons/classes --split=train \\
+        --output=data/balloon-crops          (and the same for val)
     tfvision train --config=balloons_resnet18 --workdir=runs/balloons
 """
 
@@ -13,18 +12,19 @@ from tfvision.config import config
 def get_config():
     """The run."""
     return config(
-        head="sigmoid",
-        data={"path": "data/balloons-records"},
+        data={"path": "data/balloon-crops"},
         model={"name": "resnet18", "width": 32},
         inputs={
-            "image_size": (128, 160),
+            "image_size": (96, 96),
             "resize": "stretch",
+            "crop": {"name": "random_resized_crop", "scale": (0.7, 1.0)},
             "augment": (
                 {"name": "horizontal_flip"},
-                {"name": "colour_jitter", "brightness": 0.2, "contrast": 0.2},
+                {"name": "colour_jitter", "brightness": 0.2, "contrast": 0.2, "hue": 0.1},
             ),
         },
+        loss={"name": "cross_entropy", "label_smoothing": 0.1},
         optimizer={"name": "lamb", "weight_decay": 0.01},
         schedule={"name": "cosine", "learning_rate": 0.01, "warmup_epochs": 2.0},
-        train={"batch_size": 32, "epochs": 40.0, "ema": 0.99, "eval_every": 100},
+        train={"batch_size": 32, "epochs": 80.0, "ema": 0.99, "eval_every": 220},
     )

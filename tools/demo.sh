@@ -11,11 +11,10 @@ say "1/7 balloons: 500 scenes, drawn here"
 "$bin/tfvision" synthesize --name=balloons --output=demo/balloons
 say "2/7 convert to TFRecords"
 for split in train val; do
-  "$bin/tfvision" convert --format=coco --images="demo/balloons/images/$split" \
-    --annotations="demo/balloons/annotations/instances_$split.json" \
+  "$bin/tfvision" convert --format=folder --images=demo/balloons/classes \
     --split="$split" --output=demo/records
 done
-say "3/7 train: which kinds of balloon are in the picture?"
+say "3/7 train: is there a balloon, and of which kind?"
 "$bin/tfvision" train --config=balloons_resnet18 --config.data.path=demo/records \
   --workdir=demo/run
 say "4/7 evaluate"
@@ -40,7 +39,7 @@ import json
 import sys
 import urllib.request
 
-path = sorted(glob.glob("demo/balloons/images/val/*"))[0]
+path = sorted(glob.glob("demo/balloons/classes/val/heart/*"))[0]
 with open(path, "rb") as file:
     content = base64.b64encode(file.read()).decode()
 body = json.dumps({"instances": [{"b64": content}]}).encode()
@@ -51,6 +50,8 @@ for name, index in zip(answer["class_names"], answer["class_ids"]):
     print(f"  {name:<8}{answer['scores'][index]:.3f}")
 PY
 say "7/7 predictions drawn"
-find demo/balloons/images/val -type f | sort | head -12 | xargs \
+for kind in none round heart star; do
+  find "demo/balloons/classes/val/$kind" -type f | sort | head -6
+done | xargs \
   "$bin/tfvision" predict --model=demo/model --output=demo/predictions
 printf '\nDone in %s s. Look at demo/predictions/sheet.png\n' "$(($(date +%s) - start))"

@@ -1,0 +1,145 @@
+import json
+import pathlib
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def tfvision(*arguments, cwd=None):
+    command = [sys.executable, "-m", "tfvision.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+
+
+def own_lines(text):
+    """What we said: without the lines that TensorFlow writes as it starts."""
+    noise = ("WARNING: All log", "I0000", "E0000", "W0000")
+    return [line for line in text.splitlines() if line and not line.startswith(noise)]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for split in ("train", "val"):
+        for shade, name in ((60, "dark"), (190, "light")):
+            place = folder / "images" / split / name
+            place.mkdir(parents=True)
+            for index in range(4):
+                pixels = rng.normal(shade, 20, (10, 10, 3)).clip(0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(place / f"{index}.png")
+        done = tfvision(
+            "convert", "--format=folder", f"--images={folder / 'images'}", f"--split={split}",
+            f"--output={folder / 'records'}",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_help_tells_every_verb_and_answers_at_once():
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = tfvision("--help")
+        times.append(time.perf_counter() - start)
+    assert done.returncode == 0
+    assert "import-weights" in done.stdout
+    # Not a test of this machine's speed: TensorFlow alone would take several seconds.
+    assert min(times) < 1.5
+
+
+@pytest.mark.parametrize(
+    "verb",
+    ["convert", "synthesize", "train", "evaluate", "export", "predict", "serve", "import-weights",
+     "models"],
+)  # fmt: skip
+def test_help_of_a_verb_does_not_import_tensorflow(verb):
+    code = (
+        "import sys; sys.argv = ['tfvision', sys.argv[1], '--help'];"
+        "from tfvision import cli; cli.main(); print('tensorflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, verb], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "False"
+    assert f"tfvision {verb}" in done.stdout
+
+
+def refused(photos, *arguments):
+    done = tfvision(*arguments)
+    lines = own_lines(done.stderr)
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("tfvision: ")
+    return done.returncode, lines[0]
+
+
+TRAIN = ("train", "--config=digits_resnet")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("trane",), 2, "did you mean 'train'"),
+        (("convert", "--formt=folder"), 2, "Did you mean"),
+        (("convert", "--format=foldr", "--images=x", "--output=y"), 2, "did you mean 'folder'"),
+        (("convert", "--format=folder", "--images=no-such", "--output=y"), 1, "no-such"),
+        ((*TRAIN, "--workdir=w", "--config.data.path=no-such"), 1, "no-such"),
+        ((*TRAIN, "--workdir=w", "--config.train.batch_siz=3"), 2, "batch_siz"),
+        ((*TRAIN, "--workdir=w", "--config.train.batch_size=many"), 2, "many"),
+        (("train", "--config=digits_resnt", "--workdir=w"), 2, "did you mean 'digits_resnet'"),
+        (("train", "--config=no-such.py", "--workdir=w"), 2, "no-such.py"),
+        (TRAIN, 2, "--workdir is missing"),
+        (("evaluate", "--workdir=no-such"), 1, "no-such"),
+        (("predict", "--model=no-such", "--output=out", "x.png"), 1, "no-such"),
+        (("serve", "--model=no-such"), 1, "no-such"),
+        (("export", "--workdir=no-such", "--output=out"), 1, "no-such"),
+    ],
+)
+def test_bad_input_gets_one_line_and_the_right_exit_code(arguments, code, words, photos, tmp_path):
+    done = tfvision(*arguments, cwd=tmp_path)
+    lines = own_lines(done.stderr)
+    assert done.returncode == code, done.stderr
+    assert len(lines) == 1, done.stderr
+    assert words in lines[0]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_the_whole_way_from_pictures_to_drawn_predictions(photos, tmp_path):
+    records, run, base = photos / "records", tmp_path / "run", tmp_path / "model"
+    options = [f"--config.data.path={records}", "--config.train.epochs=2.0"]
+    options += ["--config.train.batch_size=4"]
+    done = tfvision("train", "--config=digits_resnet", *options, f"--workdir={run}")
+    assert done.returncode == 0, done.stderr
+    wrong = tfvision("train", "--config=digits_resnet", *options, f"--workdir={run}",
+                     "--config.data.num_classes=7")  # fmt: skip
+    assert wrong.returncode == 1
+    assert "num_classes is 7" in wrong.stderr
+    assert "has 2 classes" in wrong.stderr
+    other = tfvision("train", "--config=digits_resnet", *options, f"--workdir={run}",
+                     "--config.model.width=8")  # fmt: skip
+    assert other.returncode == 2
+    assert "model.width is 8, was 16" in other.stderr
+    done = tfvision("evaluate", f"--workdir={run}", f"--output={tmp_path / 'metrics.json'}")
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["metrics"]["images"] == 8
+    assert np.sum(metrics["confusion"]) == 8
+    done = tfvision("export", f"--workdir={run}", f"--output={base}")
+    assert done.returncode == 0, done.stderr
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff no picture")
+    done = tfvision(
+        "predict", f"--model={base}", f"--output={tmp_path / 'out'}", photos / "images" / "val",
+        broken,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "broken.jpg" in done.stderr
+    results = json.loads((tmp_path / "out" / "predictions.json").read_text())
+    assert sum("scores" in r for r in results) == 8
+    assert "error" in next(r for r in results if r["file"] == str(broken))
+    assert (tmp_path / "out" / "sheet.png").stat().st_size > 1000
+    for result in results[:8]:
+        assert pathlib.Path(tmp_path / "out" / result["picture"]).is_file()
