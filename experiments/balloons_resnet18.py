@@ -26,5 +26,5 @@ def get_config():
         loss={"name": "cross_entropy", "label_smoothing": 0.1},
         optimizer={"name": "lamb", "weight_decay": 0.01},
         schedule={"name": "cosine", "learning_rate": 0.01, "warmup_epochs": 2.0},
-        train={"batch_size": 32, "epochs": 80.0, "ema": 0.99, "eval_every": 220},
+        train={"batch_size": 32, "epochs": 60.0, "ema": 0.99, "eval_every": 220},
     )
