@@ -7,6 +7,8 @@ starts, so `--help` answers at once. Exit codes: 0 done, 1 bad input, 2 usage.
 from __future__ import annotations
 
 import importlib
+import importlib.abc
+import importlib.util
 import os
 import sys
 
@@ -28,6 +30,36 @@ VERBS = {
     "import-weights": ("tfvision.tools.import_weights", "foreign weights -> ours"),
     "models": ("tfvision.tools.models", "every architecture by name"),
 }
+
+
+class _QuietTensorFlow(importlib.abc.MetaPathFinder):
+    """Silences what TensorFlow's libraries write to the terminal as they are loaded.
+
+    They write it before any log level counts. An error in loading is still raised."""
+
+    def find_spec(self, name, path=None, target=None):
+        """Finds tensorflow itself, once, with a loader that is silent."""
+        if name != "tensorflow":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None:
+            load = spec.loader.exec_module
+            spec.loader.exec_module = lambda module: self._load(load, module)
+        return spec
+
+    @staticmethod
+    def _load(load, module):
+        sys.stderr.flush()
+        kept = os.dup(2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        try:
+            load(module)
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
 
 
 def usage() -> str:
@@ -68,6 +100,7 @@ def _run(arguments: list[str]) -> None:
 def main() -> None:
     """The console command."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.meta_path.insert(0, _QuietTensorFlow())
     if len(sys.argv) < 2 or sys.argv[1] in ("--help", "-h", "help"):
         print(usage())
         sys.exit(0 if len(sys.argv) > 1 else 2)
