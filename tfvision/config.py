@@ -29,6 +29,7 @@ def defaults() -> dict[str, Any]:
             "val": "val",
             "num_classes": 0,  # 0: as dataset.json says; a number is checked against it
             "class_names": (),  # filled in from dataset.json
+            "fingerprint": "",  # filled in: of the shards' checksums
             "shuffle_buffer": 4096,  # records
         },
         "model": {"name": "resnet50"},  # *

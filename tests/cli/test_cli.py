@@ -51,6 +51,7 @@ def test_help_tells_every_verb_and_answers_at_once():
     assert min(times) < 1.5
 
 
+@pytest.mark.addons
 @pytest.mark.parametrize(
     "verb",
     ["convert", "synthesize", "train", "evaluate", "export", "predict", "serve", "import-weights",

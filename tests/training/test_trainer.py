@@ -317,3 +317,40 @@ def test_sigterm_saves_and_says_how_to_go_on(records, tmp_path):
     assert "stopped by SIGTERM after step" in output
     step = int(re.search(r"after step (\d+)", output).group(1))
     assert (tmp_path / "run" / "checkpoints" / f"step-{step:08d}").is_dir()
+
+
+def test_what_would_fail_after_an_epoch_fails_before_the_first_step(records, tmp_path):
+    config = small(records, train={"best": "top2"})
+    with pytest.raises(errors.UsageError, match=r"best is 'top2'; did you mean 'top1'"):
+        trainer(config, tmp_path / "run").fit()
+    config = small(records)
+    config.data.val = "vla"
+    with pytest.raises(errors.DataError, match=r"no split 'vla'; did you mean 'val'"):
+        trainer(config, tmp_path / "run").fit()
+    assert not (tmp_path / "run").exists()
+
+
+def test_other_records_in_the_same_place_are_not_the_same_run(records, tmp_path):
+    import shutil
+
+    place = tmp_path / "records"
+    shutil.copytree(records, place)
+    trainer(small(place, train={"steps": 1}), tmp_path / "run").fit()
+    images = str(records.parent / "images")
+    source = sources.FORMATS["folder"](images, None, split="train")
+    writer.write(source, str(place), writer.Options(split="train", shards=1, seed=1))
+    with pytest.raises(errors.UsageError, match=r"data\.fingerprint is"):
+        trainer(small(place, train={"steps": 1}), tmp_path / "run").fit()
+
+
+def test_a_damaged_record_ends_the_run_in_one_line(records, tmp_path):
+    import shutil
+
+    place = tmp_path / "records"
+    shutil.copytree(records, place)
+    shard = sorted(place.glob("*train*.tfrecord"))[0]
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 255
+    shard.write_bytes(content)
+    with pytest.raises(errors.DataError, match=r"training stopped between steps 1 and"):
+        trainer(small(place), tmp_path / "run").fit()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from tfvision import errors
 from tfvision.records import dataset
 from tfvision.task import Task
@@ -42,6 +44,9 @@ def resolve(config) -> None:
             f" against {list(known)[:5]} (first five)"
         )
     config.data.class_names = tuple(data.class_names)
+    # Going on with a run on other records would not be the same run.
+    shards = [shard.sha256 for split in data.splits.values() for shard in split.shards]
+    config.data.fingerprint = hashlib.sha256("".join(shards).encode()).hexdigest()[:16]
 
 
 def build(config) -> Task:

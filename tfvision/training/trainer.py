@@ -42,6 +42,10 @@ def resolve_precision(name: str) -> str:
     return name
 
 
+def _first_line(error: tf.errors.OpError) -> str:
+    return next((line for line in str(error.message).splitlines() if line.strip()), "")
+
+
 class Trainer:
     """Trains a task in a run folder, and takes up where a killed run was.
 
@@ -96,6 +100,7 @@ class Trainer:
         )
         self.best: dict | None = None
         self._stop: str | None = None
+        self._saved = -1
         self._swap = tf.function(self._swap_averages)
 
     def _prepare_machine(self) -> None:
@@ -185,6 +190,7 @@ class Trainer:
         """Trains to the last step; returns the metrics of the last evaluation.
 
         Raises NonFiniteError for a loss that is not finite and Interrupted after SIGTERM."""
+        self._check_evaluation()
         workdirs.prepare(self.workdir, self.config)
         if not self.restore("latest"):
             self._start_weights()
@@ -202,6 +208,18 @@ class Trainer:
             self.logs.close()
         calls.on_train_end(results)
         return results
+
+    def _check_evaluation(self) -> None:
+        """What would otherwise fail only at the end of the first epoch."""
+        if not self.data.split(self.config.data.val).records:
+            raise errors.DataError(f"{self.data.path}: split '{self.config.data.val}' is empty")
+        known = {name: None for m in self.task.metrics() for name in m.result()} | {"loss": None}
+        best = self.config.train.best
+        if best and best not in known:
+            raise errors.UsageError(
+                f"config.train.best is '{best}'{errors.suggestion(best, known)}"
+                f" (the metrics are: {', '.join(known)})"
+            )
 
     def _headline(self, start: int) -> str:
         count = sum(int(np.prod(v.shape)) for v in self.net.train.trainable_variables)
@@ -251,7 +269,13 @@ class Trainer:
                 calls.on_epoch_begin(step // every["epoch"])
             ends = [(step // n + 1) * n for n in every.values()]
             count = min(max(settings.steps_per_call, 1), self.total - step, min(ends) - step)
-            rows = function.run(batches, tf.constant(count)).numpy()
+            try:
+                rows = function.run(batches, tf.constant(count)).numpy()
+            except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+                raise errors.DataError(
+                    f"training stopped between steps {step + 1} and {step + count}:"
+                    f" {_first_line(error)}"
+                ) from error
             self._check_finite(step, rows, function.names)
             step += count
             seen.append(rows)
@@ -279,6 +303,8 @@ class Trainer:
                 self._save(step, None)
                 break
         if self._stop and step < self.total:
+            if self._saved != step:
+                self._save(step, None)
             raise Interrupted(
                 f"stopped by {self._stop} after step {step}; it is saved in {self.workdir}."
                 " The same command goes on from there."
@@ -335,11 +361,6 @@ class Trainer:
         better = False
         if results:
             name = self.config.train.best or next(iter(results))
-            if name not in results:
-                raise errors.UsageError(
-                    f"config.train.best is '{name}'{errors.suggestion(name, results)}"
-                    f" (the metrics are: {', '.join(results)})"
-                )
             value = results[name]
             sign = -1.0 if name.startswith("loss") else 1.0
             if math.isfinite(value):
@@ -348,6 +369,7 @@ class Trainer:
                 self.best = {"step": step, "metric": name, "value": value}
         state = {"best": self.best, "metrics": results and json.loads(json.dumps(results))}
         self.checkpoints.save(step, state, keep=self.config.train.keep, best=better)
+        self._saved = step
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

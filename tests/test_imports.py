@@ -1,0 +1,22 @@
+import importlib
+import pkgutil
+
+import pytest
+
+import tfvision
+
+
+@pytest.mark.addons
+def test_every_module_imports():
+    """But the commands, whose flags share names: the tests of --help import each on its own."""
+    names = [m.name for m in pkgutil.walk_packages(tfvision.__path__, "tfvision.")]
+    names = [n for n in names if not n.startswith("tfvision.tools")]
+    assert len(names) > 40
+    for name in names:
+        importlib.import_module(name)
+
+
+def test_parts_are_reached_from_the_top_without_importing_them_all():
+    assert "resnet152" in tfvision.models.names()
+    with pytest.raises(AttributeError, match="no attribute 'modls'"):
+        tfvision.modls  # noqa: B018
