@@ -1,12 +1,15 @@
-"""ResNet-18 from scratch on hymenoptera: ants against bees, 244 photos (see data/README.md).
+"""ResNet-18 from scratch on hymenoptera: ants against bees, 200 of its photos (data/README.md).
 
     tfvision convert --format=folder --images=DIR --split=train --output=data/hymenoptera
     tfvision convert --format=folder --images=DIR --split=val --output=data/hymenoptera
     tfvision train --config=hymenoptera_resnet18 --workdir=runs/hymenoptera
 
-From scratch this is far too little data: expect somewhat over chance. With weights of a
-pretrained ResNet-18 (--config.weights.path=FILE, skip=("^fc/",)) it is the usual fine-tuning
-example.
+From scratch this is far too little data. Measured with these commands on a sample of 140
+training and 60 held-out photos (2026-11-24; 2 cores, bfloat16, 1m46s with start-up): top-1 0.650
+at the last step, 0.683 at the best evaluation (steps 70 and 140), macro F1 0.649; chance is 0.5
+and 60 photos leave a standard error of 0.06. With weights of a pretrained ResNet-18
+(--config.weights.path=FILE, skip=("^fc/",)) it is the usual fine-tuning example; that was not
+run, for want of the weights.
 """
 
 from tfvision.config import config

@@ -131,9 +131,22 @@ def test_a_wrong_name_or_option_is_refused_with_a_suggestion():
         optimizers.build("lars", 0.1, beta=0.9)
 
 
-def test_an_addons_optimizer_without_addons_says_how_to_get_it():
-    with pytest.raises(errors.UsageError, match=r"install tfvision\[addons\]"):
-        optimizers.build("addons:NovoGrad", 0.1)
+@pytest.mark.addons
+def test_addons_names_reach_tensorflow_addons_or_say_how_to_get_it():
+    if stack.KERAS_3:
+        with pytest.raises(errors.UsageError, match=r"install tfvision\[addons\]"):
+            optimizers.build("addons:NovoGrad", 0.1)
+        return
+    weights = tf.Variable([1.0, 2.0])
+    optimizer = optimizers.build("addons:RectifiedAdam", 0.01, beta_1=0.8)
+    optimizers.create_slots(optimizer, [weights])
+    optimizer.apply_gradients([(tf.constant([1.0, 1.0]), weights)])
+    # Rectified Adam's first step, its variance not yet tractable, is lr * gradient.
+    np.testing.assert_allclose(weights.numpy(), [0.99, 1.99], rtol=1e-6)
+    with pytest.raises(errors.UsageError, match="did you mean 'NovoGrad'"):
+        optimizers.build("addons:NovaGrad", 0.1)
+    with pytest.raises(errors.UsageError, match="choose one of: .*LAMB"):
+        optimizers.build("addons:annotations", 0.1)
 
 
 def rates(name, steps, **options):

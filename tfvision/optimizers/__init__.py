@@ -89,7 +89,15 @@ def build(name: str, learning_rate, **options) -> keras.optimizers.Optimizer:
                 f"optimizer '{name}' needs tensorflow-addons, which works with TensorFlow 2.15"
                 " only: install tfvision[addons] in an environment of Python 3.10 or 3.11"
             )
-        kind = errors.choose(vars(addons.optimizers), name.split(":", 1)[1], "addons optimizer")
+        base = keras.optimizers.legacy.Optimizer
+        table = {
+            key: value
+            for key, value in vars(addons.optimizers).items()
+            if isinstance(value, type)
+            and issubclass(value, base)
+            and "learning_rate" in inspect.signature(value).parameters
+        }
+        kind = errors.choose(table, name.split(":", 1)[1], "addons optimizer")
         return errors.call(
             functools.partial(kind, learning_rate=learning_rate), options, f"optimizer '{name}'"
         )
