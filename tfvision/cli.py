@@ -94,7 +94,8 @@ def _run(arguments: list[str]) -> None:
         return
     rest = getattr(module, "arguments", list)(rest)
     logging.set_verbosity(logging.WARNING)  # TensorFlow's savers talk at INFO
-    app.run(module.main, argv=[f"tfvision {verb}", *rest], flags_parser=_parse)
+    sys.argv = [f"tfvision {verb}", *rest]  # ml_collections looks there too
+    app.run(module.main, flags_parser=_parse)
 
 
 def main() -> None:

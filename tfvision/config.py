@@ -7,6 +7,7 @@ a model's `activation`); those are checked where the thing is built.
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -112,6 +113,34 @@ def _typed(default: Any, value: Any, path: str) -> Any:
             f"{path} must be {type(default).__name__}, not {type(value).__name__} ({value!r})"
         )
     return value
+
+
+def override(config: ml_collections.ConfigDict, path: str, text: str) -> None:
+    """Sets an option of a * section, `path` such as "model.width", to what `text` spells.
+
+    text: a Python literal (8, 0.5, None, (1, 2)), true or false, or else a string. Raises
+    UsageError where the section is not there or holds the option in another type."""
+    *names, key = path.split(".")
+    section = config
+    for name in names:
+        section = section.get(name) if isinstance(section, ml_collections.ConfigDict) else None
+    if not isinstance(section, ml_collections.ConfigDict):
+        raise errors.UsageError(f"config has no section '{'.'.join(names)}'")
+    value = _literal(text)
+    if section.get(key) is not None and value is not None:
+        wanted = section[key]
+        value = text if isinstance(wanted, str) else _typed(wanted, value, f"config.{path}")
+    with section.unlocked(), section.ignore_type():
+        section[key] = value
+
+
+def _literal(text: str) -> Any:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 def options(section: Mapping, *own: str) -> dict[str, Any]:

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tfvision import config
+from tfvision.experiments import train
+
 
 def tfvision(*arguments, cwd=None):
     command = [sys.executable, "-m", "tfvision.cli", *map(str, arguments)]
@@ -89,6 +92,8 @@ TRAIN = ("train", "--config=digits_resnet")
         ((*TRAIN, "--workdir=w", "--config.data.path=no-such"), 1, "no-such"),
         ((*TRAIN, "--workdir=w", "--config.train.batch_siz=3"), 2, "batch_siz"),
         ((*TRAIN, "--workdir=w", "--config.train.batch_size=many"), 2, "many"),
+        ((*TRAIN, "--workdir=w", "--config.model.width=wide"), 2, "model.width must be int"),
+        ((*TRAIN, "--workdir=w", "--config.nothing.model.x=1"), 2, "no section 'nothing.model'"),
         (("train", "--config=digits_resnt", "--workdir=w"), 2, "did you mean 'digits_resnet'"),
         (("train", "--config=no-such.py", "--workdir=w"), 2, "no-such.py"),
         (TRAIN, 2, "--workdir is missing"),
@@ -105,6 +110,23 @@ def test_bad_input_gets_one_line_and_the_right_exit_code(arguments, code, words,
     assert len(lines) == 1, done.stderr
     assert words in lines[0]
     assert not list(tmp_path.iterdir())
+
+
+def test_flags_reach_options_that_the_experiment_does_not_name():
+    tree = config.config(model={"name": "resnet18", "width": 16})
+    config.override(tree, "model.width", "8")
+    config.override(tree, "optimizer.beta_1", "0.8")
+    config.override(tree, "optimizer.nesterov", "true")
+    config.override(tree, "inputs.crop.scale", "(0.5, 1)")
+    config.override(tree, "schedule.learning_rate", "1")
+    config.override(tree, "model.activation", "gelu")
+    assert tree.model.to_dict() == {"name": "resnet18", "width": 8, "activation": "gelu"}
+    assert tree.optimizer.to_dict() == {"name": "momentum", "beta_1": 0.8, "nesterov": True}
+    assert tree.inputs.crop.scale == (0.5, 1)
+    assert repr(tree.schedule.learning_rate) == "1.0"
+    given = ["--config.model.width=8", "--config.optimizer.beta_1", "0.8", "--config.seed=1"]
+    wanted = ["--option=model.width=8", "--option", "optimizer.beta_1=0.8", "--config.seed=1"]
+    assert train.arguments(given) == wanted
 
 
 @pytest.mark.slow

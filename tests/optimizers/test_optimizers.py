@@ -145,7 +145,7 @@ def test_addons_names_reach_tensorflow_addons_or_say_how_to_get_it():
     np.testing.assert_allclose(weights.numpy(), [0.99, 1.99], rtol=1e-6)
     with pytest.raises(errors.UsageError, match="did you mean 'NovoGrad'"):
         optimizers.build("addons:NovaGrad", 0.1)
-    with pytest.raises(errors.UsageError, match="choose one of: .*LAMB"):
+    with pytest.raises(errors.UsageError, match=r"choose one of: .*LAMB"):
         optimizers.build("addons:annotations", 0.1)
 
 
