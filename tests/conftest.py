@@ -18,3 +18,17 @@ def shared_data() -> pathlib.Path:
     if os.environ.get("TFVISION_TEST_DATA_REQUIRED"):
         pytest.fail("TFVISION_TEST_DATA is not set, and no test may be skipped here")
     pytest.skip("TFVISION_TEST_DATA is not set: the real images are not here")
+
+
+@pytest.fixture(scope="session")
+def unpack():
+    """A function: a source -> (its samples by file name, its findings)."""
+    from tfvision import schema
+
+    def function(source):
+        items = list(source.items)
+        findings = [i for i in items if isinstance(i, schema.Finding)]
+        samples = [i for i in items if isinstance(i, schema.Sample)]
+        return sorted(samples, key=lambda s: s.filename), findings
+
+    return function

@@ -10,6 +10,7 @@ Axis letters: H height, W width, N objects, L image-level labels.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 VOID = 255  # label-map value of pixels that count for nothing
@@ -72,14 +73,15 @@ class Object:
     """One annotated object.
 
     box: (y1, x1, y2, x2) in pixels, continuous edges, or None where only a mask is given.
-    mask: None; a list of polygons, each a flat [x0, y0, x1, y1, ...] in pixels; or an RLE dict
-    {"size": [H, W], "counts": list of runs or COCO's compressed string}.
+    mask: None; a list of polygons, each a flat [x0, y0, x1, y1, ...] in pixels; an RLE dict
+    {"size": [H, W], "counts": list of runs or COCO's compressed string}; a PNG's bytes, of the
+    whole image or of the box's pixels; or the object's id in the sample's `segments` file.
     area: the format's own figure in square pixels, or None.
     name: how reports call it, such as "annotation 1768" ."""
 
     class_id: int
     box: tuple[float, float, float, float] | None = None
-    mask: list[list[float]] | dict[str, Any] | None = None
+    mask: list[list[float]] | dict[str, Any] | bytes | int | None = None
     is_crowd: bool = False
     difficult: bool = False
     area: float | None = None
@@ -87,13 +89,29 @@ class Object:
 
 
 @dataclasses.dataclass
+class LabelMap:
+    """Where an image's label map comes from.
+
+    path: an index image (8 or 16 bit, palette or grey), or one of segment ids (RGB with
+    id = r + 256 g + 65536 b). data: the file's bytes where they are not a file of their own.
+    values: value -> class id or VOID, and a value that is not in it is unknown; None: values
+    are class ids already, VOID is void."""
+
+    path: str
+    data: bytes | None = None
+    values: Mapping[int, int] | None = None
+
+
+@dataclasses.dataclass
 class Sample:
     """What a source knows of one image: plain Python, nothing decoded yet.
 
     path: the image file. filename: its path relative to the image folder, with "/".
-    size: (height, width) that the annotation claims, or None. labels: image-level class ids, or
-    None where the format has none. objects: None where the format has none; [] for an image
-    without objects. label_map: path of a mask file, or None."""
+    source_id: unique in the data set. size: (height, width) that the annotation claims, or None.
+    labels: image-level class ids, or None where the format has none. objects: None where the
+    format has none; [] for an image without objects. segments: path of an image of segment ids,
+    which masks that are ids refer to. part: (offset, length) where the image's bytes are a part
+    of the file."""
 
     path: str
     filename: str
@@ -101,7 +119,9 @@ class Sample:
     size: tuple[int, int] | None = None
     labels: list[int] | None = None
     objects: list[Object] | None = None
-    label_map: str | None = None
+    label_map: LabelMap | None = None
+    segments: str | None = None
+    part: tuple[int, int] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,19 +7,27 @@ from collections.abc import Sequence
 from absl import app, flags
 
 from tfvision import errors, sources
-from tfvision.records import writer
+from tfvision.records import report as reports
+from tfvision.records import splits, writer
 
 _FORMAT = flags.DEFINE_string("format", None, f"One of: {', '.join(sources.FORMATS)}.")
 _IMAGES = flags.DEFINE_string("images", None, "Folder of the images.")
-_ANNOTATIONS = flags.DEFINE_string("annotations", None, "Annotation file; none for folder.")
+_ANNOTATIONS = flags.DEFINE_string("annotations", None, "Annotation file or folder, by format.")
+_LABELS = flags.DEFINE_string("labels", None, "Class names, one a line, where it has no list.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the records; other splits in it stay.")
-_SPLIT = flags.DEFINE_string("split", "train", "Name of the split that is written.")
+_SPLIT = flags.DEFINE_string("split", "train", "A split's name, or shares: train:0.8,val:0.2.")
+_GROUP = flags.DEFINE_string(
+    "group", None, "Regular expression: images whose names agree in what it matches stay together."
+)
 _SHARDS = flags.DEFINE_integer("shards", None, "Files to write; about 128 MB each by default.")
-_WORKERS = flags.DEFINE_integer("workers", 1, "Processes; the bytes written do not depend on it.")
+_WORKERS = flags.DEFINE_integer("workers", 0, "Processes, 0: one a core. The bytes do not change.")
 _NAME = flags.DEFINE_string("name", None, "The data set's name; the output folder's by default.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of the order in which images are written.")
 _BAKE = flags.DEFINE_boolean(
     "bake_orientation", False, "Turn EXIF-rotated JPEGs upright, for readers that cannot."
+)
+_FULL = flags.DEFINE_boolean(
+    "full_masks", False, "Object masks of the whole image, for readers that want them so."
 )
 _SKIP = flags.DEFINE_boolean(
     "skip_unreadable", False, "Leave out images that cannot be decoded, instead of stopping."
@@ -35,25 +43,30 @@ def main(argv: Sequence[str]) -> None:
         if not flag.value:
             raise errors.UsageError(f"--{flag.name} is missing")
     read = errors.choose(sources.FORMATS, _FORMAT.value, "format")
-    source = read(_IMAGES.value, _ANNOTATIONS.value, split=_SPLIT.value)
-    arguments = {flag.name: flag.value for flag in (_FORMAT, _IMAGES, _ANNOTATIONS, _SEED, _BAKE)}
+    shares = splits.parse(_SPLIT.value)
+    labels = sources.read_labels(_LABELS.value) if _LABELS.value else None
+    split = _SPLIT.value if len(shares) == 1 else ""
+    source = read(_IMAGES.value, _ANNOTATIONS.value, split=split, labels=labels)
+    kept = (_FORMAT, _IMAGES, _ANNOTATIONS, _LABELS, _SPLIT, _GROUP, _SEED, _BAKE, _FULL)
     options = writer.Options(
         split=_SPLIT.value,
+        group=_GROUP.value,
         name=_NAME.value,
         shards=_SHARDS.value,
         workers=_WORKERS.value,
         seed=_SEED.value,
         bake_orientation=_BAKE.value,
+        full_masks=_FULL.value,
         skip_unreadable=_SKIP.value,
         strict=_STRICT.value,
-        arguments=arguments,
+        arguments={flag.name: flag.value for flag in kept},
     )
-    report = writer.write(source, _OUTPUT.value, options)
-    print(table(report, source, _OUTPUT.value, _SPLIT.value))
+    for name, done in writer.write(source, _OUTPUT.value, options).items():
+        print(table(name, done, source, _OUTPUT.value))
 
 
-def table(report: writer.Report, source: sources.Source, output: str, split: str) -> str:
-    """What was done, in a few aligned lines."""
+def table(split: str, report: writer.Report, source: sources.Source, output: str) -> str:
+    """What was done with a split, in a few aligned lines."""
     rows = [
         ("images", f"{report.images:,}"),
         ("classes", f"{len(source.class_names):,}"),
@@ -66,8 +79,8 @@ def table(report: writer.Report, source: sources.Source, output: str, split: str
     rows.append(("shards", f"{len(report.shards)} ({megabytes:,.1f} MB)"))
     lines = [f"  {name:<8} {value}" for name, value in rows]
     if report.counts:
-        lines.append(f"  what was left out or changed is listed in {output}/dataset.json")
-    return "\n".join([f"{report.name}, split {split} -> {output}", *lines])
+        lines.append(f"  what was left out or changed is listed in {output}/{reports.FILE}")
+    return "\n".join([f"split {split} -> {output}", *lines])
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ def animals(tmp_path):
 
 def _convert(images, output, split="train", **options):
     source = sources.folder.read(str(images), split=split)
-    return writer.write(source, str(output), writer.Options(split=split, **options))
+    reports = writer.write(source, str(output), writer.Options(split=split, **options))
+    return reports[split]
 
 
 def _bytes(folder):
@@ -66,6 +67,7 @@ def test_shards_and_their_description_agree(animals, tmp_path):
         seen += [_feature(record, "image/filename")[0].decode() for record in _records(path)]
     assert sorted(seen) == sorted(f"{c}/{i}.png" for c in ("cat", "dog") for i in range(3))
     assert seen != sorted(seen)  # mixed
+    assert "nothing was left out" in (tmp_path / "out" / "report.txt").read_text()
     assert (tmp_path / "out" / "labels.txt").read_text() == "cat\ndog\n"
 
 
@@ -100,7 +102,7 @@ def test_a_second_split_joins_the_first(animals, tmp_path):
     data = dataset.read(tmp_path / "out")
     assert {name: split.records for name, split in data.splits.items()} == {"train": 6, "val": 2}
     after = _bytes(tmp_path / "out")
-    assert all(after[n] == b for n, b in before.items() if n != dataset.FILE)
+    assert all(after[n] == b for n, b in before.items() if n not in (dataset.FILE, "report.txt"))
 
 
 def test_a_split_is_replaced_and_its_old_shards_removed(animals, tmp_path):
@@ -111,7 +113,7 @@ def test_a_split_is_replaced_and_its_old_shards_removed(animals, tmp_path):
     data = dataset.read(tmp_path / "out")
     assert data.split("train").records == 5
     assert data.split("val").records == 2
-    assert len(list((tmp_path / "out").glob("*-train-*"))) == 2
+    assert len(list((tmp_path / "out").glob("*-train-*.tfrecord"))) == 2
 
 
 def test_other_class_names_are_refused_and_both_are_named(animals, tmp_path):
@@ -168,7 +170,7 @@ def test_strict_makes_every_finding_an_error(animals, tmp_path):
 def test_wrong_options_are_usage_errors(animals, tmp_path):
     for options, message in (
         ({"shards": 7}, "shards is 7"),
-        ({"workers": 0}, "workers is 0"),
+        ({"workers": -1}, "workers is -1"),
         ({"name": "a/b"}, "name 'a/b'"),
     ):
         with pytest.raises(errors.UsageError, match=message):

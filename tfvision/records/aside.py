@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from tfvision import errors
 
 _PREFIX = ".tmp-"
+_KEPT = ".tmp-unfinished"
 
 try:
     import fcntl
@@ -18,23 +19,30 @@ except ImportError:  # Windows: two conversions into one folder are then the use
 
 
 @contextlib.contextmanager
-def folder(output: str) -> Iterator[str]:
-    """Yields an empty folder inside `output`, which is made if it is not there.
+def folder(output: str, *, keep: bool = False) -> Iterator[str]:
+    """Yields a folder inside `output`, which is made if it is not there.
 
-    It is removed at the end whatever happens, and so is an `output` made here if it fails.
-    Leftovers of a killed run are removed first. Raises DataError if `output` is a file, cannot
-    be written, or is being written by another process."""
+    It is removed at the end, done or failed, and so is an `output` made here if it fails.
+    Leftovers of a killed run are removed first; with `keep`, what such a run (or one that was
+    interrupted) left in this folder is there again. Raises DataError if `output` is a file,
+    cannot be written, or is being written by another process."""
     missing = _missing(output)
     try:
         os.makedirs(output, exist_ok=True)
         with _lock(output):
-            _remove_leftovers(output)
-            aside = os.path.join(output, f"{_PREFIX}{os.getpid()}")
-            os.mkdir(aside)
+            aside = os.path.join(output, _KEPT if keep else f"{_PREFIX}{os.getpid()}")
+            _remove_leftovers(output, aside if keep else "")
+            os.makedirs(aside, exist_ok=True)
             try:
                 yield aside
-            finally:
+            except KeyboardInterrupt:
+                if not keep:
+                    shutil.rmtree(aside, ignore_errors=True)
+                raise
+            except BaseException:
                 shutil.rmtree(aside, ignore_errors=True)
+                raise
+            shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
         _remove_empty(missing)
         raise errors.DataError(f"{output} cannot be written: {error}") from error
@@ -58,10 +66,11 @@ def _remove_empty(folders: list[str]) -> None:
             os.rmdir(path)
 
 
-def _remove_leftovers(output: str) -> None:
+def _remove_leftovers(output: str, kept: str) -> None:
     for name in os.listdir(output):
-        if name.startswith(_PREFIX):
-            shutil.rmtree(os.path.join(output, name), ignore_errors=True)
+        path = os.path.join(output, name)
+        if name.startswith(_PREFIX) and path != kept:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager

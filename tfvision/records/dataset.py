@@ -149,13 +149,14 @@ def _check_shard(path: str, shard: Shard) -> None:
 def write(path: str, raw: Mapping[str, Any]) -> None:
     """Writes labels.txt and dataset.json into the folder, each aside and then renamed."""
     labels = "".join(f"{name}\n" for name in raw["class_names"])
-    _write_text(os.path.join(path, LABELS_FILE), labels)
-    _write_text(os.path.join(path, FILE), json.dumps(raw, indent=1) + "\n")
+    write_text(os.path.join(path, LABELS_FILE), labels)
+    write_text(os.path.join(path, FILE), json.dumps(raw, indent=1) + "\n")
 
 
-def _write_text(path: str, text: str) -> None:
+def write_text(path: str, text: str) -> None:
+    """Writes a file aside and renames it, so that it is whole or not there."""
     aside = path + ".tmp"
-    with open(aside, "w", encoding="utf-8") as file:
+    with open(aside, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

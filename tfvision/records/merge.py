@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tfvision import errors, schema
@@ -13,14 +13,16 @@ from tfvision.records import dataset
 from tfvision.records.options import Options, Report, Source
 
 
-def existing(source: Source, output: str, options: Options) -> dict[str, Any] | None:
-    """dataset.json of the folder, if there is one that this split can join.
+def existing(
+    source: Source, output: str, name: str | None, splits: Collection[str]
+) -> dict[str, Any] | None:
+    """dataset.json of the folder, if there is one that these splits can join.
 
     Raises DataError where class names, COCO's category ids or the data set's name differ."""
     if not os.path.exists(os.path.join(output, dataset.FILE)):
         return None
     raw = dataset.load(output)
-    if set(raw["splits"]) <= {options.split}:  # nothing else is there: all of it is replaced
+    if set(raw["splits"]) <= set(splits):  # nothing else is there: all of it is replaced
         return raw
     names, new = list(raw["class_names"]), list(source.class_names)
     if names != new:
@@ -37,9 +39,9 @@ def existing(source: Source, output: str, options: Options) -> dict[str, Any] | 
             f"category ids differ: {output} has {_list(raw['category_ids'])}, this split has"
             f" {_list(source.category_ids)}; choose another output or convert all splits again"
         )
-    if options.name and options.name != raw["name"]:
+    if name and name != raw["name"]:
         raise errors.DataError(
-            f"{output} holds the data set '{raw['name']}', not '{options.name}';"
+            f"{output} holds the data set '{raw['name']}', not '{name}';"
             " choose another output or drop --name"
         )
     return raw
@@ -50,38 +52,27 @@ def _list(names: Sequence[Any]) -> str:
     return f"{len(names)} ({shown})"
 
 
-def files(raw: dict[str, Any] | None, split: str) -> set[str]:
-    """Names of the shards that a split has in an earlier dataset.json."""
-    entry = raw["splits"].get(split) if raw else None
-    return {os.path.basename(shard["file"]) for shard in entry["shards"]} if entry else set()
+def files(raw: dict[str, Any] | None, splits: Collection[str]) -> set[str]:
+    """Names of the shards that splits have in an earlier dataset.json."""
+    entries = [raw["splits"][split] for split in splits if split in raw["splits"]] if raw else []
+    return {os.path.basename(shard["file"]) for entry in entries for shard in entry["shards"]}
 
 
 def merged(
-    source: Source, before: dict[str, Any] | None, options: Options, report: Report
+    source: Source,
+    before: dict[str, Any] | None,
+    name: str,
+    reports: Mapping[str, Report],
+    options: Options,
 ) -> dict[str, Any]:
-    """The new content of dataset.json."""
-    counts = [
-        {"kind": kind, "reason": reason, "count": count}
-        for (kind, reason), count in sorted(report.counts.items())
-    ]
+    """The new content of dataset.json. reports: one a split that was written."""
     splits = dict(before["splits"]) if before else {}
-    splits[options.split] = {
-        "records": report.images,
-        "objects": report.objects,
-        "max_objects": report.max_objects,
-        "groups": list(source.groups),
-        "shards": [dataclasses.asdict(shard) for shard in report.shards],
-        "findings": {
-            "counts": counts,
-            "listed": [dataclasses.asdict(finding) for finding in report.listed],
-        },
-        "arguments": options.arguments,
-    }
+    splits |= {split: _entry(source, report, options) for split, report in reports.items()}
     shared = [g for g in schema.GROUPS if all(g in split["groups"] for split in splits.values())]
     return {
         "version": dataset.VERSION,
-        "name": report.name,
-        "converter": _version(),
+        "name": name,
+        "converter": version(),
         "class_names": list(source.class_names),
         "category_ids": None if source.category_ids is None else list(source.category_ids),
         "groups": shared,
@@ -89,7 +80,28 @@ def merged(
     }
 
 
-def _version() -> str:
+def _entry(source: Source, report: Report, options: Options) -> dict[str, Any]:
+    counts = [
+        {"kind": kind, "reason": reason, "count": count}
+        for (kind, reason), count in sorted(report.counts.items())
+    ]
+    listed = sorted(report.listed, key=lambda f: (f.kind, f.reason, f.file, f.detail))
+    return {
+        "records": report.images,
+        "objects": report.objects,
+        "max_objects": report.max_objects,
+        "groups": list(source.groups),
+        "shards": [dataclasses.asdict(shard) for shard in report.shards],
+        "findings": {
+            "counts": counts,
+            "listed": [dataclasses.asdict(finding) for finding in listed],
+        },
+        "arguments": options.arguments,
+    }
+
+
+def version() -> str:
+    """The converter's name and version."""
     try:
         return f"tfvision {importlib.metadata.version('tfvision')}"
     except importlib.metadata.PackageNotFoundError:

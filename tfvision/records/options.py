@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from tfvision import errors, schema
@@ -19,25 +19,29 @@ class Source(Protocol):
 
     class_names: list[str]
     groups: tuple[str, ...]
-    samples: list[schema.Sample]
-    findings: list[schema.Finding]
+    items: Iterable[schema.Sample | schema.Finding]
     category_ids: list[int] | None
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How to write. shards: None for about SHARD_BYTES each. name: None for the folder's.
+    """How to write.
 
-    seed: of the order. skip_unreadable: leave out images that cannot be decoded, instead of
-    stopping. strict: any finding is an error. arguments: for dataset.json, as the user gave
-    them."""
+    split: a name, or shares ("train:0.8,val:0.2"). group: a regular expression; images whose
+    file names agree in what it matches stay in one split. name: None for the folder's. shards:
+    of each split; None for about 128 MB each. workers: processes; 0: one a core. seed: of the
+    order and of the shares. full_masks: object masks of the whole image, not of their boxes.
+    skip_unreadable: leave out images that cannot be decoded, instead of stopping. strict: any
+    finding is an error. arguments: for dataset.json, as the user gave them."""
 
     split: str = "train"
+    group: str | None = None
     name: str | None = None
     shards: int | None = None
     workers: int = 1
     seed: int = 0
     bake_orientation: bool = False
+    full_masks: bool = False
     skip_unreadable: bool = False
     strict: bool = False
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -45,9 +49,10 @@ class Options:
 
 @dataclasses.dataclass
 class Report:
-    """What was done. counts: {(kind, reason): findings}. listed: the first MAX_LISTED of them."""
+    """What was done with a split, or with one of its shards.
 
-    name: str
+    counts: {(kind, reason): findings}. listed: the first MAX_LISTED of them."""
+
     images: int = 0
     objects: int = 0
     max_objects: int = 0
@@ -55,7 +60,7 @@ class Report:
     listed: list[schema.Finding] = dataclasses.field(default_factory=list)
     shards: list[dataset.Shard] = dataclasses.field(default_factory=list)
 
-    def add(self, findings: Sequence[schema.Finding], strict: bool) -> None:
+    def add(self, findings: Iterable[schema.Finding], strict: bool) -> None:
         """Counts findings; with `strict` the first one is a DataError."""
         for finding in findings:
             if strict:
@@ -66,3 +71,32 @@ class Report:
             self.counts[finding.kind, finding.reason] += 1
             if len(self.listed) < MAX_LISTED:
                 self.listed.append(finding)
+
+    def absorb(self, other: Report) -> None:
+        """Adds what was done with another part of the split."""
+        self.images += other.images
+        self.objects += other.objects
+        self.max_objects = max(self.max_objects, other.max_objects)
+        self.counts += other.counts
+        self.listed += other.listed[: MAX_LISTED - len(self.listed)]
+        self.shards += other.shards
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        counts = [[kind, reason, count] for (kind, reason), count in self.counts.items()]
+        return dataclasses.asdict(dataclasses.replace(self, counts=collections.Counter())) | {
+            "counts": counts
+        }
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Report:
+        """The inverse of `to_json`."""
+        counts = {(kind, reason): count for kind, reason, count in raw["counts"]}
+        return cls(
+            **raw
+            | {
+                "counts": collections.Counter(counts),
+                "listed": [schema.Finding(**finding) for finding in raw["listed"]],
+                "shards": [dataset.Shard(**shard) for shard in raw["shards"]],
+            }
+        )

@@ -1,169 +1,181 @@
-"""One split of a data set -> TFRecord shards and dataset.json: streaming, all or nothing.
+"""A data set -> TFRecord shards and dataset.json: streaming, all or nothing, resumable.
 
 Everything is written aside and renamed when it is complete, dataset.json last. The bytes depend
-on the data, the seed and the number of shards, never on the number of workers.
+on the data, the seed and the number of shards, never on the number of workers. A run that is
+killed leaves its finished shards aside; the same command finds them and goes on.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
-import hashlib
-import itertools
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from tfvision import errors, schema
-from tfvision.records import aside, dataset, encode, images, merge, workers
+from tfvision.records import (
+    aside,
+    dataset,
+    duplicates,
+    merge,
+    report,
+    shards,
+    splits,
+    workers,
+)
 from tfvision.records.options import Options, Report, Source
+from tfvision.records.spool import Spool
 
 __all__ = ["Options", "Report", "Source", "write"]
 
-SHARD_BYTES = 128 << 20
+_WORTH_A_POOL = 200  # images; fewer are done before the processes have started
 
 
-def write(source: Source, output: str, options: Options) -> Report:
-    """Writes one split into the folder `output` and says what was done.
+def write(source: Source, output: str, options: Options) -> dict[str, Report]:
+    """Writes one split, or several, into the folder `output`; says what was done, by split.
 
     A split of that name that is there already is replaced; other splits stay, if their class
-    names agree. On any error the folder is as it was before. Raises DataError for bad data,
-    UsageError for a wrong option."""
-    _check_options(source, options)
-    with aside.folder(output) as folder:
-        before = merge.existing(source, output, options)
+    names agree. What the source itself left out is told with the first split. On any error the
+    folder is as it was before. Raises DataError for bad data, UsageError for a wrong option."""
+    shares = splits.parse(options.split)
+    _check_options(options)
+    with aside.folder(output, keep=True) as folder:
+        before = merge.existing(source, output, options.name, shares)
         default = os.path.basename(os.path.abspath(output))
-        report = Report(options.name or (before["name"] if before else default))
-        report.add(source.findings, options.strict)
-        _write_shards(source, folder, options, report)
-        if report.images == 0:
-            first = f"; first: {report.listed[0].reason}" if report.listed else ""
-            raise errors.DataError(f"there is no image to write ({_count(report)} left out{first})")
-        raw = merge.merged(source, before, options, report)
-        replaced = merge.files(before, options.split) - {shard.file for shard in report.shards}
-        for shard in report.shards:
-            os.replace(os.path.join(folder, shard.file), os.path.join(output, shard.file))
-        dataset.write(output, raw)
-        for file in replaced:
-            with contextlib.suppress(OSError):
-                os.remove(os.path.join(output, file))
-    return report
+        name = options.name or (before["name"] if before else default)
+        with contextlib.closing(Spool(os.path.join(folder, "samples"), options.seed)) as spool:
+            read = _read(source, spool, options)
+            parts, findings = splits.assign(spool, shares, options.seed, options.group)
+            read.add(findings, options.strict)
+            reports = _write_parts(parts, name, spool, source, folder, options)
+        first = next(iter(reports.values()))
+        read.absorb(first)
+        reports = {**reports, next(iter(reports)): read}
+        _check_images(reports)
+        _report_duplicates(name, reports, before, folder, output, options)
+        raw = merge.merged(source, before, name, reports, options)
+        _commit(raw, name, reports, before, folder, output)
+    return reports
 
 
-def _count(report: Report) -> int:
-    return sum(n for (kind, _), n in report.counts.items() if kind == "skipped")
+def _check_options(options: Options) -> None:
+    name = options.name
+    if name is not None and (not name or name.startswith(".") or "/" in name or "\\" in name):
+        raise errors.UsageError(f"name '{name}' cannot be part of a file name")
+    if options.workers < 0:
+        raise errors.UsageError(f"workers is {options.workers}; it must be at least 1, or 0")
 
 
-def _check_options(source: Source, options: Options) -> None:
-    for what, text in (("split", options.split), ("name", options.name)):
-        if text is not None and (not text or text.startswith(".") or "/" in text or "\\" in text):
-            raise errors.UsageError(f"{what} '{text}' cannot be part of a file name")
-    if options.workers < 1:
-        raise errors.UsageError(f"workers is {options.workers}; it must be at least 1")
-    if options.shards is not None and not 1 <= options.shards <= max(len(source.samples), 1):
+def _read(source: Source, spool: Spool, options: Options) -> Report:
+    found = Report()
+    with _progress(None, "reading", "image") as advance:
+        for item in source.items:
+            if isinstance(item, schema.Finding):
+                found.add([item], options.strict)
+            else:
+                spool.add(item)
+                advance(1)
+    spool.finish()
+    if len(spool) == 0:
+        first = f"; first: {found.listed[0].reason}" if found.listed else ""
+        raise errors.DataError(f"there is no image to write ({_skipped(found)} left out{first})")
+    if options.shards is not None and not 1 <= options.shards <= len(spool):
         raise errors.UsageError(
-            f"shards is {options.shards}; it must be from 1 to the number of images"
-            f" ({len(source.samples)})"
+            f"shards is {options.shards}; it must be from 1 to the number of images ({len(spool)})"
         )
+    return found
 
 
-def _write_shards(source: Source, folder: str, options: Options, report: Report) -> None:
-    count = len(source.samples)
-    shards = options.shards or _default_shards(source.samples)
-    order = np.random.default_rng(options.seed).permutation(count)
-    work = functools.partial(
-        _work,
-        class_names=tuple(source.class_names),
-        groups=tuple(source.groups),
-        bake_orientation=options.bake_orientation,
-        skip_unreadable=options.skip_unreadable,
-    )
-    items = (source.samples[i] for i in order)
-    results = workers.ordered_map(work, items, workers=options.workers)
-    with contextlib.closing(results), _progress(count, options.split) as advance:
-        for at in range(shards):
-            file = f"{report.name}-{options.split}-{at:05d}-of-{shards:05d}.tfrecord"
-            size = (at + 1) * count // shards - at * count // shards
-            records = _write_shard(
-                os.path.join(folder, file), results, size, options, report, advance
+def _skipped(found: Report) -> int:
+    return sum(n for (kind, _), n in found.counts.items() if kind == "skipped")
+
+
+def _write_parts(
+    parts: Mapping[str, np.ndarray],
+    name: str,
+    spool: Spool,
+    source: Source,
+    folder: str,
+    options: Options,
+) -> dict[str, Report]:
+    count = options.workers
+    if not count:
+        count = (os.cpu_count() or 1) if len(spool) >= _WORTH_A_POOL else 1
+    reports = {}
+    with (
+        workers.pool(shards.work(source, options), count) as run,
+        _progress(len(spool), "writing", "image") as advance,
+    ):
+        for split, indices in parts.items():
+            reports[split] = shards.write(
+                f"{name}-{split}",
+                spool,
+                indices,
+                source=source,
+                folder=folder,
+                options=options,
+                run=run,
+                advance=advance,
             )
-            report.shards.append(_shard(folder, file, records))
+    return reports
 
 
-def _default_shards(samples: Sequence[schema.Sample]) -> int:
-    total = 0
-    for sample in samples:
+def _check_images(reports: Mapping[str, Report]) -> None:
+    for split, done in reports.items():
+        if not done.images:
+            first = f"; first: {done.listed[0].reason}" if done.listed else ""
+            raise errors.DataError(
+                f"there is no image to write into split '{split}' ({_skipped(done)} left out"
+                f"{first})"
+            )
+
+
+def _report_duplicates(
+    name: str,
+    reports: Mapping[str, Report],
+    before: dict[str, Any] | None,
+    folder: str,
+    output: str,
+    options: Options,
+) -> None:
+    others = {
+        split: os.path.join(output, duplicates.file(name, split))
+        for split in (before["splits"] if before else ())
+        if split not in reports
+    }
+    for split, done in reports.items():
+        path = os.path.join(folder, duplicates.file(name, split))
+        done.add(duplicates.between(path, others), options.strict)
+        others[split] = path
+
+
+def _commit(
+    raw: dict[str, Any],
+    name: str,
+    reports: Mapping[str, Report],
+    before: dict[str, Any] | None,
+    folder: str,
+    output: str,
+) -> None:
+    files = [shard.file for done in reports.values() for shard in done.shards]
+    for file in [*files, *(duplicates.file(name, split) for split in reports)]:
+        os.replace(os.path.join(folder, file), os.path.join(output, file))
+    dataset.write_text(os.path.join(output, report.FILE), report.text(raw))
+    dataset.write(output, raw)
+    for file in merge.files(before, reports) - set(files):
         with contextlib.suppress(OSError):
-            total += os.path.getsize(sample.path)
-    return max(min(round(total / SHARD_BYTES), len(samples)), 1)
-
-
-def _write_shard(
-    path: str, results: Iterator, size: int, options: Options, report: Report, advance: Any
-) -> int:
-    """Takes `size` results, writes those that are records, returns how many those were."""
-    import tensorflow as tf
-
-    records = 0
-    try:
-        with tf.io.TFRecordWriter(path) as writer:
-            for result in itertools.islice(results, size):
-                advance()
-                if isinstance(result, schema.Finding):
-                    report.add([result], options.strict)
-                    continue
-                report.add(result.findings, options.strict)
-                writer.write(result.record)
-                records += 1
-                report.images += 1
-                report.objects += result.objects
-                report.max_objects = max(report.max_objects, result.objects)
-    except tf.errors.OpError as error:  # such as a full disk
-        raise errors.DataError(f"{path} cannot be written: {error.message}") from error
-    return records
-
-
-def _shard(folder: str, file: str, records: int) -> dataset.Shard:
-    path = os.path.join(folder, file)
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-        os.fsync(stream.fileno())
-    return dataset.Shard(file, records, os.path.getsize(path), digest.hexdigest())
+            os.remove(os.path.join(output, file))
 
 
 @contextlib.contextmanager
-def _progress(total: int, split: str) -> Iterator[Any]:
-    """Yields a function that counts one image; a bar on stderr if that is a terminal."""
+def _progress(total: int | None, what: str, unit: str) -> Iterator[Any]:
+    """Yields a function that counts; a bar on stderr if that is a terminal."""
     import tqdm
 
     with tqdm.tqdm(
-        total=total, desc=split, unit="image", disable=not sys.stderr.isatty(), leave=False
+        total=total, desc=what, unit=unit, disable=not sys.stderr.isatty(), leave=False
     ) as bar:
         yield bar.update
-
-
-def _work(
-    sample: schema.Sample,
-    *,
-    class_names: tuple[str, ...],
-    groups: tuple[str, ...],
-    bake_orientation: bool,
-    skip_unreadable: bool,
-) -> encode.Encoded | schema.Finding:
-    """One image's record; a finding where it is unreadable and may be left out."""
-    try:
-        with open(sample.path, "rb") as file:
-            data = file.read()
-        image = images.normalise(data, sample.path, bake_orientation=bake_orientation)
-    except (OSError, errors.DataError) as error:
-        if skip_unreadable:
-            return schema.Finding("skipped", "unreadable image", sample.filename, str(error))
-        raise errors.DataError(
-            f"{error}; mend or remove the file, or leave such images out with --skip_unreadable"
-        ) from error
-    return encode.encode(sample, image, class_names, groups)

@@ -1,16 +1,17 @@
 """One reader a data set format: annotation files -> `Sample`s, without TensorFlow.
 
-A reader is a function `(images, annotations, *, split) -> Source`: the image folder, the
-annotation file or folder (None where the format has none), the split's name. A new format is a
-file here and a line in FORMATS.
+A reader is a function `(images, annotations, *, split, labels) -> Source`: the image folder; the
+annotation file or folder (None where the format has none); the split's name, "" for all that is
+there; class names in id order where the user gives them, else None. A new format is a file here
+and a line in FORMATS.
 """
 
 from tfvision.sources import coco, folder
-from tfvision.sources.source import Source
+from tfvision.sources.source import Source, read_labels
 
 FORMATS = {
     "folder": folder.read,
     "coco": coco.read,
 }
 
-__all__ = ["FORMATS", "Source"]
+__all__ = ["FORMATS", "Source", "read_labels"]

@@ -6,13 +6,15 @@ is checked here for its form; what needs the image (clipping, run lengths) when 
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import math
 import os
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tfvision import errors, schema
-from tfvision.sources.source import Source, check_class_names, check_folder, is_inside
+from tfvision.sources import stream
+from tfvision.sources.source import Source, check_class_names, check_folder, listed
 
 _MIN_POLYGON = 6  # numbers: three points
 
@@ -21,31 +23,39 @@ class _Drop(Exception):
     """Leaves one annotation out: (reason, detail)."""
 
 
-def read(images: str, annotations: str | None, *, split: str = "train") -> Source:
+def read(
+    images: str,
+    annotations: str | None,
+    *,
+    split: str = "train",
+    labels: Sequence[str] | None = None,
+) -> Source:
     """Reads an instances json, or ANNOTATIONS/instances_<split>*.json if that is a folder.
 
     images: the folder that `file_name` is relative to. Labels of an image are the classes of
     its objects, crowds aside. Raises DataError where the file, its class list or its ids are
     unusable; an annotation or image that is broken by itself is left out with a finding."""
+    refuse_labels("coco", labels)
     root = check_folder(images, "image folder")
-    path = _annotation_file(annotations, split)
-    content = _load(path)
-    category_ids, class_names, findings = _categories(content["categories"], path)
-    source = Source(class_names, ("labels", "objects"), [], findings, category_ids)
-    samples = _images(content["images"], root, path, source)
-    has_masks = _annotations(content["annotations"], samples, path, source)
-    if has_masks:
-        source.groups = ("labels", "objects", "masks")
-    for sample in source.samples:
-        sample.labels = sorted({o.class_id for o in sample.objects if not o.is_crowd})
-    return source
+    path = annotation_file("coco", annotations, f"instances_{split}")
+    content = load(path)
+    category_ids, class_names, findings = category_names(content.categories, path)
+    groups = ("labels", "objects", "masks") if content.has_masks else ("labels", "objects")
+    content.findings += findings
+    return Source(class_names, groups, _items(content, root, category_ids), category_ids)
 
 
-def _annotation_file(annotations: str | None, split: str) -> str:
+def refuse_labels(kind: str, labels: Sequence[str] | None) -> None:
+    """For formats that bring their class list themselves."""
+    if labels:
+        raise errors.UsageError(f"format {kind} has its own class list; drop --labels")
+
+
+def annotation_file(kind: str, annotations: str | None, prefix: str) -> str:
+    """The path of a json file, or of the one <prefix>*.json in a folder."""
     if not annotations:
-        raise errors.UsageError("format coco needs annotations: the path of an instances json")
+        raise errors.UsageError(f"format {kind} needs annotations: the path of its json file")
     if os.path.isdir(annotations):
-        prefix = f"instances_{split}"
         names = sorted(
             n for n in os.listdir(annotations) if n.startswith(prefix) and n.endswith(".json")
         )
@@ -60,32 +70,82 @@ def _annotation_file(annotations: str | None, split: str) -> str:
     return annotations
 
 
-def _load(path: str) -> dict[str, list]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
-    except (ValueError, RecursionError) as error:
-        raise errors.DataError(f"{path}: not a sound json file: {error}") from error
-    if not isinstance(content, dict):
-        raise errors.DataError(
-            f"{path}: holds a {type(content).__name__}, not COCO's object with images,"
-            " annotations and categories"
-        )
+@dataclasses.dataclass
+class Content:
+    """A COCO json: its images and annotations on a shelf, the rest as it is.
+
+    has_masks: whether any annotation has a segmentation."""
+
+    path: str
+    shelf: stream.Shelf
+    categories: list[Any]
+    findings: list[schema.Finding]
+    has_masks: bool = False
+
+    @property
+    def name(self) -> str:
+        """How findings call the file."""
+        return os.path.basename(self.path)
+
+
+def load(path: str) -> Content:
+    """Reads the file once; DataError where it is broken or is none of COCO's."""
+    content = Content(path, stream.Shelf(), [], [])
+    lists: dict[str, int] = {}
+    for key, entry, text in stream.entries(path):
+        if text == "[":
+            lists[key] = 0
+            continue
+        if key not in lists:
+            continue
+        lists[key] += 1
+        if key == "categories":
+            content.categories.append(entry)
+        elif key == "images":
+            _add_image(entry, text, content)
+        elif key == "annotations":
+            _add_annotation(entry, text, content)
     for key in ("images", "annotations", "categories"):
-        if not isinstance(content.get(key), list):
+        if key not in lists:
             raise errors.DataError(f"{path}: there is no list '{key}'; is it an instances json?")
-    if not content["images"]:
+    if not lists["images"]:
         raise errors.DataError(f"{path}: the list 'images' is empty")
+    content.shelf.index()
     return content
 
 
-def _categories(entries: list, path: str) -> tuple[list[int], list[str], list[schema.Finding]]:
+def _add_image(entry: Any, text: str, content: Content) -> None:
+    name = entry.get("file_name") if isinstance(entry, dict) else None
+    number = entry.get("id") if isinstance(entry, dict) else None
+    if not isinstance(name, str) or not name or not isinstance(number, (int, str)):
+        raise errors.DataError(f"{content.path}: image {entry!r} needs an id and a file_name")
+    if not content.shelf.add_image(number, text):
+        content.findings.append(
+            schema.Finding("skipped", "image listed twice", name, f"image {number}")
+        )
+
+
+def _add_annotation(entry: Any, text: str, content: Content) -> None:
+    if not isinstance(entry, dict):
+        detail = f"{text:.60}"
+        content.findings.append(
+            schema.Finding("dropped", "not an annotation", content.name, detail)
+        )
+        return
+    image, number = entry.get("image_id"), entry.get("id")
+    known = number if isinstance(number, (int, str)) else None
+    content.shelf.add_annotation(image, known, text)
+    content.has_masks = content.has_masks or bool(entry.get("segmentation"))
+
+
+def category_names(entries: list, path: str) -> tuple[list[int], list[str], list[schema.Finding]]:
+    """(ids, names, findings) of the list 'categories', in the order of the ids."""
     by_id: dict[int, str] = {}
     findings = []
     for entry in entries:
         number = entry.get("id") if isinstance(entry, dict) else None
         name = entry.get("name") if isinstance(entry, dict) else None
-        if not _is_int(number) or not isinstance(name, str):
+        if not is_int(number) or not isinstance(name, str):
             raise errors.DataError(f"{path}: category {entry!r} needs a whole id and a name")
         if number in by_id:
             raise errors.DataError(f"{path}: category id {number} is there twice")
@@ -99,7 +159,8 @@ def _categories(entries: list, path: str) -> tuple[list[int], list[str], list[sc
     return category_ids, names, findings
 
 
-def _is_int(value: Any) -> bool:
+def is_int(value: Any) -> bool:
+    """A whole number, and no truth value."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -107,96 +168,81 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 
-def _images(entries: list, root: str, path: str, source: Source) -> dict[Any, schema.Sample | None]:
-    """Fills source.samples; returns them by image id, None for those that were skipped."""
-    samples: dict[Any, schema.Sample | None] = {}
-    for entry in entries:
-        name = entry.get("file_name") if isinstance(entry, dict) else None
-        number = entry.get("id") if isinstance(entry, dict) else None
-        if not isinstance(name, str) or not name or not isinstance(number, (int, str)):
-            raise errors.DataError(f"{path}: image {entry!r} needs an id and a file_name")
-        file = os.path.join(root, name)
-        reason = None
-        if number in samples:
-            reason = "image listed twice"
-        elif not is_inside(file, root):
-            reason = "path that leaves the image folder"
-        elif not os.path.isfile(file):
-            reason = "image file missing"
-        if reason:
-            source.findings.append(schema.Finding("skipped", reason, name, f"image {number}"))
-            samples.setdefault(number, None)
+def _items(
+    content: Content, root: str, category_ids: Sequence[int]
+) -> Iterator[schema.Sample | schema.Finding]:
+    class_ids = {number: i for i, number in enumerate(category_ids)}
+    yield from content.findings
+    yield from orphans(content, class_ids)
+    for number, count in content.shelf.repeated_ids():
+        detail = f"annotation {number}: {count} times"
+        yield schema.Finding("noted", "annotation id used twice", content.name, detail)
+    for entry, found in content.shelf.images():
+        sample = start(entry, root)
+        objects, findings = [], []
+        for annotation in found:
+            name = name_of(annotation)
+            class_id = class_of(annotation, class_ids, content, name)
+            try:
+                objects.append(_object(annotation, class_id, name))
+            except _Drop as drop:
+                reason, detail = drop.args
+                detail = f"{name}: {detail}"
+                findings.append(schema.Finding("dropped", reason, entry["file_name"], detail))
+        if isinstance(sample, schema.Finding):
+            yield sample  # what was wrong inside a skipped image is of no interest
             continue
-        size = (entry.get("height"), entry.get("width"))
-        known = size if all(_is_int(n) and n > 0 for n in size) else None
-        filename = os.path.normpath(name).replace(os.sep, "/")
-        sample = schema.Sample(file, filename, str(number), known, objects=[])
-        samples[number] = sample
-        source.samples.append(sample)
-    return samples
+        yield from findings
+        sample.objects = objects
+        sample.labels = sorted({o.class_id for o in objects if not o.is_crowd})
+        yield sample
 
 
-def _annotations(
-    entries: list, samples: dict[Any, schema.Sample | None], path: str, source: Source
-) -> bool:
-    """Gives every sample its objects; returns whether any has a mask."""
-    class_ids = {number: i for i, number in enumerate(source.category_ids)}
-    texts = {str(number): number for number in samples}
-    seen: set[Any] = set()
-    has_masks = False
-    for at, entry in enumerate(entries):
-        name = f"annotation {entry.get('id', f'number {at}')}" if isinstance(entry, dict) else ""
-        try:
-            if not name:
-                raise _Drop("not an annotation", f"number {at} is {entry!r:.60}")
-            sample = _sample_of(entry, samples, texts, f"{path}: {name}")
-            file = os.path.basename(path) if sample is None else sample.filename
-            category = entry.get("category_id")
-            if not _is_int(category) or category not in class_ids:
-                raise errors.DataError(
-                    f"{path}: {name} has the unknown category_id {category!r};"
-                    " add it to 'categories' or remove the annotation"
-                )
-            if sample is None:  # its image was skipped, and the report says so
-                continue
-            item = _object(entry, class_ids[category], name)
-        except _Drop as drop:
-            reason, detail = drop.args
-            file = _file_of(entry, samples, path)
-            detail = f"{name}: {detail}".removeprefix(": ")
-            source.findings.append(schema.Finding("dropped", reason, file, detail))
-            continue
-        if _id(entry) in seen:
-            source.findings.append(schema.Finding("noted", "annotation id used twice", file, name))
-        seen.add(_id(entry))
-        has_masks = has_masks or item.mask is not None
-        sample.objects.append(item)
-    return has_masks
+def name_of(annotation: dict) -> str:
+    """How findings call an annotation."""
+    return f"annotation {annotation.get('id', 'without id')}"
 
 
-def _id(entry: dict) -> Any:
-    number = entry.get("id")
-    return number if isinstance(number, (int, str)) else id(entry)
+def orphans(content: Content, class_ids: dict[int, int]) -> Iterator[schema.Finding]:
+    """Findings for annotations whose image is not in the file.
+
+    Raises DataError where it is, but as text instead of a number."""
+    for entry in content.shelf.orphans():
+        name, number = name_of(entry), entry.get("image_id")
+        other: int | str | None = str(number) if is_int(number) else None
+        if isinstance(number, str) and number.lstrip("-").isdecimal():
+            other = int(number)
+        if other is not None and content.shelf.has_image(other):
+            raise errors.DataError(
+                f"{content.path}: {name} has image_id {number!r}, but 'images' has {other!r};"
+                " write both as numbers or both as text"
+            )
+        class_of(entry, class_ids, content, name)
+        detail = f"{name}: image_id {number!r}"
+        yield schema.Finding("dropped", "annotation of an unknown image", content.name, detail)
 
 
-def _file_of(entry: Any, samples: dict[Any, schema.Sample | None], path: str) -> str:
-    number = entry.get("image_id") if isinstance(entry, dict) else None
-    sample = samples.get(number) if isinstance(number, (int, str)) else None
-    return os.path.basename(path) if sample is None else sample.filename
-
-
-def _sample_of(
-    entry: dict, samples: dict[Any, schema.Sample | None], texts: dict[str, Any], where: str
-) -> schema.Sample | None:
-    number = entry.get("image_id")
-    if isinstance(number, (int, str)) and number in samples:
-        return samples[number]
-    if str(number) in texts:
+def class_of(entry: dict, class_ids: dict[int, int], content: Content, name: str) -> int:
+    """The class id of an annotation or segment; DataError for an unknown category."""
+    category = entry.get("category_id")
+    if not is_int(category) or category not in class_ids:
         raise errors.DataError(
-            f"{where} has image_id {number!r}, but 'images' has {texts[str(number)]!r};"
-            " write both as numbers or both as text"
+            f"{content.path}: {name} has the unknown category_id {category!r};"
+            " add it to 'categories' or remove the annotation"
         )
-    raise _Drop("annotation of an unknown image", f"image_id {number!r}")
+    return class_ids[category]
+
+
+def start(entry: dict, root: str) -> schema.Sample | schema.Finding:
+    """The sample of an entry of 'images', without what its annotations say."""
+    name, number = entry["file_name"], entry["id"]
+    reason = listed(root, name)
+    if reason:
+        return schema.Finding("skipped", reason, name, f"image {number}")
+    size = (entry.get("height"), entry.get("width"))
+    known = size if all(is_int(n) and n > 0 for n in size) else None
+    filename = os.path.normpath(name).replace(os.sep, "/")
+    return schema.Sample(os.path.join(root, name), filename, str(number), known, objects=[])
 
 
 def _object(entry: dict, class_id: int, name: str) -> schema.Object:

@@ -1,41 +1,62 @@
 """Class folders: IMAGES/<class>/<image> or IMAGES/<split>/<class>/<image>.
 
-Class ids follow the sorted folder names.
+Class ids follow the sorted folder names, or the label file where one is given.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 
 from tfvision import errors, schema
-from tfvision.ops import sniff
-from tfvision.sources.source import Source, check_class_names, check_folder, is_inside
+from tfvision.sources.source import ClassList, Source, check_folder, files, relative
 
 
-def read(images: str, annotations: str | None = None, *, split: str = "train") -> Source:
+def read(
+    images: str,
+    annotations: str | None = None,
+    *,
+    split: str = "train",
+    labels: Sequence[str] | None = None,
+) -> Source:
     """Reads IMAGES/<split> where that folder exists and holds folders, else IMAGES itself.
 
     A file is an image if its content or its name says so; hidden files, links that lead out of
     the folder and everything else are skipped with a finding. Raises DataError for a missing
-    folder and for a class without images."""
+    folder, for a class without images and for a folder that `labels` does not name."""
     if annotations:
         raise errors.UsageError("format folder takes no annotations; the folders are the classes")
     root = check_folder(images, "image folder")
     if split and _folders(os.path.join(root, split)):
         root = os.path.join(root, split)
-    class_names = _folders(root)
-    if not class_names:
+    folders = _folders(root)
+    if not folders:
         raise errors.DataError(
             f"{root}: there are no class folders; expected {root}/<class>/<image>"
         )
-    check_class_names(class_names, root)
-    source = Source(class_names, ("labels",), [])
-    for class_id, name in enumerate(class_names):
-        before = len(source.samples)
-        _read_class(root, name, class_id, source)
-        if len(source.samples) == before:
+    classes = ClassList(list(labels or folders), "--labels" if labels else root)
+    for name in folders:
+        classes.find(name, root)
+    return Source(classes.names, ("labels",), _items(root, folders, classes))
+
+
+def _items(
+    root: str, folders: list[str], classes: ClassList
+) -> Iterator[schema.Sample | schema.Finding]:
+    for name in folders:
+        class_id, note = classes.find(name, root)
+        if note:
+            yield schema.Finding("noted", "class name matched loosely", name, note)
+        found = False
+        for path in files(os.path.join(root, name), root):
+            if isinstance(path, schema.Finding):
+                yield path
+                continue
+            found = True
+            filename = relative(path, root)
+            yield schema.Sample(path, filename, source_id=filename, labels=[class_id])
+        if not found:
             raise errors.DataError(_empty_class(root, name))
-    return source
 
 
 def _folders(path: str) -> list[str]:
@@ -43,35 +64,6 @@ def _folders(path: str) -> list[str]:
         return []
     with os.scandir(path) as entries:
         return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
-
-
-def _read_class(root: str, name: str, class_id: int, source: Source) -> None:
-    folder = os.path.join(root, name)
-    for entry in sorted(os.listdir(folder)):
-        path, filename = os.path.join(folder, entry), f"{name}/{entry}"
-        reason = _reason_to_skip(path, entry, root)
-        if reason:
-            source.findings.append(schema.Finding("skipped", reason, filename))
-        else:
-            source.samples.append(
-                schema.Sample(path, filename, source_id=filename, labels=[class_id])
-            )
-
-
-def _reason_to_skip(path: str, entry: str, root: str) -> str | None:
-    if entry.startswith("."):
-        return "hidden file"
-    if not is_inside(path, root):
-        return "link that leads out of the folder"
-    if os.path.isdir(path):
-        return "folder inside a class folder"
-    if not os.path.isfile(path):
-        return "not a file"
-    # Which images are sound is found out when they are decoded.
-    if entry.lower().endswith(sniff.EXTENSIONS):
-        return None
-    with open(path, "rb") as file:
-        return None if sniff.image_format(file.read(sniff.HEAD_BYTES)) else "not an image"
 
 
 def _empty_class(root: str, name: str) -> str:

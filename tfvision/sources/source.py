@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import os
+from collections.abc import Iterable, Iterator
 
 from tfvision import errors, schema
+from tfvision.ops import sniff
 
 
 @dataclasses.dataclass
 class Source:
-    """One split of a data set, read but not decoded.
+    """One split of a data set, or all of it, read as it is iterated and never decoded.
 
-    class_names: in id order. groups: names of schema.GROUPS that the samples hold.
-    findings: what was left out or changed already. category_ids: COCO's own ids in class-id
-    order, so that results can be mapped back; None for other formats."""
+    class_names: in id order. groups: names of schema.GROUPS that the samples hold. items: the
+    samples, in any order, and between them the findings: what was left out or changed already.
+    They are iterated once, and memory must not grow with their number. category_ids: COCO's
+    own ids in class-id order, so that results can be mapped back; None for other formats."""
 
     class_names: list[str]
     groups: tuple[str, ...]
-    samples: list[schema.Sample]
-    findings: list[schema.Finding] = dataclasses.field(default_factory=list)
+    items: Iterable[schema.Sample | schema.Finding]
     category_ids: list[int] | None = None
 
 
-def check_folder(path: str, what: str) -> str:
+def check_folder(path: str | None, what: str) -> str:
     """Returns `path` if it is a folder; raises DataError that names `what` and the path."""
     if not path:
         raise errors.UsageError(f"{what} is missing; give its path")
@@ -39,13 +42,103 @@ def is_inside(path: str, folder: str) -> bool:
     return os.path.commonpath([root, os.path.realpath(path)]) == root
 
 
+def reason_to_skip(path: str, root: str) -> str | None:
+    """Why an entry of an image folder is no image of it, or None.
+
+    A file is an image if its content or its name says so; hidden files, links that lead out of
+    `root` and everything else are not."""
+    name = os.path.basename(path)
+    if name.startswith("."):
+        return "hidden file"
+    if not is_inside(path, root):
+        return "link that leads out of the folder"
+    if os.path.isdir(path):
+        return "folder among the images"
+    if not os.path.isfile(path):
+        return "not a file"
+    # Which images are sound is found out when they are decoded.
+    if name.lower().endswith(sniff.EXTENSIONS):
+        return None
+    with open(path, "rb") as file:
+        return None if sniff.image_format(file.read(sniff.HEAD_BYTES)) else "not an image"
+
+
+def files(folder: str, root: str) -> Iterator[str | schema.Finding]:
+    """Paths of the images in a folder, not below it; a finding for every entry that is none."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            reason = reason_to_skip(entry.path, root)
+            if reason:
+                yield schema.Finding("skipped", reason, relative(entry.path, root))
+            else:
+                yield entry.path
+
+
+def relative(path: str, root: str) -> str:
+    """A path below `root`, relative to it, with "/"."""
+    return os.path.relpath(path, root).replace(os.sep, "/")
+
+
+def listed(root: str, name: str) -> str | None:
+    """Why an image that an annotation names cannot be used, or None: it leaves the folder or
+    is not there."""
+    path = os.path.join(root, name)
+    if not is_inside(path, root):
+        return "path that leaves the image folder"
+    return None if os.path.isfile(path) else "image file missing"
+
+
 def check_class_names(names: list[str], where: str) -> list[str]:
     """Returns `names`; raises DataError for an empty list, an empty name or a duplicate."""
     if not names:
         raise errors.DataError(f"{where}: there are no classes")
-    for name in names:
+    for name, count in collections.Counter(names).items():
         if not name:
             raise errors.DataError(f"{where}: a class has an empty name")
-        if names.count(name) > 1:
+        if count > 1:
             raise errors.DataError(f"{where}: class name '{name}' is there twice")
     return names
+
+
+class ClassList:
+    """Class names in id order, and the id of a name as somebody typed it."""
+
+    def __init__(self, names: list[str], where: str):
+        self.names = check_class_names(names, where)
+        self._where = where
+        self._ids = {name: i for i, name in enumerate(names)}
+        folded = collections.Counter(name.casefold() for name in names)
+        self._folded = {
+            name.casefold(): i for i, name in enumerate(names) if folded[name.casefold()] == 1
+        }
+
+    def find(self, text: str, what: str) -> tuple[int, str]:
+        """The class id of a name, and a note: "" or why it is not quite the name.
+
+        White space around it and its case may differ from the list's. what: file and object,
+        for the error. Raises DataError for a name that is not in the list."""
+        if text in self._ids:
+            return self._ids[text], ""
+        trimmed = " ".join(text.split())
+        if trimmed in self._ids:
+            return self._ids[trimmed], f"name trimmed: {text!r}"
+        if trimmed.casefold() in self._folded:
+            found = self._folded[trimmed.casefold()]
+            return found, f"{text!r} taken for '{self.names[found]}'"
+        hint = errors.suggestion(trimmed, self.names)
+        raise errors.DataError(
+            f"{what}: class '{trimmed}' is not in the class list of {self._where}{hint};"
+            " correct the name, or add it to the list and convert all splits"
+        )
+
+
+def read_labels(path: str) -> list[str]:
+    """Class names from a text file, one a line, in id order; DataError where it cannot be."""
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            names = [line.strip() for line in file]
+    except (OSError, UnicodeDecodeError) as error:
+        raise errors.DataError(f"label file {path} cannot be read: {error}") from error
+    while names and not names[-1]:
+        names.pop()
+    return check_class_names(names, path)

@@ -1,0 +1,161 @@
+"""Large json files read piece by piece, and their entries grouped by image, on disk.
+
+COCO's json of a hundred thousand images takes gigabytes as Python objects; this takes what one
+entry takes.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import weakref
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+from tfvision import errors
+
+_CHUNK = 1 << 20
+# A value that is cut by the buffer's end fails there, not before; a string at its start.
+_NEAR_END = 32
+_SPACE = " \t\r\n"
+
+
+class _Text:
+    """A window that moves through a text file."""
+
+    def __init__(self, file: TextIO):
+        self._file, self._text, self._at, self._ended = file, "", 0, False
+        self._decoder = json.JSONDecoder()
+
+    def _more(self) -> bool:
+        chunk = "" if self._ended else self._file.read(max(_CHUNK, len(self._text) - self._at))
+        self._ended = not chunk
+        self._text, self._at = self._text[self._at :] + chunk, 0
+        return bool(chunk)
+
+    def peek(self) -> str:
+        """The next character that is no white space; "" at the end."""
+        while True:
+            while self._at < len(self._text) and self._text[self._at] in _SPACE:
+                self._at += 1
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._more():
+                return ""
+
+    def take(self, wanted: str) -> str:
+        """The next character, which must be one of `wanted`."""
+        found = self.peek()
+        if not found or found not in wanted:
+            raise ValueError(f"expected {' or '.join(wanted)}, found {found or 'the end'!r}")
+        self._at += 1
+        return found
+
+    def value(self) -> tuple[Any, str]:
+        """The next json value and its text."""
+        self.peek()
+        while True:
+            try:
+                value, end = self._decoder.raw_decode(self._text, self._at)
+            except json.JSONDecodeError as error:
+                cut = error.pos >= len(self._text) - _NEAR_END or "Unterminated" in error.msg
+                if not cut or not self._more():
+                    raise
+                continue
+            if end == len(self._text) and self._more():  # a number may go on
+                continue
+            text = self._text[self._at : end]
+            self._at = end
+            return value, text
+
+
+def entries(path: str) -> Iterator[tuple[str, Any, str]]:
+    """(key, value, its json text) of the object in a json file, lists entry by entry.
+
+    A list yields (key, None, "[") first, so that an empty one is seen. Raises DataError where
+    the file is no sound json or no object."""
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            text = _Text(file)
+            if text.peek() == "[":
+                raise ValueError("holds a list, not an object")
+            text.take("{")
+            while text.peek() != "}":
+                key, _ = text.value()
+                text.take(":")
+                if text.peek() == "[":
+                    text.take("[")
+                    yield key, None, "["
+                    while text.peek() != "]":
+                        yield key, *text.value()
+                        if text.peek() != "]":
+                            text.take(",")
+                    text.take("]")
+                else:
+                    yield key, *text.value()
+                if text.peek() != "}":
+                    text.take(",")
+    except (ValueError, RecursionError) as error:
+        raise errors.DataError(f"{path}: not a sound json file: {error}") from error
+    except OSError as error:
+        raise errors.DataError(f"{path} cannot be read: {error}") from error
+
+
+class Shelf:
+    """Images and their annotations as json texts in a temporary database."""
+
+    def __init__(self):
+        self._database = sqlite3.connect("")  # a file without a name, gone when it is closed
+        weakref.finalize(self, self._database.close)
+        self._database.executescript(
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
+            "CREATE TABLE images (key TEXT UNIQUE, text TEXT);"
+            "CREATE TABLE annotations (image TEXT, id TEXT, text TEXT);"
+        )
+
+    def add_image(self, key: Any, text: str) -> bool:
+        """False where an image of that key is there already; the first one stays."""
+        done = self._database.execute(
+            "INSERT OR IGNORE INTO images VALUES (?, ?)", (json.dumps(key), text)
+        )
+        return bool(done.rowcount)
+
+    def add_annotation(self, image: Any, number: Any, text: str) -> None:
+        """One annotation of the image of key `image`, which may not be known yet."""
+        self._database.execute(
+            "INSERT INTO annotations VALUES (?, ?, ?)",
+            (json.dumps(image), json.dumps(number), text),
+        )
+
+    def index(self) -> None:
+        """To be called once all is added."""
+        self._database.execute("CREATE INDEX by_image ON annotations (image)")
+
+    def has_image(self, key: Any) -> bool:
+        """Whether an image of that key was added."""
+        query = "SELECT 1 FROM images WHERE key = ?"
+        return self._database.execute(query, (json.dumps(key),)).fetchone() is not None
+
+    def images(self) -> Iterator[tuple[Any, list[Any]]]:
+        """Every image with its annotations, in the order in which they were added."""
+        rows = self._database.execute("SELECT key, text FROM images ORDER BY rowid")
+        query = "SELECT text FROM annotations WHERE image = ? ORDER BY rowid"
+        for key, text in rows:
+            found = self._database.execute(query, (key,))
+            yield json.loads(text), [json.loads(row[0]) for row in found]
+
+    def orphans(self) -> Iterator[Any]:
+        """Annotations whose image was never added."""
+        query = (
+            "SELECT text FROM annotations WHERE image NOT IN (SELECT key FROM images)"
+            " ORDER BY rowid"
+        )
+        for (text,) in self._database.execute(query):
+            yield json.loads(text)
+
+    def repeated_ids(self) -> Iterator[tuple[Any, int]]:
+        """(annotation id, how often) for every id that is not unique."""
+        query = "SELECT id, COUNT(*) FROM annotations GROUP BY id HAVING COUNT(*) > 1"
+        for number, count in self._database.execute(query):
+            if number != "null":
+                yield json.loads(number), count
