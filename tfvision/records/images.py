@@ -8,12 +8,14 @@ Axis letters: H height, W width.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import re
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image as pillow
@@ -130,6 +132,16 @@ def normalise(data: bytes, name: str = "image", *, bake_orientation: bool = Fals
 
     Raises DataError that starts with `name` and says why: empty, no image, more than MAX_PIXELS,
     truncated or broken."""
+    with opened(data, name) as (image, kind):
+        return _decode(data, image, kind, bake_orientation)
+
+
+@contextlib.contextmanager
+def opened(data: bytes, name: str) -> Iterator[tuple[pillow.Image, str]]:
+    """Yields an image file's bytes as a Pillow image, not decoded yet, and its format's name.
+
+    Its size is below MAX_PIXELS, and a PNG is whole. Whatever goes wrong, inside the `with`
+    too, becomes a DataError that starts with `name` and says why."""
     if not data:
         raise errors.DataError(f"{name}: the file is empty")
     kind = sniff.image_format(data[: sniff.HEAD_BYTES])
@@ -144,8 +156,10 @@ def normalise(data: bytes, name: str = "image", *, bake_orientation: bool = Fals
             warnings.simplefilter("ignore")
             with pillow.open(io.BytesIO(data), formats=_READERS) as image:
                 _check_size(image, name)
-                return _decode(data, image, kind, bake_orientation)
-    except errors.DataError:
+                if kind == "png":
+                    _check_chunks(data)
+                yield image, kind
+    except errors.TfvisionError:
         raise
     except pillow.DecompressionBombError as error:
         raise errors.DataError(f"{name}: {_too_large(None)}") from error
@@ -178,8 +192,6 @@ def _decode(data: bytes, image: pillow.Image, kind: str, bake: bool) -> Image:
         turned = _other_orientation(image)
         plain = kind == "png" and turned == 1 and _is_plain_png(data, image)
         image.load()
-        if kind == "png":
-            _check_chunks(data)
     pending = 1 if kind == "tiff" else turned  # Pillow turns TIFF itself, when it loads
     size = (image.width, image.height) if pending >= 5 else (image.height, image.width)
     if plain and not (bake and turned > 1):

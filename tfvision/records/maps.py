@@ -1,0 +1,153 @@
+"""Mask files -> whole numbers a pixel, and from those the label map that a record holds.
+
+A mask file is an index image: grey, 16-bit, 1-bit or palette, of which the index counts and not
+the colour; or an image of segment ids, RGB with id = r + 256 g + 65536 b (COCO panoptic).
+
+Axis letters: H height, W width.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Collection
+
+import numpy as np
+from PIL import Image as pillow
+
+from tfvision import errors, schema
+from tfvision.records import images
+
+# Readers that give the indices that the file holds. WebP invents colours, PNM rescales them.
+_KINDS = ("png", "tiff", "bmp", "gif")
+# Pillow stretches grey of 2 and 4 bits to 0..255: a PNG's bit depth -> the step between indices.
+_STRETCHED = {2: 85, 4: 17}
+_GREY = 0  # IHDR's colour type
+_MESSAGE_VALUES = 5  # how many unknown values a message lists
+
+
+class Skip(Exception):
+    """Leaves the image out: (reason, detail)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Indices:
+    """The pixels of a mask file as stored.
+
+    pixels: whole numbers [H, W]. coloured: they are segment ids made of three channels.
+    png: the file's bytes where they are an 8-bit grey PNG, else None."""
+
+    pixels: np.ndarray
+    coloured: bool
+    png: bytes | None
+
+
+def read(path: str, data: bytes | None, sizes: Collection[tuple[int, int]]) -> Indices:
+    """Reads a mask file, or its bytes where `data` has them; then `path` is but its name.
+
+    sizes: each (H, W) that it may have; others are not even decoded. Raises Skip for a mask
+    that is unreadable, lossy or of another size."""
+    pixels, kind, size = None, "", (0, 0)
+    try:
+        if data is None:
+            with open(path, "rb") as file:
+                data = file.read()
+        with images.opened(data, path) as (image, kind):
+            size = (image.height, image.width)
+            plain = _is_plain(data, image, kind)
+            if kind in _KINDS and size in sizes:
+                pixels, coloured = _pixels(data, image, kind)
+    except (OSError, errors.DataError) as error:
+        raise Skip("unreadable mask", str(error)) from error
+    if kind == "jpeg" or (kind == "webp" and data[12:16] != b"VP8L"):
+        raise Skip("lossy mask", f"{path}: {kind.upper()} changes the values; give a PNG")
+    if kind not in _KINDS:
+        raise Skip("unreadable mask", f"{path}: {kind.upper()} holds no indices; give a PNG")
+    if pixels is None:
+        wanted = " or ".join(f"{w} x {h}" for h, w in dict.fromkeys(sizes))
+        detail = f"{path}: {size[1]} x {size[0]} pixels, expected {wanted}"
+        raise Skip("mask of another size", detail)
+    return Indices(pixels, coloured, data if plain else None)
+
+
+def _is_plain(data: bytes, image: pillow.Image, kind: str) -> bool:
+    """Whether every decoder gives an 8-bit grey PNG's bytes as they are."""
+    if kind != "png" or data[24] != 8 or data[25] != _GREY:
+        return False
+    return "transparency" not in image.info and not getattr(image, "is_animated", False)
+
+
+def _pixels(data: bytes, image: pillow.Image, kind: str) -> tuple[np.ndarray, bool]:
+    image.load()
+    pixels = np.asarray(image)
+    if image.mode in ("RGB", "RGBA"):
+        return pixels[..., :3].astype(np.int64) @ (1, 256, 65536), True
+    if image.mode not in ("1", "L", "P", "I") and not image.mode.startswith("I;16"):
+        raise ValueError(f"mode {image.mode} is no index image")
+    if kind == "png" and data[25] == _GREY:
+        pixels = pixels // _STRETCHED.get(data[24], 1)
+    return pixels if pixels.dtype == np.uint8 else pixels.astype(np.int64), False
+
+
+def upright(mask: Indices, image: images.Image) -> np.ndarray:
+    """The pixels turned as the image is, where they have the size of its stored ones."""
+    turned = mask.pixels.shape != (image.height, image.width)
+    return images.upright(mask.pixels, image.orientation if turned else 1)
+
+
+def label_map(
+    source: schema.LabelMap, mask: Indices, image: images.Image, num_classes: int
+) -> bytes:
+    """The 8-bit PNG of an image's class ids, VOID where nothing counts, upright.
+
+    A file that is exactly that keeps its bytes. Raises DataError for a value that is no class
+    and for a mask of colours."""
+    if num_classes > schema.VOID:
+        raise errors.DataError(
+            f"{num_classes} classes do not fit an 8-bit label map ({schema.VOID} means void);"
+            f" merge some, at most {schema.VOID} are possible"
+        )
+    if mask.coloured and source.values is None:
+        raise errors.DataError(
+            f"{source.path}: colour-coded mask; give index images, in which a pixel's value is"
+            " its class id"
+        )
+    found = _distinct(mask.pixels)
+    class_ids = np.array([_class_id(int(v), source, num_classes) for v in found], np.int64)
+    unknown = found[class_ids < 0]
+    if unknown.size:
+        raise errors.DataError(_unknown(unknown, source, num_classes))
+    turned = mask.pixels.shape != (image.height, image.width)
+    if mask.png is not None and not turned and np.array_equal(found, class_ids):
+        return mask.png
+    return png(class_ids.astype(np.uint8)[np.searchsorted(found, upright(mask, image))])
+
+
+def _distinct(pixels: np.ndarray) -> np.ndarray:
+    if pixels.dtype == np.uint8:
+        return np.flatnonzero(np.bincount(pixels.reshape(-1), minlength=256))
+    return np.unique(pixels)
+
+
+def _class_id(value: int, source: schema.LabelMap, num_classes: int) -> int:
+    """The class id or VOID of a raw value; -1 where it is unknown."""
+    if source.values is not None:
+        return source.values.get(value, -1)
+    return value if 0 <= value < num_classes or value == schema.VOID else -1
+
+
+def _unknown(values: np.ndarray, source: schema.LabelMap, num_classes: int) -> str:
+    listed = ", ".join(str(v) for v in values[:_MESSAGE_VALUES])
+    more = f" and {len(values) - _MESSAGE_VALUES} more" if len(values) > _MESSAGE_VALUES else ""
+    verb = "is no class" if len(values) == 1 else "are no classes"
+    return (
+        f"{source.path}: pixel value {listed}{more} {verb}: the class list has {num_classes};"
+        f" complete the list, or set such pixels to {schema.VOID} (void)"
+    )
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """uint8 [H, W] as a grey PNG."""
+    buffer = io.BytesIO()
+    pillow.fromarray(np.ascontiguousarray(pixels)).save(buffer, "png")
+    return buffer.getvalue()
