@@ -45,10 +45,10 @@ def main(argv: Sequence[str]) -> None:
 
     model = serving.load(_MODEL.value)
     os.makedirs(_OUTPUT.value, exist_ok=True)
-    results, pictures = [], []
+    results, shown = [], []
     for start in range(0, len(files), _BATCH):
-        results += _batch(model, files[start : start + _BATCH], start, pictures)
-    _finish(results, pictures)
+        results += _batch(model, files[start : start + _BATCH], start, shown)
+    _finish(results, shown)
     failed = [result for result in results if "error" in result]
     done = len(results) - len(failed)
     print(f"{done} images -> {os.path.join(_OUTPUT.value, 'predictions.json')}")
@@ -59,9 +59,9 @@ def main(argv: Sequence[str]) -> None:
         )
 
 
-def _batch(model, files: Sequence[str], start: int, pictures: list) -> list[dict]:
-    """Predictions of a few files; adds to `pictures` up to the sheet's size."""
-    from tfvision.serving import client, draw
+def _batch(model, files: Sequence[str], start: int, shown: list) -> list[dict]:
+    """Predictions of a few files; adds to `shown` up to the sheet's size."""
+    from tfvision.serving import client, pictures
 
     results, ready = [], []
     for file in files:
@@ -74,27 +74,27 @@ def _batch(model, files: Sequence[str], start: int, pictures: list) -> list[dict
     several = model.card.get("config", {}).get("head") == "sigmoid"
     answers = model.predict([data for data, _ in ready]) if ready else []
     for (data, result), answer in zip(ready, answers, strict=True):
-        image = draw.open_upright(data, result["file"])
-        drawn = draw.draw(image, answer, model.class_names, several=several)
+        image = pictures.open_upright(data, result["file"])
+        drawn = pictures.draw_prediction(image, answer, model.class_names, several=several)
         stem = os.path.splitext(os.path.basename(result["file"]))[0]
         name = f"{start + results.index(result):05d}-{stem}.png"
         drawn.save(os.path.join(_OUTPUT.value, name))
         result |= {"picture": name, "size": [image.height, image.width]}
         result |= {key: value.tolist() for key, value in answer.items()}
-        if len(pictures) < _SHEET.value:
-            pictures.append(drawn)
+        if len(shown) < _SHEET.value:
+            shown.append(drawn)
     return results
 
 
-def _finish(results: list, pictures: list) -> None:
-    from tfvision.serving import draw
+def _finish(results: list, shown: list) -> None:
+    from tfvision.ops import draw
 
     path = os.path.join(_OUTPUT.value, "predictions.json")
     with open(path + ".aside", "w", encoding="utf-8") as file:
         json.dump(results, file, indent=1)
     os.replace(path + ".aside", path)
-    if pictures:
-        draw.sheet(pictures).save(os.path.join(_OUTPUT.value, "sheet.png"))
+    if shown:
+        draw.sheet(shown).save(os.path.join(_OUTPUT.value, "sheet.png"))
 
 
 if __name__ == "__main__":

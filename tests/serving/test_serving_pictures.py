@@ -5,11 +5,12 @@ import pytest
 from PIL import Image
 
 from tfvision import errors
-from tfvision.serving import draw
+from tfvision.ops import draw
+from tfvision.serving import pictures
 
 NAMES = ["cat", "a dog with a name that is far too long for any panel", "owl"]
 SCORES = {"scores": np.array([0.1, 0.7, 0.2], np.float32)}
-BRIGHT = np.array(draw._ACCENT[:3])
+BRIGHT = np.array(pictures._ACCENT[:3])
 
 
 def white(height, width):
@@ -30,9 +31,9 @@ def highlighted(picture):
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (32, 32), (10, 2000), (2000, 10), (427, 640)])
 def test_a_panel_is_legible_on_an_image_of_any_size(size):
-    picture = draw.draw(white(*size), SCORES, NAMES)
+    picture = pictures.draw_prediction(white(*size), SCORES, NAMES)
     assert picture.mode == "RGB"
-    assert picture.width >= draw.NARROWEST
+    assert picture.width >= pictures.NARROWEST
     assert max(picture.size) >= draw.SMALLEST
     assert highlighted(picture) == 1
     assert (np.asarray(picture) > 240).all(axis=-1).any()
@@ -40,7 +41,7 @@ def test_a_panel_is_legible_on_an_image_of_any_size(size):
 
 def test_a_large_image_keeps_its_size_and_most_of_its_pixels():
     image = white(1200, 1600)
-    picture = draw.draw(image, SCORES, NAMES)
+    picture = pictures.draw_prediction(image, SCORES, NAMES)
     assert picture.size == image.size
     assert 0.01 < changed(image, picture) < 0.2
     assert (np.asarray(image) == 255).all()
@@ -50,16 +51,16 @@ def test_the_text_grows_with_the_image():
     shares = []
     for side in (1000, 3000):
         image = white(side, side)
-        shares.append(changed(image, draw.draw(image, SCORES, NAMES)))
+        shares.append(changed(image, pictures.draw_prediction(image, SCORES, NAMES)))
     np.testing.assert_allclose(*shares, rtol=0.1)
 
 
 def test_all_labels_above_a_half_are_highlighted_where_several_may_hold():
     scores = {"scores": np.array([0.9, 0.6, 0.4])}
-    assert highlighted(draw.draw(white(600, 600), scores, NAMES, several=True)) == 2
-    assert highlighted(draw.draw(white(600, 600), scores, NAMES)) == 1
+    assert highlighted(pictures.draw_prediction(white(600, 600), scores, NAMES, several=True)) == 2
+    assert highlighted(pictures.draw_prediction(white(600, 600), scores, NAMES)) == 1
     none = {"scores": np.array([0.4, 0.3, 0.2])}
-    assert highlighted(draw.draw(white(600, 600), none, NAMES, several=True)) == 0
+    assert highlighted(pictures.draw_prediction(white(600, 600), none, NAMES, several=True)) == 0
 
 
 def test_a_box_is_drawn_where_it_is_also_on_an_enlarged_image():
@@ -69,7 +70,7 @@ def test_a_box_is_drawn_where_it_is_also_on_an_enlarged_image():
         "class_ids": np.array([2, 0]),
     }
     image = white(120, 120)
-    picture = np.asarray(draw.draw(image, prediction, NAMES))
+    picture = np.asarray(pictures.draw_prediction(image, prediction, NAMES))
     assert picture.shape == (480, 480, 3)
     assert tuple(picture[200, 40]) == draw.colour(2)  # left edge: x = 10 * 4
     assert tuple(picture[200, 200]) == (255, 255, 255)
@@ -83,20 +84,20 @@ def test_a_picture_is_opened_upright():
     stored = Image.new("RGB", (64, 32), "blue")
     stored.paste("red", (0, 0, 16, 32))
     stored.save(buffer, "JPEG", exif=exif, quality=95)
-    upright = np.asarray(draw.open_upright(buffer.getvalue()))
+    upright = np.asarray(pictures.open_upright(buffer.getvalue()))
     assert upright.shape == (64, 32, 3)
     assert upright[4, 16, 0] > 200  # the stored left edge is the top
     assert upright[60, 16, 2] > 200
     with pytest.raises(errors.DataError, match=r"a\.png: not an image"):
-        draw.open_upright(b"nothing of the kind", "a.png")
+        pictures.open_upright(b"nothing of the kind", "a.png")
 
 
 def test_a_sheet_holds_every_picture_in_its_cell():
     colours = ["red", "lime", "blue"]
-    pictures = [Image.new("RGB", (300, 150), colour) for colour in colours]
-    page = draw.sheet(pictures, 2, cell=90)
+    cells = [Image.new("RGB", (300, 150), colour) for colour in colours]
+    page = draw.sheet(cells, 2, cell=90)
     assert page.size == (2 * 94 + 4, 2 * 94 + 4)
     assert page.getpixel((4 + 45, 4 + 45)) == (255, 0, 0)
     assert page.getpixel((98 + 45, 4 + 45)) == (0, 255, 0)
     assert page.getpixel((4 + 45, 98 + 45)) == (0, 0, 255)
-    assert pictures[0].size == (300, 150)
+    assert cells[0].size == (300, 150)

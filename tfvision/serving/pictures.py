@@ -1,28 +1,26 @@
-"""Predictions drawn on the original image with Pillow, and contact sheets of such pictures.
+"""Predictions drawn on the original image.
 
 Axis letters: H height, W width, N boxes, K classes.
 """
 
 from __future__ import annotations
 
-import colorsys
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image as pillow
-from PIL import ImageDraw, ImageFont
+from PIL import ImageDraw
 
+from tfvision.ops import draw
 from tfvision.records import images
 
 ROWS = 5  # labels on a classification panel
 THRESHOLD = 0.5  # of a score: above it a label holds (sigmoid), a box is drawn
-SMALLEST = 480  # longest side of a drawn picture, pixels; smaller images are enlarged
 NARROWEST = 300  # width of a drawn picture, pixels; slimmer images get a border
 
-_DARK = (18, 20, 26)
-_PANEL = (*_DARK, 214)
+_PANEL = (*draw.DARK, 214)
 _TRACK = (66, 72, 86, 225)  # drawing replaces pixels, it does not blend
 _BRIGHT = (255, 255, 255, 255)
 _DIM = (206, 210, 220, 255)
@@ -37,7 +35,7 @@ def open_upright(data: bytes, name: str = "image") -> pillow.Image:
         return image.convert("RGB")
 
 
-def draw(
+def draw_prediction(
     image: pillow.Image,
     prediction: Mapping[str, Any],
     class_names: Sequence[str] = (),
@@ -51,61 +49,20 @@ def draw(
     are drawn with their labels; otherwise scores [K] become a panel of the best labels.
     class_names: in id order, for a panel. several: the labels do not exclude each other
     (sigmoid), so all above THRESHOLD are highlighted and not the best alone. longest: side of
-    the result in pixels; 0 keeps the image's, but at least SMALLEST."""
-    scale = _scale(image.size, longest)
-    canvas = _resized(image, scale)
+    the result in pixels; 0 keeps the image's, but at least draw.SMALLEST."""
+    scale = draw.scale_of(image.size, longest)
+    canvas = draw.resized(image, scale)
     if "boxes" in prediction:
         return _boxes(canvas, prediction, class_names, scale)
     rows = _rows(prediction, class_names, several)
     return _with_panel(canvas, rows)
 
 
-def sheet(pictures: Sequence[pillow.Image], columns: int = 4, *, cell: int = 360) -> pillow.Image:
-    """One contact sheet: pictures centred in square cells of `cell` pixels, row by row."""
-    columns = max(1, min(columns, len(pictures)))
-    rows = -(-len(pictures) // columns)
-    gap = max(cell // 30, 4)
-    step = cell + gap
-    size = (columns * step + gap, max(rows, 1) * step + gap)
-    page = pillow.new("RGB", size, _DARK)
-    for index, picture in enumerate(pictures):
-        small = picture.copy()
-        small.thumbnail((cell, cell), pillow.Resampling.LANCZOS)
-        row, column = divmod(index, columns)
-        left = gap + column * step + (cell - small.width) // 2
-        page.paste(small, (left, gap + row * step + (cell - small.height) // 2))
-    return page
-
-
-def colour(index: int) -> tuple[int, int, int]:
-    """A bright colour of its own for each class id: hues by the golden angle."""
-    values = colorsys.hsv_to_rgb((0.55 + index * 0.381966) % 1.0, 0.68, 1.0)
-    return tuple(round(255 * value) for value in values)
-
-
-def _scale(size: tuple[int, int], longest: int) -> float:
-    side = max(size)
-    return longest / side if longest else max(1.0, SMALLEST / side)
-
-
-def _resized(image: pillow.Image, scale: float) -> pillow.Image:
-    if scale == 1.0:
-        return image.copy()
-    width, height = (max(1, round(side * scale)) for side in image.size)
-    # Few pixels stay recognisable as pixels.
-    way = pillow.Resampling.NEAREST if max(image.size) <= 64 else pillow.Resampling.LANCZOS
-    return image.resize((width, height), way)
-
-
-def _font(size: float) -> ImageFont.ImageFont:
-    return ImageFont.load_default(size=max(round(size), 10))
-
-
 def _rows(prediction: Mapping, names: Sequence[str], several: bool) -> list[tuple]:
     """[(label, score, highlighted)] by falling score, at most ROWS."""
     scores = np.asarray(prediction["scores"], np.float64)
     best = np.argsort(-scores, kind="stable")[:ROWS]
-    label = [str(names[i]) if i < len(names) else f"class {i}" for i in best]
+    label = [draw.name_of(int(i), names) for i in best]
     held = [scores[i] > THRESHOLD if several else n == 0 for n, i in enumerate(best)]
     return list(zip(label, scores[best].tolist(), held, strict=True))
 
@@ -121,7 +78,7 @@ def _with_panel(picture: pillow.Image, rows: Sequence[tuple]) -> pillow.Image:
         page = picture.convert("RGBA")
         page.alpha_composite(panel, (margin, picture.height - panel.height - margin))
         return page.convert("RGB")
-    page = pillow.new("RGBA", (width, picture.height + panel.height), (*_DARK, 255))
+    page = pillow.new("RGBA", (width, picture.height + panel.height), (*draw.DARK, 255))
     page.paste(picture, ((width - picture.width) // 2, 0))
     page.alpha_composite(panel, ((width - panel.width) // 2, picture.height))
     return page.convert("RGB")
@@ -130,10 +87,10 @@ def _with_panel(picture: pillow.Image, rows: Sequence[tuple]) -> pillow.Image:
 def _panel(rows: Sequence[tuple], size: float, width: int) -> pillow.Image:
     """RGBA; drawn at twice its size, which makes its bars and corners smooth."""
     size, width = size * 2, width * 2
-    font, padding = _font(size), size * 0.8
+    font, padding = draw.font(size), size * 0.8
     line, bar = size * 2.05, size * 0.3
     height = round(line * len(rows) + 2 * padding - size * 0.45)
-    panel = pillow.new("RGBA", (width, height), (*_DARK, 0))
+    panel = pillow.new("RGBA", (width, height), (*draw.DARK, 0))
     pen = ImageDraw.Draw(panel)
     pen.rounded_rectangle((0, 0, width - 1, height - 1), size * 0.6, fill=_PANEL)
     right = width - padding
@@ -142,7 +99,13 @@ def _panel(rows: Sequence[tuple], size: float, width: int) -> pillow.Image:
         percent = f"{100 * score:.1f} %"
         room = right - padding - font.getlength("100.0 %") - size * 0.6
         ink = _BRIGHT if held else _DIM
-        pen.text((padding, top + size), _cut(label, font, room), font=font, fill=ink, anchor="ls")
+        pen.text(
+            (padding, top + size),
+            draw.shortened(label, font, room),
+            font=font,
+            fill=ink,
+            anchor="ls",
+        )
         pen.text((right, top + size), percent, font=font, fill=ink, anchor="rs")
         y = top + size * 1.34
         pen.rounded_rectangle((padding, y, right, y + bar), bar / 2, fill=_TRACK)
@@ -153,38 +116,14 @@ def _panel(rows: Sequence[tuple], size: float, width: int) -> pillow.Image:
     return panel.resize((width // 2, height // 2), pillow.Resampling.LANCZOS)
 
 
-def _cut(text: str, font: ImageFont.ImageFont, room: float) -> str:
-    """`text` on one line, with dots where it is longer than `room` pixels."""
-    text = " ".join(text.split())
-    if font.getlength(text) <= room:
-        return text
-    while text and font.getlength(text + "...") > room:
-        text = text[:-1]
-    return text.rstrip() + "..."
-
-
 def _boxes(
     picture: pillow.Image, prediction: Mapping, class_names: Sequence[str], scale: float
 ) -> pillow.Image:
     """Boxes with a score above THRESHOLD, the best on top."""
-    boxes, scores = (np.asarray(prediction[key]) for key in ("boxes", "scores"))
+    found, scores = (np.asarray(prediction[key]) for key in ("boxes", "scores"))
     ids = np.asarray(prediction["class_ids"])
-    count = int(prediction.get("num_detections", len(boxes)))
+    count = int(prediction.get("num_detections", len(found)))
     kept = [i for i in np.argsort(scores[:count], kind="stable") if scores[i] > THRESHOLD]
-    size = max(min(picture.size) / 30, 13.0)
-    font, line = _font(size), max(round(size / 5), 2)
-    page = picture.convert("RGBA")
-    pen = ImageDraw.Draw(page)
-    for i in kept:
-        y1, x1, y2, x2 = (float(value) * scale for value in boxes[i])
-        ink, id_ = colour(int(ids[i])), int(ids[i])
-        pen.rectangle((x1, y1, max(x2, x1), max(y2, y1)), outline=ink, width=line)
-        name = class_names[id_] if 0 <= id_ < len(class_names) else f"class {id_}"
-        text = f"{name} {100 * scores[i]:.0f} %"
-        width, height = font.getlength(text) + size * 0.6, size * 1.4
-        left = min(max(x1, 0.0), max(picture.width - width, 0.0))
-        top = y1 - height if y1 >= height else max(y1, 0.0)
-        pen.rectangle((left, top, left + width, top + height), fill=ink)
-        at = (left + size * 0.3, top + size * 1.05)
-        pen.text(at, text, font=font, fill=_DARK, anchor="ls")
-    return page.convert("RGB")
+    texts = [f"{draw.name_of(int(ids[i]), class_names)} {100 * scores[i]:.0f} %" for i in kept]
+    inks = [draw.colour(int(ids[i])) for i in kept]
+    return draw.boxes(picture, found[kept] * scale, texts, inks)

@@ -1,0 +1,184 @@
+"""Boxes, masks, label maps and labels drawn on pictures with Pillow, and contact sheets.
+
+Pictures are Pillow's RGB images, upright; every function returns a new one.
+
+Axis letters: H height, W width, N objects.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image as pillow
+from PIL import ImageDraw, ImageFont
+
+SMALLEST = 480  # longest side of a drawn picture, pixels; smaller images are enlarged
+DARK = (18, 20, 26)
+_MASK_ALPHA = 0.45
+_MAP_ALPHA = 0.6
+_VOID = (96, 96, 96)
+_LEGEND_ROWS = 8
+
+
+def colour(index: int) -> tuple[int, int, int]:
+    """A bright colour of its own for each number: hues by the golden angle."""
+    values = colorsys.hsv_to_rgb((0.55 + index * 0.381966) % 1.0, 0.68, 1.0)
+    return tuple(round(255 * value) for value in values)
+
+
+def scale_of(size: tuple[int, int], longest: int = 0) -> float:
+    """What a picture of `size` is scaled by: to `longest`, or (0) to at least SMALLEST."""
+    side = max(size)
+    return longest / side if longest else max(1.0, SMALLEST / side)
+
+
+def resized(picture: pillow.Image, scale: float) -> pillow.Image:
+    """The picture scaled; few pixels stay recognisable as pixels."""
+    if scale == 1.0:
+        return picture.copy()
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    way = pillow.Resampling.NEAREST if max(picture.size) <= 64 else pillow.Resampling.LANCZOS
+    return picture.resize((width, height), way)
+
+
+def font(size: float) -> ImageFont.ImageFont:
+    """Pillow's own font, at least ten pixels high."""
+    return ImageFont.load_default(size=max(round(size), 10))
+
+
+def shortened(text: str, face: ImageFont.ImageFont, room: float) -> str:
+    """`text` on one line, with dots where it is longer than `room` pixels."""
+    text = " ".join(text.split())
+    if face.getlength(text) <= room:
+        return text
+    while text and face.getlength(text + "...") > room:
+        text = text[:-1]
+    return text.rstrip() + "..."
+
+
+def name_of(class_id: int, class_names: Sequence[str]) -> str:
+    """The class's name, or its number where it has none."""
+    known = 0 <= class_id < len(class_names)
+    return str(class_names[class_id]) if known else f"class {class_id}"
+
+
+def boxes(
+    picture: pillow.Image,
+    boxes: np.ndarray,
+    texts: Sequence[str],
+    inks: Sequence[tuple[int, int, int]],
+) -> pillow.Image:
+    """Boxes [N, 4] (y x y x, pixels of the picture) with their texts, the last on top."""
+    size = max(min(picture.size) / 30, 13.0)
+    face, line = font(size), max(round(size / 5), 2)
+    page = picture.convert("RGB")
+    pen = ImageDraw.Draw(page)
+    for box, text, ink in zip(np.asarray(boxes, float), texts, inks, strict=True):
+        y1, x1, y2, x2 = box
+        pen.rectangle((x1, y1, max(x2, x1), max(y2, y1)), outline=ink, width=line)
+        if not text:
+            continue
+        text = shortened(text, face, picture.width - size * 0.6)
+        width, height = face.getlength(text) + size * 0.6, size * 1.4
+        left = min(max(x1, 0.0), max(picture.width - width, 0.0))
+        top = y1 - height if y1 >= height else max(y1, 0.0)
+        pen.rectangle((left, top, left + width, top + height), fill=ink)
+        pen.text((left + size * 0.3, top + size * 1.05), text, font=face, fill=DARK, anchor="ls")
+    return page
+
+
+def masks(
+    picture: pillow.Image, masks: np.ndarray, inks: Sequence[tuple[int, int, int]]
+) -> pillow.Image:
+    """Translucent masks [N, H, W] (any size; scaled to the picture) with an outline each."""
+    pixels = np.asarray(picture.convert("RGB"), np.float32).copy()
+    for mask, ink in zip(masks, inks, strict=True):
+        inside = _to_picture(np.asarray(mask, np.uint8) * 255, picture) > 127
+        pixels[inside] += (np.array(ink, np.float32) - pixels[inside]) * _MASK_ALPHA
+        pixels[inside & ~_eroded(inside, max(round(min(picture.size) / 300), 1))] = ink
+    return pillow.fromarray(pixels.round().astype(np.uint8))
+
+
+def _to_picture(mask: np.ndarray, picture: pillow.Image) -> np.ndarray:
+    image = pillow.fromarray(mask)
+    if image.size != picture.size:
+        image = image.resize(picture.size, pillow.Resampling.NEAREST)
+    return np.asarray(image)
+
+
+def _eroded(mask: np.ndarray, times: int) -> np.ndarray:
+    for _ in range(times):
+        padded = np.pad(mask, 1, mode="edge")
+        mask = mask & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return mask
+
+
+def label_map(
+    picture: pillow.Image, values: np.ndarray, class_names: Sequence[str], *, void: int = 255
+) -> pillow.Image:
+    """A label map [H, W] of class ids over the picture, with a legend of the largest classes."""
+    values = _to_picture(np.asarray(values, np.uint8), picture)
+    palette = np.array([colour(i) for i in range(256)], np.float32)
+    palette[void] = _VOID
+    pixels = np.asarray(picture.convert("RGB"), np.float32)
+    pixels = pixels + (palette[values] - pixels) * _MAP_ALPHA
+    page = pillow.fromarray(pixels.round().astype(np.uint8))
+    counts = np.bincount(values.reshape(-1), minlength=256)
+    present = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i]][:_LEGEND_ROWS]
+    rows = [("void" if i == void else name_of(i, class_names)) for i in present]
+    return legend(page, rows, [tuple(int(v) for v in palette[i]) for i in present])
+
+
+def legend(
+    picture: pillow.Image, texts: Sequence[str], inks: Sequence[tuple[int, int, int]]
+) -> pillow.Image:
+    """Rows of a coloured square and a text in the upper left corner."""
+    size = max(min(picture.size) / 34, 11.0)
+    face = font(size)
+    width = min(max(map(face.getlength, texts), default=0) + size * 2.8, picture.width)
+    page = picture.convert("RGBA")
+    panel = pillow.new("RGBA", (round(width), round(size * (1.5 * len(texts) + 0.7))))
+    pen = ImageDraw.Draw(panel)
+    pen.rounded_rectangle((0, 0, width - 1, panel.height - 1), size * 0.4, fill=(*DARK, 205))
+    for row, (text, ink) in enumerate(zip(texts, inks, strict=True)):
+        top = size * (0.55 + 1.5 * row)
+        pen.rectangle((size * 0.6, top, size * 1.6, top + size), fill=(*ink, 255))
+        text = shortened(text, face, width - size * 2.6)
+        at = (size * 2.1, top + size * 0.88)
+        pen.text(at, text, font=face, fill=(235, 238, 245, 255), anchor="ls")
+    margin = round(size * 0.5)
+    page.alpha_composite(
+        panel.crop((0, 0, page.width - margin, page.height - margin)), (margin,) * 2
+    )
+    return page.convert("RGB")
+
+
+def caption(picture: pillow.Image, text: str) -> pillow.Image:
+    """The picture with a line of text below it."""
+    size = max(picture.width / 26, 12.0)
+    face = font(size)
+    page = pillow.new("RGB", (picture.width, picture.height + round(size * 1.9)), DARK)
+    page.paste(picture, (0, 0))
+    text = shortened(text, face, picture.width - size)
+    at = (picture.width / 2, picture.height + size * 1.3)
+    ImageDraw.Draw(page).text(at, text, font=face, fill=(206, 210, 220), anchor="ms")
+    return page
+
+
+def sheet(pictures: Sequence[pillow.Image], columns: int = 4, *, cell: int = 360) -> pillow.Image:
+    """One contact sheet: pictures centred in square cells of `cell` pixels, row by row."""
+    columns = max(1, min(columns, len(pictures)))
+    rows = -(-len(pictures) // columns)
+    gap = max(cell // 30, 4)
+    step = cell + gap
+    size = (columns * step + gap, max(rows, 1) * step + gap)
+    page = pillow.new("RGB", size, DARK)
+    for index, picture in enumerate(pictures):
+        small = picture.copy()
+        small.thumbnail((cell, cell), pillow.Resampling.LANCZOS)
+        row, column = divmod(index, columns)
+        left = gap + column * step + (cell - small.width) // 2
+        page.paste(small, (left, gap + row * step + (cell - small.height) // 2))
+    return page
