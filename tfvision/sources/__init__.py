@@ -6,12 +6,13 @@ there; class names in id order where the user gives them, else None. A new forma
 and a line in FORMATS.
 """
 
-from tfvision.sources import coco, folder
+from tfvision.sources import coco, csv, folder
 from tfvision.sources.source import Source, read_labels
 
 FORMATS = {
     "folder": folder.read,
     "coco": coco.read,
+    "csv": csv.read,
 }
 
 __all__ = ["FORMATS", "Source", "read_labels"]
