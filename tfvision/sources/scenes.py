@@ -1,0 +1,118 @@
+"""CamVid, Cityscapes and ADE20K as they are published: `masks` with their folders and classes.
+
+CamVid: Brostow et al. 2009, in the 11 classes of SegNet (arXiv:1511.00561). Cityscapes: Cordts
+et al. 2016, arXiv:1604.01685. ADE20K: Zhou et al. 2017, arXiv:1608.05442 (ADEChallengeData2016).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from tfvision import errors, schema
+from tfvision.sources import masks
+from tfvision.sources.source import Source, check_class_names, check_folder
+
+_CAMVID = (
+    *("Sky", "Building", "Pole", "Road", "Pavement", "Tree", "SignSymbol", "Fence", "Car"),
+    *("Pedestrian", "Bicyclist", "Unlabelled"),
+)
+
+# The 19 classes that count, in the order of their train ids: the id that the masks hold -> name.
+_CITYSCAPES = {
+    7: "road",
+    8: "sidewalk",
+    11: "building",
+    12: "wall",
+    13: "fence",
+    17: "pole",
+    19: "traffic light",
+    20: "traffic sign",
+    21: "vegetation",
+    22: "terrain",
+    23: "sky",
+    24: "person",
+    25: "rider",
+    26: "car",
+    27: "truck",
+    28: "bus",
+    31: "train",
+    32: "motorcycle",
+    33: "bicycle",
+}
+_CITYSCAPES_IDS = 34
+_ADE_SPLITS = {"train": "training", "val": "validation"}
+_ADE_NAMES = "objectInfo150.txt"
+
+
+def read_camvid(
+    images: str,
+    annotations: str | None = None,
+    *,
+    split: str = "train",
+    labels: Sequence[str] | None = None,
+) -> Source:
+    """Reads IMAGES/<split> and IMAGES/<split>annot; void is 11. `labels` replaces the names."""
+    return masks.read(images, annotations, split=split, labels=labels or _CAMVID)
+
+
+def read_cityscapes(
+    images: str,
+    annotations: str | None = None,
+    *,
+    split: str = "train",
+    labels: Sequence[str] | None = None,
+) -> Source:
+    """Reads ROOT/leftImg8bit/<split>/<city> and the labelIds of ROOT/gtFine/<split>/<city>.
+
+    annotations: the folder gtFine, if it is elsewhere. Ids outside the 19 classes are void."""
+    if labels:
+        raise errors.UsageError("format cityscapes has its own class list; drop --labels")
+    base = check_folder(os.path.join(images, "leftImg8bit"), "image folder")
+    truth = annotations or os.path.join(images, "gtFine")
+    roots = [_pair(base, truth, split)]
+    values = dict.fromkeys((*range(_CITYSCAPES_IDS), schema.VOID), schema.VOID)
+    values |= {number: i for i, number in enumerate(_CITYSCAPES)}
+    items = masks.items(roots[0][0], roots, values)
+    return Source(list(_CITYSCAPES.values()), masks.GROUPS, items)
+
+
+def read_ade20k(
+    images: str,
+    annotations: str | None = None,
+    *,
+    split: str = "train",
+    labels: Sequence[str] | None = None,
+) -> Source:
+    """Reads ROOT/images/<training or validation> and ROOT/annotations of the same.
+
+    annotations: the folder of the masks, if it is elsewhere. 0 is void, 1..K are the classes of
+    `labels` or of ROOT/objectInfo150.txt, each by the first of its names."""
+    base = check_folder(os.path.join(images, "images"), "image folder")
+    truth = annotations or os.path.join(images, "annotations")
+    names = list(labels or _ade_names(os.path.join(images, _ADE_NAMES)))
+    roots = [_pair(base, truth, _ADE_SPLITS.get(split, split))]
+    values = {0: schema.VOID, schema.VOID: schema.VOID}
+    values |= {i + 1: i for i in range(len(names))}
+    return Source(names, masks.GROUPS, masks.items(roots[0][0], roots, values))
+
+
+def _pair(images: str, truth: str, split: str) -> tuple[str, str]:
+    return (
+        check_folder(os.path.join(images, split), "image folder"),
+        check_folder(os.path.join(truth, split), "mask folder"),
+    )
+
+
+def _ade_names(path: str) -> list[str]:
+    """Names from the table whose last column is `Name`, with synonyms after commas."""
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            rows = [line.rstrip("\n").split("\t") for line in file if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise errors.DataError(
+            f"class list {path} cannot be read ({error}); give one with --labels"
+        ) from error
+    full = [row[-1].strip() for row in rows[1:]]
+    first = [name.split(",")[0].strip() for name in full]
+    return check_class_names(first if len(set(first)) == len(first) else full, path)
