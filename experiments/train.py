@@ -7,6 +7,7 @@ any setting is changed with --config.section.key=value. tfvision/config.py lists
 from __future__ import annotations
 
 import glob
+import importlib.util
 import os
 import re
 from collections.abc import Sequence
@@ -59,6 +60,14 @@ def _file(name: str) -> str:
         return name
     errors.choose(dict.fromkeys(names()), name, "experiment")
     return os.path.join(_HERE, f"{name}.py")
+
+
+def load(name: str):
+    """The config of an experiment, by its name or file."""
+    spec = importlib.util.spec_from_file_location("tfvision_experiment", _file(name))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config()
 
 
 def main(argv: Sequence[str]) -> None:

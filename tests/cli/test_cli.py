@@ -1,5 +1,6 @@
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -166,3 +167,35 @@ def test_the_whole_way_from_pictures_to_drawn_predictions(photos, tmp_path):
     assert (tmp_path / "out" / "sheet.png").stat().st_size > 1000
     for result in results[:8]:
         assert pathlib.Path(tmp_path / "out" / result["picture"]).is_file()
+
+
+@pytest.mark.slow
+def test_a_data_set_is_inspected_and_verified(photos, tmp_path):
+    records = photos / "records"
+    done = tfvision("inspect", records, f"--output={tmp_path / 'seen'}", "--augment=digits_resnet")
+    assert done.returncode == 0, done.stderr
+    assert "split train" in done.stdout
+    names = {path.name for path in (tmp_path / "seen").iterdir()}
+    assert {"statistics.json", "train-plots.png", "val-sheet.png", "train-augmented.png"} <= names
+    done = tfvision("verify", records)
+    assert done.returncode == 0, done.stderr
+    assert "sound" in done.stdout
+    copy = tmp_path / "copy"
+    shutil.copytree(records, copy)
+    shard = next(copy.glob("*-train-*.tfrecord"))
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 1
+    shard.write_bytes(data)
+    done = tfvision("verify", copy)
+    assert done.returncode == 1
+    assert "checksum" in done.stdout
+    assert len(own_lines(done.stderr)) == 1
+    for arguments, code, words in (
+        (("verify",), 2, "name one folder"),
+        (("verify", tmp_path / "none"), 1, "does not exist"),
+        (("inspect", records, "--split=tran"), 1, "did you mean 'train'"),
+        (("inspect", records, "--augment=digits"), 2, "digits_resnet"),
+    ):
+        done = tfvision(*arguments)
+        assert done.returncode == code, done.stderr
+        assert words in done.stderr

@@ -187,10 +187,10 @@ from tfvision import sources
 from tfvision.records import encode, writer
 if __name__ == "__main__":
     normal = encode.encode
-    def slow(*arguments):
+    def slow(*arguments, **options):
         print("at work", flush=True)
         time.sleep(60)
-        return normal(*arguments)
+        return normal(*arguments, **options)
     encode.encode = slow
     source = sources.folder.read(sys.argv[1], split="train")
     writer.write(source, sys.argv[2], writer.Options())

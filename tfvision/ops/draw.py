@@ -148,10 +148,9 @@ def legend(
         text = shortened(text, face, width - size * 2.6)
         at = (size * 2.1, top + size * 0.88)
         pen.text(at, text, font=face, fill=(235, 238, 245, 255), anchor="ls")
-    margin = round(size * 0.5)
-    page.alpha_composite(
-        panel.crop((0, 0, page.width - margin, page.height - margin)), (margin,) * 2
-    )
+    margin = min(round(size * 0.5), page.width - 1, page.height - 1)
+    room = (0, 0, page.width - margin, page.height - margin)
+    page.alpha_composite(panel.crop(room), (margin, margin))
     return page.convert("RGB")
 
 

@@ -7,6 +7,7 @@ is no data set.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -151,6 +152,16 @@ def write(path: str, raw: Mapping[str, Any]) -> None:
     labels = "".join(f"{name}\n" for name in raw["class_names"])
     write_text(os.path.join(path, LABELS_FILE), labels)
     write_text(os.path.join(path, FILE), json.dumps(raw, indent=1) + "\n")
+
+
+def digest(path: str) -> str:
+    """The sha256 of a file, hex, once the file is on the disk."""
+    found = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(1 << 20):
+            found.update(block)
+        os.fsync(stream.fileno())
+    return found.hexdigest()
 
 
 def write_text(path: str, text: str) -> None:

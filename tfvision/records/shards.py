@@ -162,12 +162,9 @@ def _write(
 
 
 def _describe(path: str, records: int) -> dataset.Shard:
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-        os.fsync(stream.fileno())
-    return dataset.Shard(os.path.basename(path), records, os.path.getsize(path), digest.hexdigest())
+    return dataset.Shard(
+        os.path.basename(path), records, os.path.getsize(path), dataset.digest(path)
+    )
 
 
 def _work(
@@ -191,7 +188,7 @@ def _work(
         raise errors.DataError(
             f"{error}; mend or remove the file, or leave such images out with --skip_unreadable"
         ) from error
-    record = encode.encode(sample, image, class_names, groups, **({"full_masks": True} if full_masks else {}))
+    record = encode.encode(sample, image, class_names, groups, full_masks=full_masks)
     return sample.filename, record
 
 

@@ -1,0 +1,98 @@
+"""Records as plain Python values, one after the other, for those that look at data sets.
+
+Training reads through inputs.decode; this is for verify and inspect.
+
+Axis letters: H height, W width, N objects.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from PIL import Image as pillow
+
+from tfvision import errors, schema
+from tfvision.ops import masks
+from tfvision.records import images
+
+Features = dict[str, list[Any]]
+
+
+def records(path: str) -> Iterator[bytes]:
+    """The records of one shard; DataError that names the shard and the record at damage."""
+    import tensorflow as tf
+
+    number = 0
+    try:
+        for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
+            yield record
+            number += 1
+    except tf.errors.OpError as error:
+        detail = str(error.message).split("{{")[0].strip()
+        raise errors.DataError(f"{path}: record {number} is damaged: {detail}") from error
+
+
+def features(record: bytes) -> Features:
+    """{key: values} of a serialized tf.train.Example; ValueError where it is none."""
+    import tensorflow as tf
+
+    try:
+        example = tf.train.Example.FromString(record)
+    except Exception as error:  # protobuf's own, which is of another place in every version
+        raise ValueError(f"not a tf.train.Example: {error}") from error
+    found = {}
+    for key, feature in example.features.feature.items():
+        kind = feature.WhichOneof("kind")
+        found[key] = list(getattr(feature, kind).value) if kind else []
+    return found
+
+
+def values(found: Features, field: str) -> list[Any] | None:
+    """A field's values, boxes as [N, 4] rows; None where the record lacks it."""
+    keys = schema.FIELDS[field].keys
+    if any(key not in found for key in keys):
+        return None
+    columns = [found[key] for key in keys]
+    return columns[0] if len(columns) == 1 else [list(row) for row in zip(*columns, strict=True)]
+
+
+def text(found: Features, field: str) -> str:
+    """A string field's single value, "" where there is none."""
+    value = values(found, field)
+    return value[0].decode("utf-8", "replace") if value else ""
+
+
+def picture(found: Features) -> pillow.Image:
+    """The upright RGB image of a record."""
+    data = values(found, "image")[0]
+    turned = images.orientation(data)
+    with pillow.open(io.BytesIO(data)) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    return pillow.fromarray(np.ascontiguousarray(images.upright(pixels, turned)))
+
+
+def png(data: bytes) -> np.ndarray:
+    """A grey PNG -> uint8 [H, W]; ValueError where it is none."""
+    try:
+        with pillow.open(io.BytesIO(data), formats=("PNG",)) as image:
+            if image.mode not in ("L", "1"):
+                raise ValueError(f"mode {image.mode}, not 8-bit grey")
+            return np.asarray(image.convert("L"))
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"unreadable PNG: {error}") from error
+
+
+def mask(data: bytes, box: list[float], size: tuple[int, int]) -> np.ndarray:
+    """An object's mask PNG -> bool [H, W] of the whole image of `size`.
+
+    box: y x y x, normalised as in the record. Empty bytes: the box has no mask; nothing is set.
+    ValueError where its size is neither the image's nor the box's."""
+    if not data:
+        return np.zeros(size, bool)
+    part = png(data)
+    if part.shape == size:
+        return part > 0
+    return masks.paste(part, masks.box_bounds(np.asarray(box, np.float32), size), size) > 0

@@ -1,0 +1,168 @@
+"""tfvision inspect DIR: what is in a converted data set.
+
+Prints counts, sizes, classes and boxes; writes statistics.json, plots.png and sheet.png (samples
+with their boxes, masks and labels) a split into DIR/inspect. With --augment=EXPERIMENT it draws
+what a model of that experiment sees in training, as augmented.png.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+
+from absl import app, flags
+
+from tfvision import errors
+
+_SPLIT = flags.DEFINE_string("split", None, "The split; all by default.")
+_OUTPUT = flags.DEFINE_string("output", None, "Folder for the pictures; DIR/inspect by default.")
+_SAMPLES = flags.DEFINE_integer("samples", 16, "Images on a sheet.")
+_SEED = flags.DEFINE_integer("seed", 0, "Which images.")
+_AUGMENT = flags.DEFINE_string("augment", None, "Experiment (name or file) to draw as it trains.")
+_ROWS = 25  # classes in a printed table
+
+
+def main(argv: Sequence[str]) -> None:
+    """Inspects. Raises UsageError and DataError."""
+    if len(argv) != 2:
+        raise errors.UsageError("name one folder: tfvision inspect DIR")
+    if _SAMPLES.value < 1:
+        raise errors.UsageError(f"--samples is {_SAMPLES.value}; it must be at least 1")
+    from tfvision.records import dataset
+
+    data = dataset.read(argv[1])
+    names = [_SPLIT.value] if _SPLIT.value else list(data.splits)
+    for name in names:
+        data.split(name)
+    output = _OUTPUT.value or os.path.join(data.path, "inspect")
+    os.makedirs(output, exist_ok=True)
+    groups = ", ".join(data.groups) or "images alone"
+    print(f"{data.name}: {len(data.class_names)} classes; {groups}")
+    for name in names:
+        _split(data, name, output)
+        if _AUGMENT.value:
+            _augmented(data, name, output)
+    print(f"\npictures and statistics.json are in {output}")
+
+
+def _split(data, split: str, output: str) -> None:
+    from tfvision.ops import draw
+    from tfvision.records import plots, statistics
+
+    found = statistics.collect(data, split)
+    numbers = statistics.summary(found, data.class_names)
+    _write_json(os.path.join(output, "statistics.json"), split, numbers)
+    print("\n".join(_table(split, numbers)))
+    title = f"{data.name}, split {split}: {found.records:,} images"
+    plots.save(found, data.class_names, title, os.path.join(output, f"{split}-plots.png"))
+    records = statistics.sample(data, split, _SAMPLES.value, _SEED.value)
+    pictures = [
+        statistics.drawn(record, data.split(split).groups, data.class_names) for record in records
+    ]
+    draw.sheet(pictures).save(os.path.join(output, f"{split}-sheet.png"))
+
+
+def _write_json(path: str, split: str, numbers: dict) -> None:
+    content = {}
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+    content[split] = numbers
+    with open(path + ".aside", "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1)
+    os.replace(path + ".aside", path)
+
+
+def _spread(values: dict) -> str:
+    return f"{values['min']:g} to {values['max']:g}, median {values['median']:g}"
+
+
+def _table(split: str, numbers: dict) -> list[str]:
+    formats = ", ".join(f"{count:,} {kind}" for kind, count in numbers["formats"].items())
+    lines = [
+        f"\nsplit {split}: {numbers['images']:,} images ({formats})",
+        f"  height   {_spread(numbers['height'])}",
+        f"  width    {_spread(numbers['width'])}",
+    ]
+    if "objects" in numbers:
+        boxes = ", ".join(f"{count:,} {kind}" for kind, count in numbers["boxes"].items())
+        lines += [
+            f"  objects  {numbers['objects']:,}: {boxes}; {numbers['crowds']:,} crowds,"
+            f" {numbers['difficult']:,} difficult",
+            f"  an image {_spread(numbers['objects_per_image'])} objects;"
+            f" {numbers['images_without_objects']:,} images without any",
+        ]
+    lines += _classes(numbers)
+    if "together" in numbers:
+        pairs = [
+            f"{' + '.join(row['classes'])} ({row['images']:,})" for row in numbers["together"][:5]
+        ]
+        lines.append(f"  most often together: {', '.join(pairs)}")
+    return lines
+
+
+def _classes(numbers: dict) -> list[str]:
+    """A row a class: images, objects, share of pixels, and a bar."""
+    images = numbers["images_by_class"]
+    objects, pixels = numbers.get("objects_by_class"), numbers.get("pixel_share_by_class")
+    main = objects or pixels or images
+    order = sorted(images, key=lambda name: -main[name])
+    width = min(max(map(len, images)), 32)
+    head = "  " + "class".ljust(width) + "    images"
+    head += "   objects" if objects else ""
+    head += "  % pixels" if pixels else ""
+    lines, most = [head], max(main.values()) or 1
+    for name in order[:_ROWS]:
+        row = f"  {name[:width].ljust(width)} {images[name]:>9,}"
+        row += f" {objects[name]:>9,}" if objects else ""
+        row += f" {100 * pixels[name]:>9.2f}" if pixels else ""
+        lines.append(f"{row}  {'#' * round(30 * main[name] / most)}")
+    if len(order) > _ROWS:
+        lines.append(f"  ... and {len(order) - _ROWS} more in statistics.json")
+    return lines
+
+
+def _augmented(data, split: str, output: str) -> None:
+    import numpy as np
+    from PIL import Image
+
+    from tfvision import tasks
+    from tfvision.experiments import train
+    from tfvision.inputs import pipeline
+    from tfvision.ops import draw
+
+    config = train.load(_AUGMENT.value)
+    config.data.path, config.data.train = data.path, split
+    task = tasks.build(config)
+    batches = pipeline.train(
+        data.files(split),
+        data.split(split).records,
+        task.fields,
+        task.prepare,
+        batch_size=_SAMPLES.value,
+        seed=_SEED.value,
+    )
+    batch = {k: v.numpy() for k, v in next(iter(batches)).items()}
+    pictures = []
+    for i in range(_SAMPLES.value):
+        pixels = np.clip(np.round(batch["image"][i]), 0, 255).astype(np.uint8)
+        picture = Image.fromarray(pixels)
+        scale = draw.scale_of(picture.size)
+        canvas = draw.resized(picture, scale)
+        if "label_map" in batch:
+            canvas = draw.label_map(canvas, batch["label_map"][i], data.class_names)
+        if "boxes" in batch:
+            kept = batch["class_ids"][i] >= 0
+            ids = batch["class_ids"][i][kept]
+            inks = [draw.colour(int(c)) for c in ids]
+            if "masks" in batch:
+                canvas = draw.masks(canvas, batch["masks"][i][kept], inks)
+            texts = [draw.name_of(int(c), data.class_names) for c in ids]
+            canvas = draw.boxes(canvas, batch["boxes"][i][kept] * scale, texts, inks)
+        pictures.append(canvas)
+    draw.sheet(pictures).save(os.path.join(output, f"{split}-augmented.png"))
+
+
+if __name__ == "__main__":
+    app.run(main)
