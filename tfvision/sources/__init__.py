@@ -6,13 +6,14 @@ there; class names in id order where the user gives them, else None. A new forma
 and a line in FORMATS.
 """
 
-from tfvision.sources import coco, csv, folder, masks, panoptic, scenes, voc, voc_segmentation
+from tfvision.sources import coco, csv, folder, masks, panoptic, scenes, via, voc, voc_segmentation
 from tfvision.sources.source import Source, read_labels
 
 FORMATS = {
     "folder": folder.read,
     "coco": coco.read,
     "csv": csv.read,
+    "via": via.read,
     "voc": voc.read,
     "voc_segmentation": voc_segmentation.read,
     "masks": masks.read,

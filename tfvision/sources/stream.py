@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import weakref
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, TextIO
 
 from tfvision import errors
@@ -69,20 +69,30 @@ class _Text:
             return value, text
 
 
-def entries(path: str) -> Iterator[tuple[str, Any, str]]:
+def _members(text: _Text) -> Iterator[Any]:
+    """The keys of an object, each to be followed by taking its value."""
+    text.take("{")
+    while text.peek() != "}":
+        key, _ = text.value()
+        text.take(":")
+        yield key
+        if text.peek() != "}":
+            text.take(",")
+    text.take("}")
+
+
+def entries(path: str, objects: Collection[str] = ()) -> Iterator[tuple[str, Any, str]]:
     """(key, value, its json text) of the object in a json file, lists entry by entry.
 
-    A list yields (key, None, "[") first, so that an empty one is seen. Raises DataError where
-    the file is no sound json or no object."""
+    A list yields (key, None, "[") first, so that an empty one is seen. objects: keys of inner
+    objects that are read member by member too: (key, (name, value), the value's text). Raises
+    DataError where the file is no sound json or no object."""
     try:
         with open(path, encoding="utf-8-sig") as file:
             text = _Text(file)
             if text.peek() == "[":
                 raise ValueError("holds a list, not an object")
-            text.take("{")
-            while text.peek() != "}":
-                key, _ = text.value()
-                text.take(":")
+            for key in _members(text):
                 if text.peek() == "[":
                     text.take("[")
                     yield key, None, "["
@@ -91,10 +101,12 @@ def entries(path: str) -> Iterator[tuple[str, Any, str]]:
                         if text.peek() != "]":
                             text.take(",")
                     text.take("]")
+                elif text.peek() == "{" and key in objects:
+                    for name in _members(text):
+                        value, part = text.value()
+                        yield key, (name, value), part
                 else:
                     yield key, *text.value()
-                if text.peek() != "}":
-                    text.take(",")
     except (ValueError, RecursionError) as error:
         raise errors.DataError(f"{path}: not a sound json file: {error}") from error
     except OSError as error:
