@@ -6,7 +6,18 @@ there; class names in id order where the user gives them, else None. A new forma
 and a line in FORMATS.
 """
 
-from tfvision.sources import coco, csv, folder, masks, panoptic, scenes, via, voc, voc_segmentation
+from tfvision.sources import (
+    coco,
+    csv,
+    folder,
+    masks,
+    panoptic,
+    scenes,
+    tfrecord,
+    via,
+    voc,
+    voc_segmentation,
+)
 from tfvision.sources.source import Source, read_labels
 
 FORMATS = {
@@ -16,11 +27,13 @@ FORMATS = {
     "via": via.read,
     "voc": voc.read,
     "voc_segmentation": voc_segmentation.read,
+    "yolo": yolo.read,
     "masks": masks.read,
     "camvid": scenes.read_camvid,
     "cityscapes": scenes.read_cityscapes,
     "ade20k": scenes.read_ade20k,
     "panoptic": panoptic.read,
+    "tfrecord": tfrecord.read,
 }
 
 __all__ = ["FORMATS", "Source", "read_labels"]
