@@ -27,7 +27,6 @@ FORMATS = {
     "via": via.read,
     "voc": voc.read,
     "voc_segmentation": voc_segmentation.read,
-    "yolo": yolo.read,
     "masks": masks.read,
     "camvid": scenes.read_camvid,
     "cityscapes": scenes.read_cityscapes,
