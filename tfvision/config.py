@@ -71,6 +71,7 @@ def defaults() -> dict[str, Any]:
             "keep": 2,  # latest checkpoints
             "best": "",  # metric of the best checkpoint; default: the task's first
             "deterministic": True,
+            "report_input": True,  # measure the input once and tell whether it is the limit
         },
         "eval": {"batch_size": 0},  # 0: as in training
     }

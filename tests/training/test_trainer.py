@@ -41,7 +41,7 @@ def records(tmp_path_factory):
 
 def small(records, **changes):
     train = {"batch_size": 8, "steps": 12, "log_every": 100, "precision": "float32"}
-    train |= {"steps_per_call": 4} | changes.pop("train", {})
+    train |= {"steps_per_call": 4, "report_input": False} | changes.pop("train", {})
     model = {"name": "resnet18", "width": 4, "stem": "small"} | changes.pop("model", {})
     base = {
         "data": {"path": str(records)},
@@ -200,6 +200,20 @@ def test_a_loss_that_is_not_finite_stops_and_names_term_and_images(records, tmp_
     assert all(name.startswith(("dark/", "light/", "train/")) for name in named), named
     assert step <= 12
     assert not list((tmp_path / "run").rglob("step-*"))
+
+
+def test_the_limit_is_told_once_and_changes_nothing(records, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("tfvision.training.speed.SECONDS", 0.0)
+    finals = []
+    for told in (False, True):
+        train = {"log_every": 4, "steps": 12, "report_input": told}
+        run = trainer(small(records, train=train), tmp_path / str(told))
+        run.fit()
+        finals.append([np.array(stack.raw(v)) for v in run.net.variables()])
+        said = capsys.readouterr().out.count("the input alone gives")
+        assert said == int(told)
+    for a, b in zip(*finals, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_another_config_in_the_same_workdir_is_refused(records, tmp_path):

@@ -19,7 +19,7 @@ from tfvision import errors, optimizers, stack, weights
 from tfvision.inputs import pipeline
 from tfvision.records import dataset
 from tfvision.task import Task
-from tfvision.training import workdirs
+from tfvision.training import speed, workdirs
 from tfvision.training.checkpoints import Checkpoints
 from tfvision.training.evaluation import Evaluator
 from tfvision.training.logs import Logs
@@ -101,6 +101,7 @@ class Trainer:
         self.best: dict | None = None
         self._stop: str | None = None
         self._saved = -1
+        self._asks_for_limit = config.train.report_input
         self._swap = tf.function(self._swap_averages)
 
     def _prepare_machine(self) -> None:
@@ -173,17 +174,15 @@ class Trainer:
             return self.evaluator.run(data)
 
     def _data(self, start: int) -> tf.data.Dataset:
-        return self.strategy.experimental_distribute_dataset(
-            pipeline.train(
-                self.data.files(self.config.data.train),
-                self.records,
-                self.task.fields,
-                self.task.prepare,
-                batch_size=self.config.train.batch_size,
-                seed=self.config.seed,
-                start_step=start,
-                shuffle_buffer=self.config.data.shuffle_buffer,
-            )
+        return pipeline.train(
+            self.data.files(self.config.data.train),
+            self.records,
+            self.task.fields,
+            self.task.prepare,
+            batch_size=self.config.train.batch_size,
+            seed=self.config.seed,
+            start_step=start,
+            shuffle_buffer=self.config.data.shuffle_buffer,
         )
 
     def fit(self) -> dict[str, float]:
@@ -241,6 +240,9 @@ class Trainer:
             for average, variable in self._averages:
                 average.assign(variable)
 
+    def _batches(self, step: int) -> Iterator:
+        return iter(self.strategy.experimental_distribute_dataset(self._data(step)))
+
     def _loop(self, step: int, calls) -> dict[str, float]:
         settings = self.config.train
         every = {
@@ -258,7 +260,7 @@ class Trainer:
             self.config,
             self._averages,
         )
-        batches = iter(self._data(step)) if step < self.total else None
+        batches = self._batches(step) if step < self.total else None
         results: dict[str, float] = {}
         if step >= self.total:
             self.logs.say("this run is finished; evaluating it")
@@ -287,8 +289,13 @@ class Trainer:
             calls.on_train_batch_end(step - 1, {k: float(v) for k, v in values.items()})
             last = step >= self.total
             if step % every["log"] == 0 or last:
-                self._log(step, np.concatenate(seen), function.names, counted, since)
+                rate = counted / max(time.monotonic() - since, 1e-9)
+                self._log(step, np.concatenate(seen), function.names, rate)
                 seen = []
+                if rate and self._asks_for_limit:
+                    paused = time.monotonic()
+                    self._tell_limit(rate * settings.batch_size)
+                    since += time.monotonic() - paused
             evaluated = step % every["eval"] == 0 or last
             if evaluated:
                 paused = time.monotonic()
@@ -330,18 +337,24 @@ class Trainer:
             " learning rate or config.train.clip_norm may help"
         )
 
-    def _log(self, step, rows, names, counted, since) -> None:
+    def _tell_limit(self, rate: float) -> None:
+        """Measures the input alone and says whether it or the model holds the run up."""
+        self._asks_for_limit = False
+        alone = speed.input_rate(self._data(0)) * self.config.train.batch_size
+        self.logs.say(speed.limit(rate, alone))
+
+    def _log(self, step, rows, names, rate) -> None:
+        """rate: steps a second, 0 where they are not known yet."""
         values = {k: float(v) for k, v in zip(names, rows.mean(axis=0), strict=True)}
-        speed = counted / max(time.monotonic() - since, 1e-9)
         loss = sum(value for name, value in values.items() if name != GRADIENT)
-        rate = float(self.schedule(step - 1))
-        entry = {"loss": loss, **values, "learning_rate": rate}
-        if counted:
-            entry["images_per_second"] = speed * self.config.train.batch_size
+        now = float(self.schedule(step - 1))
+        entry = {"loss": loss, **values, "learning_rate": now}
+        if rate:
+            entry["images_per_second"] = rate * self.config.train.batch_size
         self.logs.write("train", step, {**entry, "epoch": step / self.epoch_steps})
-        shown = {"loss": loss, "lr": rate}
-        if counted:
-            shown |= {"images/s": speed * self.config.train.batch_size, "steps/s": speed}
+        shown = {"loss": loss, "lr": now}
+        if rate:
+            shown |= {"images/s": rate * self.config.train.batch_size, "steps/s": rate}
         self.logs.progress(step, shown)
 
     def _evaluate(self, step: int) -> dict[str, float]:

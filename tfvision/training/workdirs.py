@@ -25,6 +25,7 @@ _HARMLESS = (
     "train.checkpoint_every",
     "train.steps_per_call",
     "train.keep",
+    "train.report_input",
     "train.best",
     "eval.batch_size",
 )

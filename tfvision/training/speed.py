@@ -1,0 +1,34 @@
+"""Whether the input pipeline or the model holds a run up."""
+
+from __future__ import annotations
+
+import time
+
+import tensorflow as tf
+
+SECONDS = 1.5  # of measuring
+_WARM = 2  # batches before the clock starts: start-up, and what is prefetched meanwhile
+_CLEAR = 0.5  # share of the input's speed from which on it is called the limit
+
+
+def input_rate(data: tf.data.Dataset) -> float:
+    """Batches a second that a pipeline gives when nothing else runs."""
+    batches = iter(data)
+    for _ in range(_WARM):
+        next(batches)
+    count, start = 0, time.perf_counter()
+    while count == 0 or time.perf_counter() - start < SECONDS:
+        next(batches)
+        count += 1
+    return count / (time.perf_counter() - start)
+
+
+def limit(training: float, alone: float) -> str:
+    """One line on both speeds, images a second: of training, and of the input alone."""
+    rates = f"the input alone gives {alone:,.0f} images/s, training takes {training:,.0f}"
+    if training < _CLEAR * alone:
+        return f"{rates}: the model is the limit"
+    return (
+        f"{rates}: the input is the limit. More processor cores help, and images that are stored"
+        " at the size they are used at"
+    )
