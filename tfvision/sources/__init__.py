@@ -17,6 +17,7 @@ from tfvision.sources import (
     via,
     voc,
     voc_segmentation,
+    yolo,
 )
 from tfvision.sources.source import Source, read_labels
 
@@ -27,6 +28,7 @@ FORMATS = {
     "via": via.read,
     "voc": voc.read,
     "voc_segmentation": voc_segmentation.read,
+    "yolo": yolo.read,
     "masks": masks.read,
     "camvid": scenes.read_camvid,
     "cityscapes": scenes.read_cityscapes,

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from tfvision import errors, schema
 from tfvision.ops import sniff
+from tfvision.sources import yolo_yaml
 
 
 @dataclasses.dataclass
@@ -133,7 +134,17 @@ class ClassList:
 
 
 def read_labels(path: str) -> list[str]:
-    """Class names from a text file, one a line, in id order; DataError where it cannot be."""
+    """Class names from a text file, one a line, in id order, or from `names` in a yaml.
+
+    Raises DataError where it cannot be read, and for a yaml whose ids are not 0..K-1."""
+    if path.endswith(yolo_yaml.EXTENSIONS):
+        by_id = yolo_yaml.names(yolo_yaml.load(path), path)
+        if sorted(by_id) != list(range(len(by_id))):
+            raise errors.DataError(
+                f"{path}: the ids of its names are not 0 to {len(by_id) - 1}; with --format=yolo"
+                " give it as --annotations, or else number the classes without gaps"
+            )
+        return check_class_names([by_id[number] for number in sorted(by_id)], path)
     try:
         with open(path, encoding="utf-8-sig") as file:
             names = [line.strip() for line in file]
