@@ -6,9 +6,6 @@ any setting is changed with --config.section.key=value. tfvision/config.py lists
 
 from __future__ import annotations
 
-import glob
-import importlib.util
-import os
 import re
 from collections.abc import Sequence
 
@@ -19,19 +16,11 @@ from tfvision import config as settings
 from tfvision import errors
 
 _FREE = re.compile(rf"--?config\.((?:\w+\.)?(?:{'|'.join(settings.FREE)})\.\w+)(?:=(.*))?$", re.S)
-_HERE = os.path.dirname(os.path.abspath(__file__))
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment: a name or a file.")
 _OPTIONS = flags.DEFINE_multi_string(
     "option", [], "SECTION.KEY=VALUE: what --config.SECTION.KEY=VALUE means for a * section."
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run folder; made if it is not there.")
-
-
-def names() -> list[str]:
-    """The experiments by name."""
-    files = glob.glob(os.path.join(_HERE, "*.py"))
-    found = sorted(os.path.basename(file)[:-3] for file in files)
-    return [name for name in found if name not in ("__init__", "train")]
 
 
 def arguments(given: list[str]) -> list[str]:
@@ -43,9 +32,9 @@ def arguments(given: list[str]) -> list[str]:
     for index, argument in enumerate(result):
         name = argument.lstrip("-")
         if name == "config" and index + 1 < len(result):
-            result[index + 1] = _file(result[index + 1])
+            result[index + 1] = settings.experiment_file(result[index + 1])
         elif name.startswith("config=") and argument.startswith("-"):
-            result[index] = f"--config={_file(name.split('=', 1)[1])}"
+            result[index] = f"--config={settings.experiment_file(name.split('=', 1)[1])}"
         elif found := _FREE.match(argument):
             if found[2] is None and index + 1 < len(result):
                 result[index + 1] = f"{found[1]}={result[index + 1]}"
@@ -53,29 +42,14 @@ def arguments(given: list[str]) -> list[str]:
     return result
 
 
-def _file(name: str) -> str:
-    if name.endswith(".py"):
-        if not os.path.isfile(name):
-            raise errors.UsageError(f"--config: there is no file {name}")
-        return name
-    errors.choose(dict.fromkeys(names()), name, "experiment")
-    return os.path.join(_HERE, f"{name}.py")
-
-
-def load(name: str):
-    """The config of an experiment, by its name or file."""
-    spec = importlib.util.spec_from_file_location("tfvision_experiment", _file(name))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config()
-
-
 def main(argv: Sequence[str]) -> None:
     """Trains. Raises UsageError, DataError, NonFiniteError and Interrupted."""
     if len(argv) > 1:
         raise errors.UsageError(f"unexpected argument '{argv[1]}'; train takes flags only")
     if _CONFIG.value is None:
-        raise errors.UsageError(f"--config is missing; experiments: {', '.join(names())}")
+        raise errors.UsageError(
+            f"--config is missing; experiments: {', '.join(settings.experiments())}"
+        )
     if not _WORKDIR.value:
         raise errors.UsageError("--workdir is missing")
     from tfvision import tasks, training

@@ -8,7 +8,9 @@ a model's `activation`); those are checked where the thing is built.
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -142,6 +144,34 @@ def _literal(text: str) -> Any:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
+
+
+def experiments() -> list[str]:
+    """The experiments that come with tfvision, by name."""
+    files = [name for name in os.listdir(_experiment_folder()) if name.endswith(".py")]
+    return sorted(name[:-3] for name in files if name not in ("__init__.py", "train.py"))
+
+
+def _experiment_folder() -> str:
+    return importlib.util.find_spec("tfvision.experiments").submodule_search_locations[0]
+
+
+def experiment_file(name: str) -> str:
+    """The path of an experiment: a name or a Python file. UsageError for an unknown one."""
+    if name.endswith(".py"):
+        if not os.path.isfile(name):
+            raise errors.UsageError(f"--config: there is no file {name}")
+        return name
+    errors.choose(dict.fromkeys(experiments()), name, "experiment")
+    return os.path.join(_experiment_folder(), f"{name}.py")
+
+
+def experiment(name: str) -> ml_collections.ConfigDict:
+    """The config of an experiment: a name or a Python file with get_config()."""
+    spec = importlib.util.spec_from_file_location("tfvision_experiment", experiment_file(name))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config()
 
 
 def options(section: Mapping, *own: str) -> dict[str, Any]:

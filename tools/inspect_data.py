@@ -127,12 +127,12 @@ def _augmented(data, split: str, output: str) -> None:
     import numpy as np
     from PIL import Image
 
+    from tfvision import config as settings
     from tfvision import tasks
-    from tfvision.experiments import train
     from tfvision.inputs import pipeline
     from tfvision.ops import draw
 
-    config = train.load(_AUGMENT.value)
+    config = settings.experiment(_AUGMENT.value)
     config.data.path, config.data.train = data.path, split
     task = tasks.build(config)
     batches = pipeline.train(

@@ -101,7 +101,7 @@ def test_hymenoptera_converts_with_one_command_a_split(shared_data, tmp_path):
         done = _command("convert", "--format=folder", *flags)
         assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n")[:3] == [
-        f"bees, split val -> {output}",
+        f"split val -> {output}",
         "  images   60",
         "  classes  2",
     ]
