@@ -22,7 +22,7 @@ VERBS = {
         "tfvision.tools.synthesize",
         "write one of the data sets that come with tfvision",
     ),
-    "inspect": ("tfvision.tools.inspect_data", "what is in a data set: tables, plots, a drawn sample"),
+    "inspect": ("tfvision.tools.inspect_data", "what is in a data set: tables, plots, samples"),
     "verify": ("tfvision.tools.verify", "is every byte of a data set sound?"),
     "train": ("tfvision.experiments.train", "train an experiment, or go on with a run"),
     "evaluate": ("tfvision.tools.evaluate", "metrics of a trained run, as a table and as JSON"),

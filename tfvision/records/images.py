@@ -21,16 +21,13 @@ import numpy as np
 from PIL import Image as pillow
 
 from tfvision import errors
-from tfvision.ops import sniff
+from tfvision.ops import header, sniff
 
 # Where Pillow starts to warn of decompression bombs: 256 MiB as RGB. Larger ones are refused
 # from their header, before anything is decoded.
 MAX_PIXELS = 89_478_485
 
-# Only these of Pillow's readers: others run programs (EPS) or are no photographs (ICO, PSD).
-_READERS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM")
 _HEADER_BYTES = 1 << 17
-_ORIENTATION_TAG = 0x0112
 # Start-of-frame markers of baseline, extended and progressive JPEG with Huffman codes; TensorFlow
 # decodes these and not the arithmetic, lossless or hierarchical ones.
 _PLAIN_FRAMES = (0xC0, 0xC1, 0xC2)
@@ -87,7 +84,7 @@ def _orientation_of_tiff(tiff: bytes) -> int:
         (count,) = struct.unpack_from(order + "H", tiff, directory)
         for i in range(count):
             tag, _, _, value = struct.unpack_from(order + "HHIH", tiff, directory + 2 + 12 * i)
-            if tag == _ORIENTATION_TAG:
+            if tag == header.ORIENTATION_TAG:
                 return value if 1 <= value <= 8 else 1
     except struct.error:
         pass
@@ -154,7 +151,7 @@ def opened(data: bytes, name: str) -> Iterator[tuple[pillow.Image, str]]:
         # limit below refuses.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with pillow.open(io.BytesIO(data), formats=_READERS) as image:
+            with pillow.open(io.BytesIO(data), formats=header.READERS) as image:
                 _check_size(image, name)
                 if kind == "png":
                     _check_chunks(data)
@@ -208,7 +205,7 @@ def _decode(data: bytes, image: pillow.Image, kind: str, bake: bool) -> Image:
 
 def _other_orientation(image: pillow.Image) -> int:
     try:
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
+        value = image.getexif().get(header.ORIENTATION_TAG, 1)
     except Exception:  # broken metadata of a sound image
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1

@@ -84,7 +84,12 @@ def listed(root: str, name: str) -> str | None:
     """Why an image that an annotation names cannot be used, or None: it leaves the folder or
     is not there."""
     path = os.path.join(root, name)
-    if not is_inside(path, root):
+    try:
+        os.fsencode(path)
+        inside = "\0" not in path and is_inside(path, root)
+    except ValueError:  # a lone surrogate, which no file has
+        return "image file missing"
+    if not inside:
         return "path that leaves the image folder"
     return None if os.path.isfile(path) else "image file missing"
 

@@ -9,19 +9,15 @@ import dataclasses
 import io
 import math
 import os
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from PIL import Image as pillow
 
 from tfvision import errors, schema
-from tfvision.ops import wire
+from tfvision.ops import header, wire
 from tfvision.sources.source import ClassList
 
-_ORIENTATION_TAG = 0x0112
-_READERS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
 _BOX_KEYS = schema.FIELDS["boxes"].keys  # ymin, xmin, ymax, xmax
 
 
@@ -203,27 +199,12 @@ def _size(
     What the record says, unless its image's header contradicts."""
     recorded = [example.values(f"image/{side}")[:1] for side in ("height", "width")]
     claimed = (recorded[0][0], recorded[1][0]) if all(recorded) else None
-    header = _header(image)
-    if header is None:
+    found = header.sizes(io.BytesIO(image))
+    if found is None:
         return claimed  # the image is broken, which is found when it is decoded
-    stored, upright = header
+    stored, upright = found
     if claimed is not None and claimed not in (stored, upright):
         detail = f"the record says {claimed[1]} x {claimed[0]}, its image {stored[1]} x {stored[0]}"
         findings.append(schema.Finding("noted", "recorded size is wrong", filename, detail))
         claimed = None
     return claimed or stored
-
-
-def _header(image: bytes) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """(height, width) of the stored and of the upright image; None where it is broken."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with pillow.open(io.BytesIO(image), formats=_READERS) as found:
-                size = (found.height, found.width)
-                # Of a PNG the question would decode it.
-                is_jpeg = found.format == "JPEG"
-                turned = is_jpeg and found.getexif().get(_ORIENTATION_TAG, 1) in (5, 6, 7, 8)
-    except Exception:  # Pillow's readers raise nearly every type there is
-        return None
-    return size, size[::-1] if turned else size

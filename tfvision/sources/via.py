@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tfvision import errors, schema
+from tfvision.ops import header
 from tfvision.sources import stream, via_shapes
 from tfvision.sources.source import ClassList, Source, check_folder, listed, relative
 
@@ -183,6 +184,7 @@ def _add_objects(
     sample: schema.Sample, entry: dict, path: str, classes: ClassList, default: str | None
 ) -> Iterator[schema.Finding]:
     """Fills the sample's objects and labels."""
+    found = header.sizes(sample.path)
     for i, region in enumerate(_listing(entry["regions"]), start=1):
         name = f"region {i}"
         try:
@@ -199,5 +201,8 @@ def _add_objects(
         if note:
             reason = "class name matched loosely"
             yield schema.Finding("noted", reason, sample.filename, f"{name}: {note}")
+        if found and mask and via_shapes.clip(mask, found[1]):
+            detail = f"{name}: a point one past the last pixel"
+            yield schema.Finding("clipped", "polygon beyond the image", sample.filename, detail)
         sample.objects.append(schema.Object(class_id, box, mask, name=name))
     sample.labels = sorted({item.class_id for item in sample.objects})

@@ -42,6 +42,21 @@ def convert(shape: dict[str, Any]) -> tuple[Box | None, list[list[float]] | None
     raise Drop("unknown shape", f"{name!r:.60}")
 
 
+def clip(polygons: list[list[float]], size: tuple[int, int]) -> bool:
+    """Pulls points that are one past the last pixel to the image's edge; whether there are any.
+
+    VIA's points are pixels, 0..W-1, but its canvas lets a click on the border give W. What lies
+    further out is left to the encoder. size: (height, width)."""
+    found = False
+    for polygon in polygons:
+        for start, limit in ((0, size[1]), (1, size[0])):
+            for at in range(start, len(polygon), 2):
+                if limit <= polygon[at] <= limit + 1:
+                    polygon[at] = float(limit)
+                    found = True
+    return found
+
+
 def _is_number(value: Any) -> bool:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return is_number and math.isfinite(value)

@@ -7,17 +7,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any
-
-from PIL import Image as pillow
 
 from tfvision import errors, schema
+from tfvision.ops import header
 from tfvision.sources import yolo_folders, yolo_yaml
 from tfvision.sources.source import Source, check_class_names, check_folder, files, relative
 
-_ORIENTATION_TAG = 0x0112
 _BOX, _POLYGON = 5, 7  # values of a box's line, and the fewest of a polygon's
 
 
@@ -116,7 +112,8 @@ def _annotate(
     except (OSError, UnicodeDecodeError) as error:
         yield schema.Finding("skipped", "broken label file", sample.filename, f"{path}: {error}")
         return
-    sample.size = _size(sample.path)
+    found = header.sizes(sample.path)
+    sample.size = found and found[1]
     seen = set()
     # Without a size the image is unreadable, which the writer reports.
     for i, line in enumerate(lines if sample.size else [], start=1):
@@ -162,28 +159,3 @@ def _object(line: str, size: tuple[int, int], rules: _Rules, what: str) -> schem
         raise _Drop("box without area", f"width {w:g}, height {h:g}")
     box = ((y - h / 2) * height, (x - w / 2) * width, (y + h / 2) * height, (x + w / 2) * width)
     return schema.Object(class_id, box)
-
-
-def _size(path: str) -> tuple[int, int] | None:
-    """(height, width) of the upright image, from its header; None where that is broken."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with pillow.open(path) as image:
-                width, height = image.size
-                turned = _orientation(image)
-    except Exception:  # Pillow's readers raise nearly every type there is on broken files
-        return None
-    return (width, height) if turned >= 5 else (height, width)
-
-
-def _orientation(image: Any) -> int:
-    if "exif" not in image.info or image.format == "TIFF":  # Pillow turns TIFF itself
-        return 1
-    try:
-        exif = pillow.Exif()
-        exif.load(image.info["exif"])
-        value = exif.get(_ORIENTATION_TAG, 1)
-    except Exception:  # broken metadata of a sound image
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1

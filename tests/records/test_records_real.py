@@ -1,0 +1,125 @@
+"""Every real data set: converted with one command, whole, and sound afterwards."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tfvision import sources
+from tfvision.records import dataset, verify, writer
+
+# format, folder of the images, annotations, {split: images}, objects of all splits, classes
+SETS = {
+    "voc_raccoon": ("voc", "voc_raccoon", None, {"train": 96, "val": 30}, 137, 1),
+    "voc_bccd": ("voc", "voc_bccd", None, {"train": 130, "val": 41}, 2333, 3),
+    "inst_balloon": ("via", "inst_balloon", None, {"train": 30, "val": 8}, 174, 1),
+    "seg_camvid": ("masks", "seg_camvid", None, {"train": 50, "val": 16}, 0, 11),
+    "cls_hymenoptera": ("folder", "cls_hymenoptera", None, {"train": 140, "val": 60}, 0, 2),
+    "cls_mnist": ("folder", "cls_mnist", None, {"train": 1200, "val": 300}, 0, 10),
+    "cls_imagenet_sample": (
+        "csv",
+        "cls_imagenet_sample/images",
+        "cls_imagenet_sample/labels.csv",
+        {"train": 70},
+        0,
+        70,
+    ),
+    "coco128": (
+        "coco",
+        "coco128/images/{split}2017",
+        "coco128/annotations",
+        {"train": 66, "val": 30},
+        764,
+        80,
+    ),
+    "coco128_panoptic": (
+        "panoptic",
+        "coco128/images/{split}2017",
+        "coco128/annotations",
+        {"train": 66, "val": 30},
+        764,
+        133,
+    ),
+    "coco128_yolo": (
+        "yolo",
+        "coco128/images/{split}2017",
+        "coco128/yolo_boxes/{split}2017",
+        {"train": 66, "val": 30},
+        None,
+        80,
+    ),
+    "coco_official_sample": (
+        "coco",
+        "coco_official_sample/images",
+        "coco_official_sample/instances_person_keypoints.json",
+        {"train": 3},
+        13,
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_real_data_set_converts_and_is_sound(shared_data, tmp_path, name):
+    kind, images, annotations, counts, objects, classes = SETS[name]
+    labels = None
+    if kind == "yolo":
+        labels = [c["name"] for c in _categories(shared_data)]
+    for split in counts:
+        source = sources.FORMATS[kind](
+            str(shared_data / images.format(split=split)),
+            annotations and str(shared_data / annotations.format(split=split)),
+            split=split,
+            labels=labels,
+        )
+        writer.write(source, str(tmp_path / name), writer.Options(split=split))
+    data = dataset.read(tmp_path / name)
+    assert {k: s.records for k, s in data.splits.items()} == counts
+    assert len(data.class_names) == classes
+    if objects is not None:
+        assert sum(split.objects for split in data.splits.values()) == objects
+    found = list(verify.verify(str(tmp_path / name)))
+    assert found == [1] * sum(counts.values())
+
+
+def _categories(shared_data):
+    import json
+
+    with open(shared_data / "coco128/annotations/instances_val2017.json", encoding="utf-8") as f:
+        return sorted(json.load(f)["categories"], key=lambda c: c["id"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["bomb", "entities"])
+def test_attacks_stay_below_a_gibibyte(shared_data, tmp_path, case):
+    if case == "bomb":
+        names = ("bomb_16000x16000.png", "header_2e9.png")
+        places = [shared_data / "odd_inputs" / "derived" / name for name in names]
+        places.append(shared_data / "odd_inputs" / "pillow" / "decompression_bomb.gif")
+        places.append(shared_data / "odd_inputs" / "pillow" / "png_decompression_dos.png")
+        (tmp_path / "images" / "a").mkdir(parents=True)
+        for place in [*places, shared_data / "odd_inputs" / "derived" / "UPPER.JPG"]:
+            data = place.read_bytes()
+            (tmp_path / "images" / "a" / place.name).write_bytes(data)
+        flags = ["--format=folder", f"--images={tmp_path / 'images'}", "--skip_unreadable"]
+        skipped = len(places)
+    else:
+        root = shared_data / "broken_annotations" / "voc"
+        (tmp_path / "voc" / "Annotations").mkdir(parents=True)
+        (tmp_path / "voc" / "JPEGImages").symlink_to(root / "JPEGImages")
+        for name in ("billion_laughs", "xxe", "ok_control"):
+            data = (root / "Annotations" / f"{name}.xml").read_bytes()
+            (tmp_path / "voc" / "Annotations" / f"{name}.xml").write_bytes(data)
+        flags = ["--format=voc", f"--images={tmp_path / 'voc'}"]
+        skipped = 2
+    output = tmp_path / "out"
+    command = [sys.executable, "-m", "tfvision.cli", "convert", *flags, f"--output={output}"]
+    with open(tmp_path / "log", "w") as log:
+        child = subprocess.Popen(command, stdout=log, stderr=log)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    assert child.returncode == 0, (tmp_path / "log").read_text()
+    counts = dataset.read(output).raw["splits"]["train"]["findings"]["counts"]
+    assert sum(c["count"] for c in counts if c["kind"] == "skipped") == skipped
+    assert usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) < 1 << 30
