@@ -1,6 +1,8 @@
 """Every real data set: converted with one command, whole, and sound afterwards."""
 
+import csv
 import os
+import shutil
 import subprocess
 import sys
 
@@ -123,3 +125,34 @@ def test_attacks_stay_below_a_gibibyte(shared_data, tmp_path, case):
     counts = dataset.read(output).raw["splits"]["train"]["findings"]["counts"]
     assert sum(c["count"] for c in counts if c["kind"] == "skipped") == skipped
     assert usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) < 1 << 30
+
+
+@pytest.mark.slow
+def test_a_folder_of_odd_inputs_converts_and_the_report_names_what_was_left_out(
+    shared_data, tmp_path
+):
+    root = shared_data / "odd_inputs"
+    images = tmp_path / "images"
+    shutil.copytree(root, images / "odd", ignore=shutil.ignore_patterns("MANIFEST.csv", "*.txt"))
+    with open(root / "MANIFEST.csv", encoding="utf-8") as file:
+        rows = {row["path"]: row["expected"] for row in csv.DictReader(file)}
+    assert len(rows) == 113
+    for path in rows:  # folders inside a class folder are not looked into
+        (images / "odd" / path).rename(images / "odd" / path.rstrip("/").replace("/", "-"))
+    before = {p: p.read_bytes() for p in images.rglob("*") if p.is_file()}
+    source = sources.FORMATS["folder"](str(images), None, split="")
+    options = writer.Options(split="all", skip_unreadable=True, workers=2)
+    report = writer.write(source, str(tmp_path / "out"), options)["all"]
+    left_out = {f.file.removeprefix("odd/") for f in report.listed if f.kind == "skipped"}
+    text = (tmp_path / "out" / "report.txt").read_text()
+    for path, expected in rows.items():
+        name = path.rstrip("/").replace("/", "-")
+        if name in left_out:
+            assert expected != "ok", path
+            assert f"odd/{name}" in text
+        else:
+            assert "ok" in expected or "guard" in expected, path
+    names = {f for f in rows if f.rstrip("/").replace("/", "-") not in left_out}
+    assert report.images == len(names)
+    assert {p: p.read_bytes() for p in before} == before
+    assert list(verify.verify(str(tmp_path / "out"))) == [1] * report.images
