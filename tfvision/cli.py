@@ -112,6 +112,9 @@ def main() -> None:
     except errors.TfvisionError as error:
         print(f"tfvision: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # who reads what is printed has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except KeyboardInterrupt:
         print("tfvision: interrupted", file=sys.stderr)
         sys.exit(130)

@@ -68,7 +68,7 @@ def horizontal_flip(sample: Sample, seed: tf.Tensor, *, probability: float = 0.5
 
     def mirrored():
         flipped = dict(sample)
-        flipped["image"] = sample["image"][:, ::-1]
+        flipped["image"] = tf.reverse(sample["image"], [1])
         if "boxes" in sample:
             width = tf.cast(tf.shape(sample["image"])[1], tf.float32)
             y1, x1, y2, x2 = tf.unstack(sample["boxes"], axis=-1)

@@ -20,8 +20,33 @@ def make_frame(original: tf.Tensor, resized: tf.Tensor, offset: tf.Tensor) -> tf
     return tf.concat([original, resized / original, offset], axis=0)
 
 
-def _resize(image: tf.Tensor, size: tf.Tensor, antialias: bool) -> tf.Tensor:
-    return tf.image.resize(image, size, method="bilinear", antialias=antialias)
+def resize(image: tf.Tensor, size: tf.Tensor, *, antialias: bool) -> tf.Tensor:
+    """Bilinear, [H, W, C] of any dtype -> float32 [size[0], size[1], C].
+
+    antialias: the triangle grows with the reduction, as Pillow's does. Equal to
+    tf.image.resize; with antialiasing in less than half its time, because the kernel is fast
+    along the first axis only: both passes go there, with a transposition between them."""
+    image = tf.cast(image, tf.float32)
+    size = tf.convert_to_tensor(size)
+    if not antialias:
+        return tf.image.resize(image, size, method="bilinear")
+    image = tf.transpose(_shrink(image, size[0]), [1, 0, 2])
+    return tf.transpose(_shrink(image, size[1]), [1, 0, 2])
+
+
+def _shrink(image: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+    """Antialiased resize of [H, W, C] along the first axis alone."""
+    shape = tf.shape(image)
+    scale = tf.cast(length, tf.float32) / tf.cast(shape[0], tf.float32)
+    resized = tf.raw_ops.ScaleAndTranslate(
+        images=tf.reshape(image, [1, shape[0], 1, -1]),
+        size=tf.stack([length, 1]),
+        scale=tf.stack([scale, 1.0]),
+        translation=[0.0, 0.0],
+        kernel_type="triangle",
+        antialias=True,
+    )
+    return tf.reshape(resized, tf.stack([length, shape[1], shape[2]]))
 
 
 def _fit(image: tf.Tensor, offset: tf.Tensor, size: tuple[int, int], colour: float) -> tf.Tensor:
@@ -42,7 +67,7 @@ def stretch(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Resizes [H, W, 3] to `size` = (height, width), ignoring the aspect ratio."""
     original = tf.shape(image)[:2]
-    resized = tf.ensure_shape(_resize(image, tf.constant(size), antialias), (*size, 3))
+    resized = tf.ensure_shape(resize(image, tf.constant(size), antialias=antialias), (*size, 3))
     return resized, make_frame(original, tf.constant(size), tf.zeros(2))
 
 
@@ -55,7 +80,7 @@ def letterbox(
     scaled = tf.cast(original, tf.float32) * tf.reduce_min(ratios)
     resized = tf.clip_by_value(tf.cast(tf.round(scaled), tf.int32), 1, tf.constant(size))
     offset = (tf.constant(size) - resized) // 2
-    canvas = _fit(_resize(image, resized, antialias), offset, size, colour)
+    canvas = _fit(resize(image, resized, antialias=antialias), offset, size, colour)
     return canvas, make_frame(original, resized, offset)
 
 
@@ -78,7 +103,7 @@ def short_side(
     scale = tf.minimum(scale, tf.reduce_min(tf.constant(size, tf.float32) / exact))
     # The epsilon keeps products such as 375 * (800 / 375) from falling to 799.
     resized = tf.maximum(tf.cast(tf.floor(exact * scale + 1e-3), tf.int32), 1)
-    canvas = _fit(_resize(image, resized, antialias), tf.zeros(2, tf.int32), size, colour)
+    canvas = _fit(resize(image, resized, antialias=antialias), tf.zeros(2, tf.int32), size, colour)
     return canvas, make_frame(original, resized, tf.zeros(2))
 
 
@@ -95,7 +120,7 @@ def centre_crop(
     resized = tf.maximum(resized, 1)
     difference = tf.cast(tf.constant(size) - resized, tf.float32)
     offset = -tf.cast(tf.round(-difference / 2.0), tf.int32)
-    canvas = _fit(_resize(image, resized, antialias), offset, size, 0.0)
+    canvas = _fit(resize(image, resized, antialias=antialias), offset, size, 0.0)
     return canvas, make_frame(original, resized, offset)
 
 
