@@ -39,7 +39,9 @@ def defaults() -> dict[str, Any]:
         "weights": {
             "path": "",  # start from this file: .safetensors, .npz, .pth
             "source": "tfvision",
-            "skip": (),  # regular expressions of variables to leave as they are (the head)
+            "skip": (),  # regular expressions of variables not to load (the head)
+            "freeze": (),  # of variables not to train; a layer without any left is frozen whole
+            "rates": (),  # (expression, factor on the learning rate) pairs; the first one counts
         },
         "head": "softmax",  # classification: softmax (one label) or sigmoid (several)
         "inputs": {

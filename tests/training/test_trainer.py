@@ -16,6 +16,7 @@ from tfvision import config as configs
 from tfvision import errors, sources, stack, tasks, training
 from tfvision.records import writer
 from tfvision.training import workdirs
+from tfvision.weights import native
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -368,3 +369,31 @@ def test_a_damaged_record_ends_the_run_in_one_line(records, tmp_path):
     shard.write_bytes(content)
     with pytest.raises(errors.DataError, match=r"training stopped between steps 1 and"):
         trainer(small(place), tmp_path / "run").fit()
+
+
+@pytest.mark.parametrize("name", ["momentum", "lamb", "adam"])
+def test_a_slow_weight_takes_its_share_of_the_step_and_a_frozen_one_none(records, tmp_path, name):
+    moved = {}
+    for kind, settings in (
+        ("plain", {}),
+        ("tuned", {"freeze": ("^layer1",), "rates": (("^fc/", 0.25),)}),
+    ):
+        config = small(records, weights=settings, train={"steps": 1}, optimizer={"name": name})
+        run = trainer(config, tmp_path / kind)
+        before = native.collect(run.net)
+        run.fit()
+        moved[kind] = {k: v - before[k] for k, v in native.collect(run.net).items()}
+    assert np.abs(moved["plain"]["layer1.0.bn2/gamma"]).max() > 0
+    assert np.abs(moved["tuned"]["layer1.0.bn2/gamma"]).max() == 0
+    # One layer's frozen normalisation changes the gradients a little, so the head's step is
+    # compared in a run without it.
+    config = small(
+        records, weights={"rates": (("^fc/", 0.25),)}, train={"steps": 1}, optimizer={"name": name}
+    )
+    run = trainer(config, tmp_path / "slow")
+    before = native.collect(run.net)
+    run.fit()
+    slow = {k: v - before[k] for k, v in native.collect(run.net).items()}
+    for key in ("fc/kernel", "fc/bias"):
+        np.testing.assert_allclose(slow[key], 0.25 * moved["plain"][key], rtol=1e-3, atol=1e-7)
+    np.testing.assert_allclose(slow["conv1/kernel"], moved["plain"]["conv1/kernel"], atol=1e-7)

@@ -38,6 +38,7 @@ def regularization(variables: Sequence, *, l1: float, l2: float, exclude: Sequen
 class StepFunction:
     """`run(iterator, count)` takes `count` training steps and returns float32 [S, T + 1].
 
+    trainable: the variables to train, all by default; factors: on each one's learning rate.
     Columns are `names`: the loss terms in the task's order, the penalties, and the norm of the
     gradient before clipping. Everything random is a function of (seed, step, replica)."""
 
@@ -50,11 +51,15 @@ class StepFunction:
         strategy: tf.distribute.Strategy,
         config,
         averages: Sequence[tuple[tf.Variable, tf.Variable]] = (),
+        *,
+        trainable: Sequence | None = None,
+        factors: Sequence[float] = (),
     ):
         self.task, self.net, self.optimizer = task, net, optimizer
         self.step, self.strategy, self.config = step, strategy, config
         self.averages = list(averages)
-        self.trainable = net.train.trainable_variables
+        self.trainable = list(net.train.trainable_variables if trainable is None else trainable)
+        self.slow = [(v, f) for v, f in zip(self.trainable, factors, strict=False) if f != 1.0]
         self.names: list[str] = []
         self.run: Callable = tf.function(self._run, reduce_retracing=True)
 
@@ -87,7 +92,11 @@ class StepFunction:
             gradients = [gradient * scale for gradient in gradients]
         # Keras adds the replicas' gradients up once more; they are equal by now.
         gradients = [gradient / count for gradient in gradients] if count > 1 else gradients
+        before = [tf.identity(stack.raw(variable)) for variable, _ in self.slow]
         self.optimizer.apply_gradients(zip(gradients, self.trainable, strict=True))
+        # Whatever the optimizer, its step times the factor is its step at that rate.
+        for (variable, factor), old in zip(self.slow, before, strict=True):
+            variable.assign(old + factor * (stack.raw(variable).read_value() - old))
         self._average(step)
         self.names = [*terms, GRADIENT]
         return tf.stack([*(tf.cast(v, tf.float32) for v in values), norm])

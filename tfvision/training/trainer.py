@@ -19,7 +19,7 @@ from tfvision import errors, optimizers, stack, weights
 from tfvision.inputs import pipeline
 from tfvision.records import dataset
 from tfvision.task import Task
-from tfvision.training import speed, workdirs
+from tfvision.training import speed, tuning, workdirs
 from tfvision.training.checkpoints import Checkpoints
 from tfvision.training.evaluation import Evaluator
 from tfvision.training.logs import Logs
@@ -85,7 +85,9 @@ class Trainer:
             self.net = task.build()
             self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
             self.optimizer = self._optimizer()
-            optimizers.create_slots(self.optimizer, self.net.train.trainable_variables)
+            self.trainable = tuning.freeze(self.net, config.weights.freeze)
+            self._factors = tuning.factors(self.trainable, config.weights.rates)
+            optimizers.create_slots(self.optimizer, self.trainable)
             self._averages = self._create_averages()
         self.evaluator = Evaluator(task, self.net)
         self.checkpoints = Checkpoints(
@@ -221,7 +223,7 @@ class Trainer:
             )
 
     def _headline(self, start: int) -> str:
-        count = sum(int(np.prod(v.shape)) for v in self.net.train.trainable_variables)
+        count = sum(int(np.prod(v.shape)) for v in self.trainable)
         begun = f"going on at step {start}" if start else "starting"
         rate = self.schedule.learning_rate
         warm = f" after {self.schedule.warmup} steps of warm-up" if self.schedule.warmup else ""
@@ -259,6 +261,8 @@ class Trainer:
             self.strategy,
             self.config,
             self._averages,
+            trainable=self.trainable,
+            factors=self._factors,
         )
         batches = self._batches(step) if step < self.total else None
         results: dict[str, float] = {}
@@ -375,7 +379,7 @@ class Trainer:
         if results:
             name = self.config.train.best or next(iter(results))
             value = results[name]
-            sign = -1.0 if name.startswith("loss") else 1.0
+            sign = -1.0 if name.startswith("loss") or name.endswith("error") else 1.0
             if math.isfinite(value):
                 better = self.best is None or sign * value > sign * self.best["value"]
             if better:

@@ -22,13 +22,24 @@ def named(net: Net) -> dict[str, Any]:
     """The variables of `net` by "layer/variable", in the order of `net.variables()`.
 
     Layers inside a layer go by the innermost name. Raises ValueError if two share a name."""
-    found: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     for variable in net.variables():
-        name = "/".join(stack.variable_path(variable).split("/")[-2:])
-        if name in found:
+        name = name_of(variable)
+        if name in by_name:
             raise ValueError(f"two variables of the net are called '{name}'")
-        found[name] = variable
-    return found
+        by_name[name] = variable
+    return by_name
+
+
+def name_of(variable: Any) -> str:
+    """A variable's "layer/variable"."""
+    return "/".join(stack.variable_path(variable).split("/")[-2:])
+
+
+def leaves(net: Net) -> list[Any]:
+    """The layers of the training network that hold no other layers."""
+    layers = net.train._flatten_layers(include_self=False, recursive=True)
+    return [layer for layer in layers if not any(layer._flatten_layers(include_self=False))]
 
 
 def collect(net: Net) -> dict[str, np.ndarray]:
@@ -78,23 +89,23 @@ def fill(net: Net, mapping: Mapping[str, np.ndarray], *, skip: Sequence[str] = (
     return assign(net, {name: (name, array) for name, array in mapping.items()}, skip=skip)
 
 
-def skipped(names: Sequence[str], skip: Sequence[str]) -> set[str]:
-    """The names that one of the regular expressions is found in.
+def found(names: Sequence[str], patterns: Sequence[str], what: str = "skip") -> set[str]:
+    """The names that one of the regular expressions is found in. what: for the messages.
 
     Raises UsageError for an expression that is none, or is found in no name."""
-    if isinstance(skip, str):
-        raise errors.UsageError(f"skip is a list of regular expressions; write ['{skip}']")
+    if isinstance(patterns, str):
+        raise errors.UsageError(f"{what} is a list of regular expressions; write ['{patterns}']")
     out: set[str] = set()
-    for pattern in skip:
+    for pattern in patterns:
         try:
             hits = {name for name in names if re.search(pattern, name)}
         except re.error as error:
             raise errors.UsageError(
-                f"skip: '{pattern}' is no regular expression: {error}"
+                f"{what}: '{pattern}' is no regular expression: {error}"
             ) from None
         if not hits:
             raise errors.UsageError(
-                f"skip: '{pattern}' is found in no variable of the model or the file"
+                f"{what}: '{pattern}' is found in no variable of the model or the file"
                 f" (the last ones are {', '.join(list(names)[-2:])})"
             )
         out |= hits
@@ -108,7 +119,7 @@ def assign(
 
     entries: "layer/variable" -> (name in the file, array in our axis order)."""
     variables = named(net)
-    left = skipped([*(n for n in entries if n not in variables), *variables], skip)
+    left = found([*(n for n in entries if n not in variables), *variables], skip)
     wanted = {name: v for name, v in variables.items() if name not in left}
     unused = [entries[n][0] for n in entries if n not in variables and n not in left]
     unfilled = [name for name in wanted if name not in entries]
