@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfvision import losses
+from tfvision import errors, losses
 from tfvision.ops import reduce
 
 LOGITS = tf.math.log(tf.constant([[0.5, 0.25, 0.25]]))
@@ -25,6 +25,32 @@ def test_label_smoothing_and_class_weights():
     np.testing.assert_allclose(found, [3 * math.log(4)], rtol=1e-6)
 
 
+def test_an_ignored_image_costs_nothing_and_maps_go_too():
+    found = losses.cross_entropy(
+        tf.repeat(LOGITS, 2, axis=0), tf.constant([9, 0]), ignore=9, label_smoothing=0.3
+    )
+    np.testing.assert_allclose(found, [0.0, 1.2 * math.log(2)], rtol=1e-6)
+    maps = losses.cross_entropy(LOGITS[:, None, None], tf.constant([[[1]]]))
+    np.testing.assert_allclose(maps, [[[math.log(4)]]])
+    targets = tf.constant([[1.0, -1.0], [-1.0, -1.0]])
+    found = losses.binary_cross_entropy(tf.zeros([2, 2]), targets, ignore=-1)
+    np.testing.assert_allclose(found, [math.log(2), 0.0])
+    found = losses.binary_cross_entropy(tf.zeros([1, 2]), targets[:1] ** 2, class_weights=[1, 3])
+    np.testing.assert_allclose(found, [2 * math.log(2)], rtol=1e-6)
+
+
+def test_class_weights_of_a_wrong_number_are_refused():
+    with pytest.raises(errors.UsageError, match="class_weights has 2 values for 3 classes"):
+        losses.cross_entropy(LOGITS, tf.constant([0]), class_weights=[1.0, 2.0])
+
+
+def test_softmax_focal_at_even_odds():
+    found = losses.softmax_focal(LOGITS, tf.constant([0]))
+    np.testing.assert_allclose(found, [0.25 * math.log(2)], rtol=1e-6)  # (1 - 0.5)^2 * ln 2
+    found = losses.softmax_focal(LOGITS, tf.constant([[0.0, 0.5, 0.5]]))
+    np.testing.assert_allclose(found, [0.5625 * math.log(4)], rtol=1e-6)
+
+
 def test_binary_cross_entropy_and_focal_at_even_odds():
     logits, targets = tf.zeros([1, 2]), tf.constant([[1.0, 0.0]])
     np.testing.assert_allclose(losses.binary_cross_entropy(logits, targets), [math.log(2)])
@@ -33,7 +59,7 @@ def test_binary_cross_entropy_and_focal_at_even_odds():
 
 
 def test_half_precision_logits_are_computed_in_float32():
-    for loss in losses.LOSSES.values():
+    for loss in losses.CLASSIFICATION.values():
         values = loss(tf.zeros([2, 3], tf.bfloat16), tf.zeros([2, 3]))
         assert values.dtype == tf.float32
 

@@ -1,11 +1,35 @@
-"""Losses by name."""
+"""Losses by name: `CLASSIFICATION` and `SEGMENTATION` by what they compare, `LOSSES` all."""
 
-from tfvision.losses.classification import binary_cross_entropy, cross_entropy, focal
+from tfvision.losses.classification import (
+    binary_cross_entropy,
+    cross_entropy,
+    focal,
+    softmax_focal,
+)
+from tfvision.losses.distances import huber, mae, mse, rmse, smooth_l1
+from tfvision.losses.segmentation import dice, jaccard, lovasz, tversky
 
-LOSSES = {
+# logits [B, K] and targets [B, K] -> [B]
+CLASSIFICATION = {
     "cross_entropy": cross_entropy,
     "binary_cross_entropy": binary_cross_entropy,
     "focal": focal,
+    "softmax_focal": softmax_focal,
+    "mae": mae,
+    "mse": mse,
+    "rmse": rmse,
+    "smooth_l1": smooth_l1,
+    "huber": huber,
 }
+# logits [B, H, W, K] and label maps [B, H, W] -> [B]
+SEGMENTATION = {
+    "dice": dice,
+    "jaccard": jaccard,
+    "tversky": tversky,
+    "lovasz": lovasz,
+}
+# Those of `CLASSIFICATION` that take on="softmax" (the default), "sigmoid" or "logits"
+ON_PROBABILITIES = ("mae", "mse", "rmse", "smooth_l1", "huber")
+LOSSES = {**CLASSIFICATION, **SEGMENTATION}
 
-__all__ = ["LOSSES", "binary_cross_entropy", "cross_entropy", "focal"]
+__all__ = ["CLASSIFICATION", "LOSSES", "ON_PROBABILITIES", "SEGMENTATION", *LOSSES]

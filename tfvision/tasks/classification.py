@@ -34,8 +34,10 @@ def classification(config, class_names: Sequence[str]) -> Task:
     several = config.head == "sigmoid"
     size = tuple(int(side) for side in config.inputs.image_size)
     resize = errors.choose(RESIZES, config.inputs.resize, "resize")
-    loss = errors.choose(losses.LOSSES, loss_name, "loss")
+    loss = errors.choose(losses.CLASSIFICATION, loss_name, "classification loss")
     loss_options = configs.options(config.loss, "name")
+    if several and loss_name in losses.ON_PROBABILITIES:
+        loss_options = {"on": "sigmoid", **loss_options}
 
     def labels(example):
         ids = tf.cast(example["labels"], tf.int32)
