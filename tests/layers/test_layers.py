@@ -31,6 +31,28 @@ def test_a_frozen_batch_normalisation_uses_its_moving_statistics_in_training():
 
 
 @pytest.mark.addons
+def test_frozen_as_an_option_uses_the_statistics_and_trains_nothing():
+    layer = layers.BatchNormalization(frozen=True, epsilon=0.0)
+    layer.build((None, 1, 1, 1))
+    layer.moving_mean.assign([10.0])
+    layer.moving_variance.assign([4.0])
+    layer.trainable = True  # a model that is made trainable as a whole leaves it frozen
+    outputs = layer(tf.constant([[[[6.0]]], [[[16.0]]]]), training=True)
+    np.testing.assert_allclose(outputs[:, 0, 0, 0], [-2.0, 3.0])  # (6 - 10) / 2, (16 - 10) / 2
+    assert layer.trainable_variables == []
+    np.testing.assert_allclose(np.array(layer.moving_mean), [10.0])
+    np.testing.assert_allclose(np.array(layer.moving_variance), [4.0])
+
+
+def test_momentum_and_epsilon_by_hand():
+    layer = layers.BatchNormalization(momentum=0.75, epsilon=5.0)
+    outputs = layer(tf.constant([[[[2.0]]], [[[6.0]]]]), training=True)
+    np.testing.assert_allclose(outputs[:, 0, 0, 0], [-2 / 3, 2 / 3], rtol=1e-6)  # 2 / sqrt(4 + 5)
+    np.testing.assert_allclose(np.array(layer.moving_mean), [1.0])  # 0.75 * 0 + 0.25 * 4
+    np.testing.assert_allclose(np.array(layer.moving_variance), [2.75])  # 0.75 * 1 + 0.25 * 8
+
+
+@pytest.mark.addons
 def test_batch_normalisation_keeps_float32_statistics_under_bfloat16():
     with stack.precision("mixed_bfloat16"):
         layer = layers.BatchNormalization()
@@ -84,8 +106,11 @@ BY_HAND = {
     "sigmoid": (0.119203, 0.952574),
     "tanh": (-0.964028, 0.995055),
     "relu": (0.0, 3.0),
+    "relu6": (0.0, 3.0),
     "leaky_relu": (-0.02, 3.0),
     "elu": (-0.864665, 3.0),
+    "selu": (-1.520167, 3.152103),  # 1.050701 * 1.673263 * (exp(-2) - 1), 1.050701 * 3
+    "hard_swish": (-0.333333, 3.0),
     "softmax": (0.006693, 0.993307),
     "gelu": (-0.045500, 2.995950),
     "gelu_tanh": (-0.045402, 2.996363),

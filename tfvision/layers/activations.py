@@ -33,6 +33,16 @@ def mish(x: tf.Tensor) -> tf.Tensor:
     return x * tf.tanh(tf.math.softplus(x))
 
 
+def selu(x: tf.Tensor) -> tf.Tensor:
+    """ELU scaled to keep mean 0 and variance 1 (Klambauer et al. 2017, arXiv:1706.02515)."""
+    return tf.nn.selu(x)
+
+
+def hard_swish(x: tf.Tensor) -> tf.Tensor:
+    """x * relu6(x + 3) / 6 (Howard et al. 2019, arXiv:1905.02244, section 5.2)."""
+    return x * tf.nn.relu6(x + 3.0) / 6.0
+
+
 def linear(x: tf.Tensor) -> tf.Tensor:
     """x itself."""
     return x
@@ -43,13 +53,16 @@ ACTIVATIONS = {
     "sigmoid": tf.sigmoid,
     "tanh": tf.tanh,
     "relu": tf.nn.relu,
+    "relu6": tf.nn.relu6,
     "leaky_relu": leaky_relu,
     "elu": elu,
+    "selu": selu,
     "softmax": tf.nn.softmax,
     "gelu": gelu,
     "gelu_tanh": gelu_tanh,
     "silu": tf.nn.silu,
     "mish": mish,
+    "hard_swish": hard_swish,
 }
 
 

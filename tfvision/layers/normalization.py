@@ -12,16 +12,25 @@ class BatchNormalization(keras.layers.Layer):
     """Normalises each channel of [B, H, W, C]; statistics are float32 whatever the input is.
 
     momentum: share of the old moving statistics kept each step (torch's 0.1 is 0.9 here).
-    The moving variance is the unbiased one, as in torch and in TensorFlow's kernel. With
-    trainable=False it normalises with the moving statistics in training too (frozen).
+    The moving variance is the unbiased one, as in torch and in TensorFlow's kernel.
+    frozen: normalises with the moving statistics in training too, updates nothing and trains
+    neither gamma nor beta; so does trainable=False, which can be undone.
     synchronized: statistics over all replicas, from all-reduced E[x] and E[x^2], unfused."""
 
     def __init__(
-        self, *, momentum=0.9, epsilon=1e-5, synchronized=False, gamma_zero=False, **kwargs
+        self,
+        *,
+        momentum=0.9,
+        epsilon=1e-5,
+        synchronized=False,
+        frozen=False,
+        gamma_zero=False,
+        **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
         self.momentum, self.epsilon = float(momentum), float(epsilon)
-        self.synchronized, self.gamma_zero = bool(synchronized), bool(gamma_zero)
+        self.synchronized, self.frozen = bool(synchronized), bool(frozen)
+        self.gamma_zero = bool(gamma_zero)
 
     def build(self, input_shape):
         shape = (int(input_shape[-1]),)
@@ -36,15 +45,15 @@ class BatchNormalization(keras.layers.Layer):
                 **stack.NO_AUTOCAST,
             )
 
-        self.gamma = add("gamma", "zeros" if self.gamma_zero else "ones", True)
-        self.beta = add("beta", "zeros", True)
+        self.gamma = add("gamma", "zeros" if self.gamma_zero else "ones", not self.frozen)
+        self.beta = add("beta", "zeros", not self.frozen)
         self.moving_mean = add("moving_mean", "zeros", False)
         self.moving_variance = add("moving_variance", "ones", False)
         super().build(input_shape)
 
     def call(self, inputs, training=None):
         """inputs: [B, H, W, C], float32, bfloat16 or float16; returns the same dtype."""
-        if not (training and self.trainable):
+        if not (training and self.trainable) or self.frozen:
             return self._fused(inputs, training=False)[0]
         replicas = tf.distribute.get_replica_context()
         if self.synchronized and replicas and replicas.num_replicas_in_sync > 1:

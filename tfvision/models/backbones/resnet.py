@@ -37,6 +37,7 @@ def stages(
     bn_momentum: float = 0.9,
     bn_epsilon: float = 1e-5,
     bn_synchronized: bool = False,
+    bn_frozen: bool = False,
     mean=IMAGENET_MEAN,
     std=IMAGENET_STD,
 ) -> dict:
@@ -55,6 +56,7 @@ def stages(
             momentum=bn_momentum,
             epsilon=bn_epsilon,
             synchronized=bn_synchronized,
+            frozen=bn_frozen,
             gamma_zero=last and zero_init_last,
             name=name,
         )(x)
