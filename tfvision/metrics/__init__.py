@@ -1,5 +1,7 @@
 """Metrics: objects with reset / update / result, on host NumPy."""
 
+from tfvision.metrics.calibration import Calibration
 from tfvision.metrics.classification import ClassReport, MultiLabelReport, TopK
+from tfvision.metrics.examples import Examples
 
-__all__ = ["ClassReport", "MultiLabelReport", "TopK"]
+__all__ = ["Calibration", "ClassReport", "Examples", "MultiLabelReport", "TopK"]

@@ -84,7 +84,8 @@ def classification(config, class_names: Sequence[str]) -> Task:
     def task_metrics():
         if several:
             return [metrics.MultiLabelReport(class_names)]
-        return [metrics.TopK((1, 5) if classes > 5 else (1,)), metrics.ClassReport(class_names)]
+        best = metrics.TopK((1, 5) if classes > 5 else (1,))
+        return [best, metrics.ClassReport(class_names), metrics.Calibration()]
 
     return Task(
         "classification", ("image", "labels"), prepare, build, task_losses, predict, task_metrics

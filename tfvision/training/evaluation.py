@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -49,18 +50,23 @@ class Evaluator:
         """The per-class tables of the metrics that have one."""
         return [metric.table() for metric in self.metrics if hasattr(metric, "table")]
 
-    def arrays(self) -> dict[str, list]:
+    def arrays(self) -> dict[str, Any]:
         """What else the metrics counted, such as the confusion matrix, ready for JSON."""
         found = {}
         for metric in self.metrics:
             if hasattr(metric, "confusion"):
                 found["confusion"] = metric.confusion.tolist()
             if hasattr(metric, "per_class"):
-                columns = metric.per_class()
-                found["per_class"] = {
-                    name: {
-                        k: None if np.isnan(v[row]) else v[row].item() for k, v in columns.items()
-                    }
-                    for row, name in enumerate(metric.class_names)
-                }
+                rows = _rows(metric.per_class())
+                found["per_class"] = dict(zip(metric.class_names, rows, strict=True))
+            if hasattr(metric, "reliability"):
+                found["reliability"] = _rows(metric.reliability())
         return found
+
+
+def _rows(columns: dict[str, np.ndarray]) -> list[dict[str, float | int | None]]:
+    """Columns of equal length as one dict a row; what has no value is None."""
+    return [
+        {k: None if np.isnan(v) else v.item() for k, v in zip(columns, row, strict=True)}
+        for row in zip(*columns.values(), strict=True)
+    ]
