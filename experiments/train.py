@@ -6,7 +6,6 @@ any setting is changed with --config.section.key=value. tfvision/config.py lists
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from absl import app, flags
@@ -15,7 +14,6 @@ from ml_collections import config_flags
 from tfvision import config as settings
 from tfvision import errors
 
-_FREE = re.compile(rf"--?config\.((?:\w+\.)?(?:{'|'.join(settings.FREE)})\.\w+)(?:=(.*))?$", re.S)
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment: a name or a file.")
 _OPTIONS = flags.DEFINE_multi_string(
     "option", [], "SECTION.KEY=VALUE: what --config.SECTION.KEY=VALUE means for a * section."
@@ -23,23 +21,7 @@ _OPTIONS = flags.DEFINE_multi_string(
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run folder; made if it is not there.")
 
 
-def arguments(given: list[str]) -> list[str]:
-    """--config=NAME -> --config=its file; --config.model.KEY=VALUE -> --option=model.KEY=VALUE.
-
-    ml_collections takes only settings that the experiment names; a section marked * in
-    tfvision/config.py has more. Raises UsageError for an unknown name."""
-    result = list(given)
-    for index, argument in enumerate(result):
-        name = argument.lstrip("-")
-        if name == "config" and index + 1 < len(result):
-            result[index + 1] = settings.experiment_file(result[index + 1])
-        elif name.startswith("config=") and argument.startswith("-"):
-            result[index] = f"--config={settings.experiment_file(name.split('=', 1)[1])}"
-        elif found := _FREE.match(argument):
-            if found[2] is None and index + 1 < len(result):
-                result[index + 1] = f"{found[1]}={result[index + 1]}"
-            result[index] = "--option" if found[2] is None else f"--option={found[1]}={found[2]}"
-    return result
+arguments = settings.flag_arguments
 
 
 def main(argv: Sequence[str]) -> None:
@@ -54,9 +36,7 @@ def main(argv: Sequence[str]) -> None:
         raise errors.UsageError("--workdir is missing")
     from tfvision import tasks, training
 
-    config = _CONFIG.value
-    for option in _OPTIONS.value:
-        settings.override(config, *option.split("=", 1))
+    config = settings.with_options(_CONFIG.value, _OPTIONS.value)
     task = tasks.build(config)
     training.Trainer(task, config, _WORKDIR.value).fit()
     print(f"the run is in {_WORKDIR.value}")

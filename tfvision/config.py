@@ -11,7 +11,8 @@ import ast
 import importlib.util
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ml_collections
@@ -19,6 +20,7 @@ import ml_collections
 from tfvision import errors
 
 FREE = ("model", "optimizer", "schedule", "loss", "crop")  # the sections marked *
+_FREE_FLAG = re.compile(rf"--?config\.((?:\w+\.)?(?:{'|'.join(FREE)})\.\w+)(?:=(.*))?$", re.S)
 
 
 def defaults() -> dict[str, Any]:
@@ -137,6 +139,32 @@ def override(config: ml_collections.ConfigDict, path: str, text: str) -> None:
         value = text if isinstance(wanted, str) else _typed(wanted, value, f"config.{path}")
     with section.unlocked(), section.ignore_type():
         section[key] = value
+
+
+def with_options(config: ml_collections.ConfigDict, options: Sequence[str]):
+    """`config` with "SECTION.KEY=VALUE" texts applied by `override`."""
+    for option in options:
+        override(config, *option.split("=", 1))
+    return config
+
+
+def flag_arguments(given: Sequence[str]) -> list[str]:
+    """--config=NAME -> --config=its file; --config.model.KEY=VALUE -> --option=model.KEY=VALUE.
+
+    ml_collections takes only settings that the experiment names; a section marked * has more.
+    Raises UsageError for an unknown name."""
+    result = list(given)
+    for index, argument in enumerate(result):
+        name = argument.lstrip("-")
+        if name == "config" and index + 1 < len(result):
+            result[index + 1] = experiment_file(result[index + 1])
+        elif name.startswith("config=") and argument.startswith("-"):
+            result[index] = f"--config={experiment_file(name.split('=', 1)[1])}"
+        elif found := _FREE_FLAG.match(argument):
+            if found[2] is None and index + 1 < len(result):
+                result[index + 1] = f"{found[1]}={result[index + 1]}"
+            result[index] = "--option" if found[2] is None else f"--option={found[1]}={found[2]}"
+    return result
 
 
 def _literal(text: str) -> Any:

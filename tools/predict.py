@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from absl import app, flags
 
 from tfvision import errors
+from tfvision.tools import runs
 
 _MODEL = flags.DEFINE_string("model", None, "BASE (its highest version) or BASE/N.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for predictions.json and the pictures.")
@@ -22,23 +23,12 @@ _SHEET = flags.DEFINE_integer("sheet", 24, "Pictures on sheet.png at most; 0: no
 _BATCH = 32
 
 
-def _files(arguments: Sequence[str]) -> Iterator[str]:
-    """The files named, and those in the folders named, hidden ones left out."""
-    for argument in arguments:
-        if os.path.isdir(argument):
-            for folder, folders, names in os.walk(argument):
-                folders.sort()
-                yield from (os.path.join(folder, n) for n in sorted(names) if n[0] != ".")
-        else:
-            yield argument
-
-
 def main(argv: Sequence[str]) -> None:
     """Predicts. Raises UsageError, and DataError where an image could not be read."""
     for flag in (_MODEL, _OUTPUT):
         if not flag.value:
             raise errors.UsageError(f"--{flag.name} is missing")
-    files = list(_files(argv[1:]))
+    files = list(runs.image_files(argv[1:]))
     if not files:
         raise errors.UsageError("no images; name files or folders after the flags")
     from tfvision import serving

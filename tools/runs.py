@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tfvision import errors
@@ -60,6 +61,17 @@ def samples(config: Any, count: int) -> list[bytes]:
     data = dataset.read(config.data.path)
     records = tf.data.TFRecordDataset(data.files(config.data.val)).take(count)
     return [decode.parse(record, ("image",))["encoded"].numpy() for record in records]
+
+
+def image_files(arguments: Sequence[str]) -> Iterator[str]:
+    """The files named, and those in the folders named, hidden ones left out."""
+    for argument in arguments:
+        if os.path.isdir(argument):
+            for folder, folders, names in os.walk(argument):
+                folders.sort()
+                yield from (os.path.join(folder, n) for n in sorted(names) if n[0] != ".")
+        else:
+            yield argument
 
 
 def name_of(workdir: str) -> str:

@@ -199,3 +199,33 @@ def test_a_data_set_is_inspected_and_verified(photos, tmp_path):
         done = tfvision(*arguments)
         assert done.returncode == code, done.stderr
         assert words in done.stderr
+
+
+@pytest.mark.slow
+def test_imported_weights_are_exported_without_a_run(photos, tmp_path):
+    code = (
+        "import sys, tfvision; from tfvision.weights import native;"
+        "net = tfvision.models.build('resnet18', num_classes=2, image_size=(32, 32), width=4);"
+        "native.save(native.collect(net), sys.argv[1])"
+    )
+    weights = tmp_path / "w.safetensors"
+    subprocess.run([sys.executable, "-c", code, str(weights)], check=True, capture_output=True)
+    (tmp_path / "labels.txt").write_text("cat\ndog\n")
+    base = ["export", "--config=imagenet_resnet50", f"--output={tmp_path / 'model'}"]
+    flags = ["--config.model.name=resnet18", "--config.model.width=4"]
+    flags += ["--config.inputs.image_size=(32, 32)", f"--labels={tmp_path / 'labels.txt'}"]
+    path = f"--config.weights.path={weights}"
+    images = photos / "images" / "val"
+    done = tfvision(*base, *flags, path, images)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "model" / "1" / "assets" / "labels.txt").read_text() == "cat\ndog\n"
+    for arguments, code, words in (
+        ((*base, *flags, images), 2, "weights.path is missing"),
+        ((*base, *flags, path), 2, "no images"),
+        ((*base, *flags, path, tmp_path / "no.jpg"), 1, "no.jpg cannot be read"),
+        ((*base, *flags, path, "--workdir=x", images), 2, "not both"),
+    ):
+        done = tfvision(*arguments)
+        assert done.returncode == code, done.stderr
+        assert words in done.stderr
+    assert not (tmp_path / "model" / "2").exists()

@@ -155,7 +155,8 @@ def two_replicas(records, tmp_path, names):
     for strategy in (None, tf.distribute.MirroredStrategy(names[:2])):
         config = small(
             records,
-            train={"steps": 2, "clip_norm": 0.5, "deterministic": False},
+            train={"steps": 2, "clip_norm": 0.5, "deterministic": False, "ema": 0.9},
+            weights={"rates": (("^fc/", 0.5),)},
             model={"bn_synchronized": True},
             optimizer={"name": "momentum"},
             regularization={"l2": 0.01},

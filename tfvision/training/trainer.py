@@ -42,6 +42,11 @@ def resolve_precision(name: str) -> str:
     return name
 
 
+def policy(name: str) -> str:
+    """The Keras policy of a `train.precision`."""
+    return PRECISIONS[resolve_precision(name)]
+
+
 def _first_line(error: tf.errors.OpError) -> str:
     return next((line for line in str(error.message).splitlines() if line.strip()), "")
 
