@@ -30,6 +30,7 @@ VERBS = {
     "predict": ("tfvision.tools.predict", "predictions and pictures for image files"),
     "serve": ("tfvision.tools.serve", "a development server, TensorFlow Serving's REST contract"),
     "import-weights": ("tfvision.tools.import_weights", "foreign weights -> ours"),
+    "report": ("tfvision.tools.report", "a trained run as one HTML page"),
     "models": ("tfvision.tools.models", "every architecture by name"),
 }
 

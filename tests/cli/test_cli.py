@@ -59,7 +59,7 @@ def test_help_tells_every_verb_and_answers_at_once():
 @pytest.mark.parametrize(
     "verb",
     ["convert", "synthesize", "train", "evaluate", "export", "predict", "serve", "import-weights",
-     "models"],
+     "models", "report"],
 )  # fmt: skip
 def test_help_of_a_verb_does_not_import_tensorflow(verb):
     code = (
@@ -102,6 +102,7 @@ TRAIN = ("train", "--config=digits_resnet")
         (("predict", "--model=no-such", "--output=out", "x.png"), 1, "no-such"),
         (("serve", "--model=no-such"), 1, "no-such"),
         (("export", "--workdir=no-such", "--output=out"), 1, "no-such"),
+        (("report", "--workdir=no-such"), 1, "no-such"),
     ],
 )
 def test_bad_input_gets_one_line_and_the_right_exit_code(arguments, code, words, photos, tmp_path):
@@ -151,6 +152,9 @@ def test_the_whole_way_from_pictures_to_drawn_predictions(photos, tmp_path):
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["metrics"]["images"] == 8
     assert np.sum(metrics["confusion"]) == 8
+    done = tfvision("report", f"--workdir={run}", f"--output={tmp_path / 'report.html'}")
+    assert done.returncode == 0, done.stderr
+    assert "Learning curves" in (tmp_path / "report.html").read_text()
     done = tfvision("export", f"--workdir={run}", f"--output={base}")
     assert done.returncode == 0, done.stderr
     broken = tmp_path / "broken.jpg"

@@ -1,0 +1,122 @@
+import base64
+import html.parser
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfvision import config as configs
+from tfvision import sources, tasks, training
+from tfvision.metrics.examples import Example
+from tfvision.records import dataset, writer
+from tfvision.training import report, report_html, report_plots
+
+CLASSES = ("dark", "<b>light")
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    """Grey pictures, 6 a class and split, each of a shade of its own; two shards a split."""
+    folder = tmp_path_factory.mktemp("greys")
+    for split in ("train", "val"):
+        for number, name in enumerate(CLASSES):
+            place = folder / "images" / split / name
+            place.mkdir(parents=True)
+            for index in range(6):
+                shade = 20 + 120 * number + 15 * index
+                Image.new("RGB", (12, 12), (shade,) * 3).save(place / f"{shade}.png")
+        source = sources.FORMATS["folder"](str(folder / "images"), None, split=split)
+        writer.write(source, str(folder / "records"), writer.Options(split=split, shards=2))
+    return folder / "records"
+
+
+class Page(html.parser.HTMLParser):
+    """Collects what a page would fetch, its tags and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.fetched, self.tags, self.text = [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.fetched += [v for k, v in attributes if k in ("src", "href", "srcset", "data")]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.mark.parametrize("head", ["softmax", "sigmoid"])
+def test_a_report_holds_all_it_shows(records, tmp_path, head):
+    config = configs.config(
+        head=head,
+        data={"path": str(records)},
+        model={"name": "resnet18", "width": 4, "stem": "small"},
+        inputs={"image_size": (8, 8), "resize": "stretch"},
+        train={"batch_size": 6, "steps": 2, "precision": "float32", "report_input": False},
+    )
+    run = training.Trainer(tasks.build(config), config, str(tmp_path / "run"))
+    final = run.fit()
+    path = tmp_path / "out" / "report.html"
+    results = report.write(run, str(path), step=2, split="val")
+    assert results == pytest.approx(final)
+    page = Page(path.read_text())
+    assert page.fetched
+    assert all(place.startswith("data:image/") for place in page.fetched)
+    assert not {"script", "link", "iframe"} & set(page.tags)
+    shown = "calibration error" if head == "softmax" else "average precision"
+    for words in (shown, "Learning curves", "Classes, the weakest", "model.width", "12 val"):
+        assert words in page.text, words
+    assert "<b>light" in page.text  # a class's name is text, never markup
+    wrong = sum(place.startswith("data:image/jpeg") for place in page.fetched)
+    assert wrong == 12  # every image is either a mistake or among the best
+
+
+def test_pictures_come_from_their_place_in_the_shards(records):
+    data = dataset.read(str(records))
+    files = data.files("val")
+    shades = []
+    for path in files:
+        for record in report.read.records(path):
+            name = report.read.text(report.read.features(record), "source_id")
+            shades.append(int(re.search(r"(\d+)\.png", name)[1]))
+    examples = [Example(index, "", (0,), (1,), 0.5) for index in (11, 0, 7)]
+    found = report.thumbnails(data, "val", examples)
+    assert sorted(found) == [0, 7, 11]
+    for index, uri in found.items():
+        with Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))) as picture:
+            assert abs(np.asarray(picture).mean() - shades[index]) < 2
+
+
+def test_many_classes_leave_those_with_the_most_mistakes():
+    confusion = np.eye(40, dtype=int) * 5
+    confusion[3, 39] = 7
+    rows = report_plots.confused(confusion)
+    assert len(rows) == 30
+    assert {3, 39} <= set(rows.tolist())
+    assert rows.tolist() == sorted(rows.tolist())
+
+
+def test_a_long_log_is_averaged_and_a_torn_one_is_read(tmp_path):
+    entries = [{"kind": "train", "step": i + 1, "loss": float(i % 2)} for i in range(4000)]
+    text = "".join(json.dumps(entry) + "\n" for entry in entries) + '{"kind": "tr'
+    (tmp_path / "log.jsonl").write_text(text)
+    log = report.read_log(str(tmp_path))
+    steps, values = report_plots.series(log["train"], "loss")
+    assert len(log["train"]) == 4000
+    assert len(steps) == 400
+    np.testing.assert_allclose(values, 0.5)
+    np.testing.assert_allclose(steps[0], 5.5)
+
+
+def test_without_mistakes_the_page_says_so():
+    found = {
+        "step": 1, "split": "val", "metrics": {"top1": 1.0, "images": 3.0}, "workdir": "runs/x",
+        "config": configs.config(data={"class_names": ("a",)}).to_dict(), "versions": {},
+        "log": {"train": [], "val": []}, "data": {"val": 3}, "weights": 7, "precision": "float32",
+    }  # fmt: skip
+    page = Page(report_html.page(found, {}, {"mistakes": [], "best": []}, {}))
+    assert "There is none" in page.text

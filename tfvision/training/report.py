@@ -1,0 +1,99 @@
+"""`write`: a trained run as one HTML page with everything on it.
+
+The run is evaluated again, so that the page shows the weights at hand; curves come from the
+run's log, pictures from the records (only the few that are shown are read).
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from tfvision import metrics
+from tfvision.metrics.examples import Example
+from tfvision.ops import draw
+from tfvision.records import dataset, read
+from tfvision.training import logs, report_html, report_plots, workdirs
+
+EXAMPLES = 12  # mistakes, and as many of the best
+CELL = 240  # longest side of an example's picture, pixels
+_JPEG = 85
+
+
+def write(trainer, path: str, *, step: int, split: str) -> dict[str, float]:
+    """Evaluates `split` with a restored Trainer and writes the page; returns the metrics.
+
+    step: of the restored weights."""
+    examples = metrics.Examples(EXAMPLES)
+    kept = trainer.evaluator.metrics
+    trainer.evaluator.metrics = [*kept, examples]
+    try:
+        results = trainer.evaluate(split)
+    finally:
+        trainer.evaluator.metrics = kept
+    found = {
+        **workdirs.evaluation_json(step, split, results, trainer.evaluator),
+        "workdir": trainer.workdir,
+        "config": trainer.config.to_dict(),
+        "versions": _json(os.path.join(trainer.workdir, "versions.json")),
+        "log": read_log(trainer.workdir),
+        "data": {name: part.records for name, part in trainer.data.splits.items()},
+        "weights": trainer.net.train.count_params(),
+        "precision": trainer.precision,
+    }
+    shown = {"mistakes": examples.mistakes(), "best": examples.best()}
+    pictures = thumbnails(trainer.data, split, [*shown["mistakes"], *shown["best"]])
+    page = report_html.page(found, report_plots.plots(found), shown, pictures)
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    dataset.write_text(path, page)
+    return results
+
+
+def _json(path: str) -> dict[str, Any]:
+    if not os.path.exists(path):
+        return {}
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def read_log(workdir: str) -> dict[str, list[dict[str, Any]]]:
+    """The entries of a run's log by kind; a half-written last line is left out."""
+    entries: dict[str, list] = {"train": [], "val": []}
+    path = os.path.join(workdir, logs.FILE)
+    if not os.path.exists(path):
+        return entries
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError:
+                break
+            entries.setdefault(entry.pop("kind"), []).append(entry)
+    return entries
+
+
+def thumbnails(data: dataset.Dataset, split: str, examples: Sequence[Example]) -> dict[int, str]:
+    """{index: data URI of a small JPEG} of the examples' images, read from the shards."""
+    wanted = sorted({example.index for example in examples})
+    found, start = {}, 0
+    for shard, path in zip(data.split(split).shards, data.files(split), strict=True):
+        here = [index - start for index in wanted if start <= index < start + shard.records]
+        if here:
+            for place, record in enumerate(read.records(path)):
+                if place in here:
+                    found[start + place] = _thumbnail(record)
+                if place == here[-1]:
+                    break
+        start += shard.records
+    return found
+
+
+def _thumbnail(record: bytes) -> str:
+    picture = read.picture(read.features(record))
+    stream = io.BytesIO()
+    draw.resized(picture, draw.scale_of(picture.size, CELL)).save(stream, "JPEG", quality=_JPEG)
+    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -1,0 +1,164 @@
+"""The plots of a report as SVG data URIs, drawn with matplotlib's Figure alone.
+
+Axis letters: K classes.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+CLASSES = 30  # in the confusion matrix at most
+_NUMBERS = 15  # classes up to which the matrix shows its counts
+_POINTS = 400  # of a curve; longer logs are averaged
+_INK = ("#2563eb", "#ea580c", "#059669", "#9333ea", "#dc2626", "#0891b2", "#ca8a04", "#64748b")
+_GRID, _TEXT = "#e2e8f0", "#334155"
+_STYLE = {"font.size": 9, "axes.titlesize": 10, "text.color": _TEXT, "svg.hashsalt": "tfvision"}
+_STYLE |= {f"{part}.color": _TEXT for part in ("xtick", "ytick")} | {"axes.labelcolor": _TEXT}
+
+
+def plots(found: Mapping[str, Any]) -> dict[str, str]:
+    """{name: SVG as a data URI} of what the run has: curves, confusion, reliability."""
+    import matplotlib
+
+    drawn = {}
+    with matplotlib.rc_context(_STYLE):
+        if found["log"]["train"] or found["log"]["val"]:
+            drawn["curves"] = _curves(found["log"], found["step"])
+        if found.get("confusion"):
+            names = found["config"]["data"]["class_names"]
+            drawn["confusion"] = _confusion(np.array(found["confusion"]), names)
+        if found.get("reliability"):
+            drawn["reliability"] = _reliability(found["reliability"], found["metrics"])
+    return drawn
+
+
+def _figure(width: float, height: float, columns: int = 1):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    axes = np.atleast_1d(figure.subplots(1, columns))
+    for axis in axes:
+        axis.grid(color=_GRID, linewidth=0.8)
+        axis.set_axisbelow(True)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.spines[["left", "bottom"]].set_color("#94a3b8")
+    return figure, axes
+
+
+def _uri(figure) -> str:
+    stream = io.BytesIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None})
+    return f"data:image/svg+xml;base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def series(entries: Sequence[Mapping], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """(steps, values) of a log's entries that have a value, at most _POINTS, averaged."""
+    pairs = [(e["step"], e[name]) for e in entries if e.get(name) is not None]
+    if not pairs:
+        return np.zeros(0), np.zeros(0)
+    parts = np.array_split(np.array(pairs, float), min(_POINTS, len(pairs)))
+    steps, values = np.array([part.mean(axis=0) for part in parts]).T
+    return steps, values
+
+
+def _line(axis, entries, name, label, **style) -> None:
+    steps, values = series(entries, name)
+    if len(steps) == 1:
+        style["marker"] = "o"  # a line of one point would not be seen
+    axis.plot(steps, values, label=label, markersize=3, linewidth=1.4, **style)
+
+
+def _legend(axis) -> None:
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend(frameon=False, fontsize=8)
+
+
+def _curves(log: Mapping[str, Sequence[Mapping]], step: int) -> str:
+    train, val = log["train"], log["val"]
+    figure, (loss, rate, scores) = _figure(11.4, 3.4, 3)
+    own = ("step", "time", "loss", "gradient_norm", "learning_rate", "images_per_second", "epoch")
+    terms = [name for name in (train[0] if train else {}) if name not in own]
+    _line(loss, train, "loss", "training", color=_INK[0])
+    for name, ink in zip(terms if len(terms) > 1 else (), _INK[2:], strict=False):
+        _line(loss, train, name, f"training: {name}", color=ink, alpha=0.6)
+    _line(loss, val, "loss", "validation", color=_INK[1], marker="o")
+    loss.set_title("loss")
+    _line(rate, train, "learning_rate", "learning rate", color=_INK[0])
+    rate.set_title("learning rate")
+    rate.set_ylim(bottom=0)
+    names = [n for n in (val[-1] if val else {}) if is_score(n)]
+    for name, ink in zip(names, _INK, strict=False):
+        _line(scores, val, name, name.replace("_", " "), color=ink, marker="o")
+    scores.set_title("validation metrics")
+    for axis in (loss, rate, scores):
+        axis.set_xlabel("step")
+        axis.axvline(step, color="#94a3b8", linewidth=1, linestyle=":")
+        axis.set_xlim(left=0)
+    _legend(loss)
+    _legend(scores)
+    return _uri(figure)
+
+
+def is_score(name: str) -> bool:
+    """Is an entry of a validation's log a metric, and no loss, count or time?"""
+    return name not in ("step", "time", "images") and not name.startswith("loss")
+
+
+def confused(confusion: np.ndarray) -> np.ndarray:
+    """The rows to show, in id order: all, or the CLASSES with the most mistakes."""
+    if len(confusion) <= CLASSES:
+        return np.arange(len(confusion))
+    wrong = confusion.sum(axis=0) + confusion.sum(axis=1) - 2 * np.diag(confusion)
+    return np.sort(np.argsort(-wrong, kind="stable")[:CLASSES])
+
+
+def _confusion(confusion: np.ndarray, names: Sequence[str]) -> str:
+    rows = confused(confusion)
+    counts = confusion[np.ix_(rows, rows)]
+    shares = counts / np.maximum(confusion[rows].sum(axis=1, keepdims=True), 1)
+    side = 2.6 + 0.34 * max(len(rows), 5)
+    figure, (axis,) = _figure(side + 0.6, side)
+    axis.grid(visible=False)
+    image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    labels = [names[i] if len(names[i]) <= 20 else names[i][:19] + "…" for i in rows]
+    axis.set_xticks(range(len(rows)), labels, rotation=45, ha="right", rotation_mode="anchor")
+    axis.set_yticks(range(len(rows)), labels)
+    axis.set_xlabel("called")
+    axis.set_ylabel("is")
+    for y, x in np.argwhere(counts) if len(rows) <= _NUMBERS else ():
+        ink = "white" if shares[y, x] > 0.55 else _TEXT
+        axis.text(x, y, f"{counts[y, x]}", ha="center", va="center", color=ink, fontsize=8)
+    figure.colorbar(image, ax=axis, shrink=0.75, label="share of the row's images")
+    return _uri(figure)
+
+
+def _reliability(bins: Sequence[Mapping], numbers: Mapping[str, float]) -> str:
+    figure, (axis,) = _figure(4.6, 4.4)
+    width = bins[0]["upper"]
+    full = [row for row in bins if row["images"]]
+    middle = [row["upper"] - width / 2 for row in full]
+    axis.plot([0, 1], [0, 1], color="#94a3b8", linestyle="--", linewidth=1, label="calibrated")
+    accuracy = [row["accuracy"] for row in full]
+    axis.bar(middle, accuracy, width * 0.92, color="#93c5fd", label="accuracy")
+    axis.plot(
+        [row["score"] for row in full],
+        accuracy,
+        "o",
+        color=_INK[0],
+        markersize=4,
+        label="mean score",
+    )
+    most = max((row["images"] for row in full), default=1)
+    for row, x in zip(full, middle, strict=True):
+        text = f"{row['images']}" if most < 10_000 else f"{row['images'] / 1000:.1f}k"
+        axis.text(x, 0.015, text, ha="center", fontsize=6.5, rotation=90, color=_TEXT)
+    axis.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="score of the called class", ylabel="accuracy")
+    error = numbers.get("calibration_error")
+    axis.set_title("" if error is None else f"calibration error {error:.3f}")
+    _legend(axis)
+    return _uri(figure)

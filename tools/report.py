@@ -1,0 +1,38 @@
+"""tfvision report: a trained run as one HTML page: curves, tables, plots, mistakes.
+
+The page holds its pictures itself and needs neither scripts nor a network. The run is evaluated
+once more for it, with the checkpoint that is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from absl import app, flags
+
+from tfvision import errors
+from tfvision.tools import runs
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "The run folder.")
+_OUTPUT = flags.DEFINE_string("output", None, "The HTML file; WORKDIR/report.html by default.")
+_SPLIT = flags.DEFINE_string("split", None, "Split to evaluate; the config's val by default.")
+_CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which weights.")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Writes the report. Raises UsageError and DataError."""
+    if len(argv) > 1:
+        raise errors.UsageError(f"unexpected argument '{argv[1]}'; report takes flags only")
+    run = runs.open_run(_WORKDIR.value, _CHECKPOINT.value)
+    from tfvision.training import report
+
+    output = _OUTPUT.value or os.path.join(_WORKDIR.value, "report.html")
+    split = _SPLIT.value or run.config.data.val
+    results = report.write(run.trainer, output, step=run.step, split=split)
+    name, value = next(iter(results.items()))
+    print(f"step {run.step}, split '{split}': {name} {value:.4f} -> {output}")
+
+
+if __name__ == "__main__":
+    app.run(main)
