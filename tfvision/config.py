@@ -167,6 +167,17 @@ def flag_arguments(given: Sequence[str]) -> list[str]:
     return result
 
 
+def literals(given: Sequence[str]) -> dict[str, Any]:
+    """["width=32", "activation=gelu"] -> {"width": 32, "activation": "gelu"}."""
+    found = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise errors.UsageError(f"'{text}' is not OPTION=VALUE")
+        found[key] = _literal(value)
+    return found
+
+
 def _literal(text: str) -> Any:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"

@@ -1,21 +1,115 @@
-"""tfvision models: every architecture by name."""
+"""tfvision models [NAME]: every architecture by name, or what one of them costs and sees.
+
+tfvision models resnet50 --image_size=224,224 prints its stages with output sizes, parameters,
+multiply-adds, receptive field and the memory of what its layers put out; --layers prints every
+layer. Options of the architecture: --set=width=32 --set=activation=gelu.
+"""
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Sequence
 
-from absl import app
+from absl import app, flags
 
+from tfvision import config as settings
 from tfvision import errors
+
+_SIZE = flags.DEFINE_list("image_size", ["224", "224"], "Height and width, pixels.")
+_CLASSES = flags.DEFINE_integer("num_classes", 1000, "Classes.")
+_LAYERS = flags.DEFINE_boolean("layers", False, "A row a layer instead of a stage.")
+_TRAIN = flags.DEFINE_boolean("train", False, "The training network, with what only it has.")
+_SET = flags.DEFINE_multi_string("set", [], "OPTION=VALUE of the architecture.")
+_OUTPUT = flags.DEFINE_string("output", None, "JSON file to write the table to.")
 
 
 def main(argv: Sequence[str]) -> None:
-    """Prints the names. Raises UsageError for an argument."""
-    if len(argv) > 1:
-        raise errors.UsageError(f"unexpected argument '{argv[1]}'; models takes none yet")
+    """Prints names or a table. Raises UsageError."""
+    if len(argv) > 2:
+        raise errors.UsageError(f"unexpected argument '{argv[2]}'; name one model")
     from tfvision import models
+    from tfvision.models import summary
 
-    print("\n".join(models.names()))
+    if len(argv) == 1:
+        print("\n".join(models.names()))
+        return
+    name = argv[1]
+    net = models.build(
+        name, num_classes=_CLASSES.value, image_size=_size(), **settings.literals(_SET.value)
+    )
+    model = net.train if _TRAIN.value else net.serve
+    rows = summary.by_layer(model) if _LAYERS.value else summary.by_stage(model)
+    print(f"{name}, {_SIZE.value[0]} x {_SIZE.value[1]} pixels, {_CLASSES.value:,} classes\n")
+    print("\n".join(table(rows, summary.total(rows))))
+    if _OUTPUT.value:
+        _write(rows)
+
+
+def _size() -> tuple[int, int]:
+    try:
+        height, width = (int(side) for side in _SIZE.value)
+    except ValueError:
+        raise errors.UsageError(
+            f"--image_size is {','.join(_SIZE.value)}; it is height,width: 224,224"
+        ) from None
+    return height, width
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return " x ".join(str(n) for n in shape)
+
+
+def _field(field: Sequence[float]) -> str:
+    if math.inf in field:
+        return "image"
+    rows, columns = (int(n) for n in field)
+    return str(rows) if rows == columns else f"{rows} x {columns}"
+
+
+def table(rows: Sequence, whole) -> list[str]:
+    """Aligned lines; memory is that of float32 for one image."""
+    head = ["", "output", "layers", "parameters", "G mult-adds", "receptive field", "MiB"]
+    body = [
+        [
+            row.name,
+            _shape(row.output),
+            f"{row.layers}",
+            f"{row.parameters:,}",
+            f"{row.multiply_adds / 1e9:.3f}",
+            _field(row.receptive_field),
+            f"{row.activations * 4 / 2**20:.2f}",
+        ]
+        for row in [*rows, whole]
+    ]
+    widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
+
+    def line(cells: Sequence[str]) -> str:
+        left = [cell.ljust(width) for cell, width in zip(cells[:2], widths[:2], strict=True)]
+        right = [cell.rjust(width) for cell, width in zip(cells[2:], widths[2:], strict=True)]
+        return "  ".join([*left, *right]).rstrip()
+
+    lines = [line(head), *map(line, body[:-1]), "-" * len(line(head)), line(body[-1])]
+    lines += ["", f"{2 * whole.multiply_adds / 1e9:,.2f} GFLOPs an image (two a multiply-add)"]
+    if whole.statistics:
+        lines.append(
+            f"{whole.statistics:,} values that are not trained (normalisation's statistics)"
+        )
+    lines.append("MiB: of what the layers put out for one image, as float32")
+    return lines
+
+
+def _write(rows: Sequence) -> None:
+    import dataclasses
+
+    content = [dataclasses.asdict(row) for row in rows]
+    for row in content:
+        row["receptive_field"] = [None if math.isinf(n) else int(n) for n in row["receptive_field"]]
+    try:
+        with open(_OUTPUT.value, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=1)
+    except OSError as error:
+        raise errors.DataError(f"{_OUTPUT.value} cannot be written: {error.strerror}") from error
 
 
 if __name__ == "__main__":

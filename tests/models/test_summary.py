@@ -1,0 +1,64 @@
+"""What a network costs and sees, against numbers that one computes by hand."""
+
+import keras
+import pytest
+
+from tfvision import layers, models
+from tfvision.models import summary
+
+
+@pytest.mark.addons
+def test_a_small_graph_with_branches_is_counted_by_hand():
+    image = keras.Input((16, 16, 3), name="image")
+    x = layers.Conv2D(4, 3, strides=2, use_bias=True, name="stem.conv")(image)  # 8 x 8
+    a = layers.Conv2D(4, (1, 7), name="mix.a")(x)
+    b = layers.Conv2D(4, 3, dilation=2, name="mix.b")(x)
+    x = layers.Add(name="mix.add")([a, b])
+    x = layers.MaxPool2D(2, strides=2, name="pool")(x)  # 4 x 4
+    x = layers.BatchNormalization(name="norm")(x)
+    x = layers.Dense(5, name="fc")(layers.GlobalAveragePool(name="mean")(x))
+    rows = {row.name: row for row in summary.by_layer(keras.Model({"image": image}, x))}
+    assert rows["stem.conv"].output == (8, 8, 4)
+    assert rows["stem.conv"].parameters == 3 * 3 * 3 * 4 + 4
+    assert rows["stem.conv"].multiply_adds == 8 * 8 * 3 * 3 * 3 * 4
+    assert rows["stem.conv"].receptive_field == (3, 3)
+    assert rows["mix.a"].receptive_field == (3, 3 + 6 * 2)
+    assert rows["mix.b"].receptive_field == (3 + 4 * 2, 3 + 4 * 2)
+    assert rows["mix.add"].receptive_field == (11, 15)
+    assert rows["mix.add"].activations == 8 * 8 * 4
+    assert rows["pool"].receptive_field == (11 + 2, 15 + 2)
+    assert (rows["norm"].parameters, rows["norm"].statistics) == (8, 8)
+    assert rows["fc"].receptive_field == (float("inf"),) * 2
+    assert (rows["fc"].multiply_adds, rows["fc"].parameters) == (20, 25)
+    whole = summary.total(list(rows.values()))
+    assert whole.parameters == 112 + 4 * 4 * 7 + 4 * 4 * 9 + 8 + 25
+    assert whole.output == (5,)
+
+
+def test_the_stages_of_resnet18_see_what_the_paper_says():
+    net = models.build("resnet18", num_classes=10, image_size=(224, 224), width=4)
+    rows = {row.name: row for row in summary.by_stage(net.serve)}
+    assert list(rows) == [
+        *("pixels", "conv1", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "fc")
+    ]
+    # conv1 7; pooling + 2 x 2; then two units of two 3x3 convolutions at strides 4, 8, 16, 32.
+    fields = {name: int(row.receptive_field[0]) for name, row in list(rows.items())[1:7]}
+    assert list(fields.values()) == [7, 11, 43, 99, 211, 435]
+    assert [rows[f"layer{i}"].output for i in (1, 2, 3, 4)] == [
+        (56, 56, 4),
+        (28, 28, 8),
+        (14, 14, 16),
+        (7, 7, 32),
+    ]
+    assert rows["fc"].parameters == 32 * 10 + 10
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "giga", "million"),
+    [("resnet50", 224, 4.089, 25.557), ("mobilenet_v2", 224, 0.301, 3.505)],
+)
+def test_totals_are_the_published_ones(name, size, giga, million):
+    net = models.build(name, num_classes=1000, image_size=(size, size))
+    whole = summary.total(summary.by_stage(net.serve))
+    assert round(whole.multiply_adds / 1e9, 3) == giga
+    assert round(whole.parameters / 1e6, 3) == million
