@@ -3,23 +3,34 @@
 from tfvision.layers.basic import (
     Activation,
     Add,
-    Conv2D,
+    Concatenate,
     Dense,
     Dropout,
-    GlobalAveragePool,
-    MaxPool2D,
+    Flatten,
     Normalize,
     StochasticDepth,
 )
+from tfvision.layers.convolution import Conv2D, DepthwiseConv2D
 from tfvision.layers.normalization import BatchNormalization
+from tfvision.layers.pooling import (
+    AdaptiveAveragePool2D,
+    AveragePool2D,
+    GlobalAveragePool,
+    MaxPool2D,
+)
 
 __all__ = [
     "Activation",
+    "AdaptiveAveragePool2D",
     "Add",
+    "AveragePool2D",
     "BatchNormalization",
+    "Concatenate",
     "Conv2D",
     "Dense",
+    "DepthwiseConv2D",
     "Dropout",
+    "Flatten",
     "GlobalAveragePool",
     "MaxPool2D",
     "Normalize",

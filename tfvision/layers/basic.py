@@ -1,4 +1,4 @@
-"""The layers that every model is made of. Channels last throughout.
+"""The layers that every model is made of, beside convolutions and pooling. Channels last.
 
 Axis letters: B batch, H height, W width, C channels.
 """
@@ -31,91 +31,6 @@ class Normalize(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
-
-
-class Conv2D(keras.layers.Layer):
-    """A convolution with symmetric padding, as the papers and torch count it.
-
-    Output size: floor((W + 2 * padding - dilation * (kernel - 1) - 1) / stride) + 1, which
-    TensorFlow's SAME is not for even sizes at stride 2. padding=None keeps the size at stride 1.
-    Kernels are drawn from He et al. 2015 (arXiv:1502.01852) with fan-out, as torchvision's."""
-
-    def __init__(
-        self, filters, kernel_size, *, strides=1, padding=None, dilation=1, use_bias=False, **kwargs
-    ):
-        super().__init__(**kwargs)
-        self.filters, self.kernel_size = int(filters), int(kernel_size)
-        self.strides, self.dilation, self.use_bias = int(strides), int(dilation), bool(use_bias)
-        self.padding = dilation * (kernel_size - 1) // 2 if padding is None else int(padding)
-
-    def build(self, input_shape):
-        shape = (self.kernel_size, self.kernel_size, int(input_shape[-1]), self.filters)
-        he = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
-        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=he)
-        if self.use_bias:
-            self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
-        super().build(input_shape)
-
-    def call(self, inputs):
-        """inputs: [B, H, W, C]."""
-        keeps_size = 2 * self.padding == self.dilation * (self.kernel_size - 1)
-        if self.strides == 1 and keeps_size:
-            padding = "SAME"
-        else:
-            # Not conv2d's own explicit padding: its gradient leaves the fast kernels on a CPU
-            # (80 times slower in bfloat16; benchmarks/padding.py).
-            edge = [self.padding] * 2
-            inputs = tf.pad(inputs, [[0, 0], edge, edge, [0, 0]]) if self.padding else inputs
-            padding = "VALID"
-        kernel = tf.cast(self.kernel, inputs.dtype)
-        outputs = tf.nn.conv2d(inputs, kernel, self.strides, padding, dilations=self.dilation)
-        if self.use_bias:
-            outputs = tf.nn.bias_add(outputs, tf.cast(self.bias, outputs.dtype))
-        return outputs
-
-    def compute_output_shape(self, input_shape):
-        def out(size):
-            if size is None:
-                return None
-            reach = self.dilation * (self.kernel_size - 1) + 1
-            return (size + 2 * self.padding - reach) // self.strides + 1
-
-        return (input_shape[0], out(input_shape[1]), out(input_shape[2]), self.filters)
-
-
-class MaxPool2D(keras.layers.Layer):
-    """Max pooling with symmetric padding of minus infinity (torch's)."""
-
-    def __init__(self, size, *, strides, padding=0, **kwargs):
-        super().__init__(**kwargs)
-        self.size, self.strides, self.padding = int(size), int(strides), int(padding)
-
-    def call(self, inputs):
-        """inputs: [B, H, W, C]."""
-        if self.padding:
-            edge = [self.padding] * 2
-            lowest = inputs.dtype.min
-            inputs = tf.pad(inputs, [[0, 0], edge, edge, [0, 0]], constant_values=lowest)
-        return tf.nn.max_pool2d(inputs, self.size, self.strides, "VALID")
-
-    def compute_output_shape(self, input_shape):
-        def out(size):
-            return (
-                None if size is None else (size + 2 * self.padding - self.size) // self.strides + 1
-            )
-
-        return (input_shape[0], out(input_shape[1]), out(input_shape[2]), input_shape[3])
-
-
-class GlobalAveragePool(keras.layers.Layer):
-    """[B, H, W, C] -> [B, C], averaged in float32."""
-
-    def call(self, inputs):
-        """inputs: [B, H, W, C]."""
-        return tf.cast(tf.reduce_mean(tf.cast(inputs, tf.float32), [1, 2]), inputs.dtype)
-
-    def compute_output_shape(self, input_shape):
-        return (input_shape[0], input_shape[3])
 
 
 class Dense(keras.layers.Layer):
@@ -188,6 +103,31 @@ class Add(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape[0]
+
+
+class Concatenate(keras.layers.Layer):
+    """The channels of several tensors [B, H, W, ...] side by side."""
+
+    def call(self, inputs):
+        """inputs: a list of tensors that differ in channels alone."""
+        return tf.concat(inputs, axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[0][:-1], sum(shape[-1] for shape in input_shape))
+
+
+class Flatten(keras.layers.Layer):
+    """[B, H, W, C] -> [B, C * H * W] in the order C, H, W: torch's, so that its weights fit."""
+
+    def call(self, inputs):
+        """inputs: [B, H, W, C] of known H, W and C."""
+        _, height, width, channels = inputs.shape
+        turned = tf.transpose(inputs, [0, 3, 1, 2])
+        return tf.reshape(turned, [-1, channels * height * width])
+
+    def compute_output_shape(self, input_shape):
+        _, height, width, channels = input_shape
+        return (input_shape[0], channels * height * width)
 
 
 class Dropout(keras.layers.Layer):
