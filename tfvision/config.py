@@ -46,6 +46,7 @@ def defaults() -> dict[str, Any]:
             "rates": (),  # (expression, factor on the learning rate) pairs; the first one counts
         },
         "head": "softmax",  # classification: softmax (one label) or sigmoid (several)
+        "aux_weight": 0.4,  # of the loss of aux_logits, which inception_v3 gives in training
         "inputs": {
             "image_size": (224, 224),  # height, width
             "resize": "centre_crop",  # evaluation and serving: stretch, letterbox, centre_crop

@@ -72,8 +72,15 @@ def classification(config, class_names: Sequence[str]) -> Task:
         if loss_name != "cross_entropy" and not several:
             targets = tf.one_hot(targets, classes)
         what = f"loss '{loss_name}'"
-        values = errors.call(loss, loss_options, what, outputs["class_logits"], targets)
-        return {"class": reduce.global_mean(values, batch["valid"])}
+
+        def term(logits):
+            values = errors.call(loss, loss_options, what, logits, targets)
+            return reduce.global_mean(values, batch["valid"])
+
+        terms = {"class": term(outputs["class_logits"])}
+        if "aux_logits" in outputs:
+            terms["aux"] = config.aux_weight * term(outputs["aux_logits"])
+        return terms
 
     def predict(outputs, frame):
         del frame  # labels have no place in the image
