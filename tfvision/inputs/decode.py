@@ -22,6 +22,11 @@ _EXIF_MARK = b"Exif"
 _ORIENTATION_TAG = 0x0112
 
 
+# What few images need stays a function of its own in the graph: inlined, its hundreds of nodes
+# would be scheduled for every image, though none of them computes anything.
+_rare = tf.function(autograph=False, experimental_attributes={"_noinline": True})
+
+
 def parse(serialized: tf.Tensor, fields: Sequence[str]) -> Example:
     """One serialized tf.train.Example -> an example with the `fields` of the schema.
 
@@ -62,11 +67,11 @@ def orientation(encoded: tf.Tensor) -> tf.Tensor:
     where a search finds EXIF's mark, of which images from the web have none."""
     head = tf.strings.substr(encoded, 0, _HEADER_BYTES)
     parts = tf.raw_ops.StringSplitV2(input=[head], sep=_EXIF_MARK, maxsplit=1).values
-    return tf.cond(
-        tf.io.is_jpeg(encoded) & (tf.size(parts) > 1), lambda: _walk(head), lambda: 1
-    )
+    marked = tf.io.is_jpeg(encoded) & (tf.size(parts) > 1)
+    return tf.cond(marked, lambda: _walk(head), lambda: tf.constant(1))
 
 
+@_rare
 def _walk(head: tf.Tensor) -> tf.Tensor:
     """The EXIF orientation 1..8 in a JPEG's first bytes; 1 where it is elsewhere or broken."""
     head = tf.io.decode_raw(head, tf.uint8, fixed_length=_HEADER_BYTES)
@@ -136,12 +141,19 @@ def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     return tf.cond(orientation > 1, turn, lambda: image)
 
 
-def _whole(encoded: tf.Tensor) -> tf.Tensor:
-    return tf.cond(
+def _jpeg(encoded: tf.Tensor) -> tf.Tensor:
+    return tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
+
+
+@_rare
+def _other(encoded: tf.Tensor, turned: tf.Tensor) -> tf.Tensor:
+    """The upright pixels of a turned JPEG or of another format."""
+    image = tf.cond(
         tf.io.is_jpeg(encoded),
-        lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE"),
+        lambda: _jpeg(encoded),
         lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
     )
+    return upright(image, turned)
 
 
 def _slice(image: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
@@ -158,24 +170,29 @@ def pixels(example: Example, window: Window | None = None) -> tf.Tensor:
     if "image" in example:
         image = tf.convert_to_tensor(example["image"])
         return image if window is None else _cut(image, window)
-    encoded = example["encoded"]
+    encoded = tf.convert_to_tensor(example["encoded"])
     turned = orientation(encoded)
+    plain = tf.io.is_jpeg(encoded) & tf.equal(turned, 1)
     if window is None:
-        image = upright(_whole(encoded), turned)
-    else:
+        image = tf.cond(plain, lambda: _jpeg(encoded), lambda: _other(encoded, turned))
+        return tf.ensure_shape(image, (None, None, 3))
 
-        def fused():
-            shape = tf.io.extract_jpeg_shape(encoded)
-            part = window(shape[0], shape[1])
-            return tf.image.decode_and_crop_jpeg(
-                encoded, part, channels=3, dct_method="INTEGER_ACCURATE"
-            )
+    def header():
+        return tf.io.extract_jpeg_shape(encoded), tf.zeros([0, 0, 3], tf.uint8)
 
-        image = tf.cond(
-            tf.io.is_jpeg(encoded) & tf.equal(turned, 1),
-            fused,
-            lambda: _cut(upright(_whole(encoded), turned), window),
-        )
+    def everything():
+        image = _other(encoded, turned)
+        return tf.shape(image), image
+
+    shape, whole = tf.cond(plain, header, everything)
+    part = window(shape[0], shape[1])
+    image = tf.cond(
+        plain,
+        lambda: tf.image.decode_and_crop_jpeg(
+            encoded, part, channels=3, dct_method="INTEGER_ACCURATE"
+        ),
+        lambda: _slice(whole, part),
+    )
     return tf.ensure_shape(image, (None, None, 3))
 
 

@@ -27,26 +27,26 @@ def resize(image: tf.Tensor, size: tf.Tensor, *, antialias: bool) -> tf.Tensor:
     tf.image.resize; with antialiasing in less than half its time, because the kernel is fast
     along the first axis only: both passes go there, with a transposition between them."""
     image = tf.cast(image, tf.float32)
-    size = tf.convert_to_tensor(size)
+    height, width = tf.unstack(tf.convert_to_tensor(size))
     if not antialias:
-        return tf.image.resize(image, size, method="bilinear")
-    image = tf.transpose(_shrink(image, size[0]), [1, 0, 2])
-    return tf.transpose(_shrink(image, size[1]), [1, 0, 2])
+        return tf.image.resize(image, tf.stack([height, width]), method="bilinear")
+    image = tf.transpose(_shrink(image, height), [1, 0, 2])
+    return tf.transpose(_shrink(image, width), [1, 0, 2])
 
 
 def _shrink(image: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
-    """Antialiased resize of [H, W, C] along the first axis alone."""
-    shape = tf.shape(image)
-    scale = tf.cast(length, tf.float32) / tf.cast(shape[0], tf.float32)
+    """Antialiased resize of float32 [H, W, C] along the first axis alone."""
+    rows, columns, channels = tf.unstack(tf.shape(image))
+    scale = tf.cast(length, tf.float32) / tf.cast(rows, tf.float32)
     resized = tf.raw_ops.ScaleAndTranslate(
-        images=tf.reshape(image, [1, shape[0], 1, -1]),
+        images=tf.reshape(image, tf.stack([1, rows, 1, -1])),
         size=tf.stack([length, 1]),
         scale=tf.stack([scale, 1.0]),
-        translation=[0.0, 0.0],
+        translation=tf.zeros(2),
         kernel_type="triangle",
         antialias=True,
     )
-    return tf.reshape(resized, tf.stack([length, shape[1], shape[2]]))
+    return tf.reshape(resized, tf.stack([length, columns, channels]))
 
 
 def _fit(image: tf.Tensor, offset: tf.Tensor, size: tuple[int, int], colour: float) -> tf.Tensor:
