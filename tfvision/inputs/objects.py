@@ -1,0 +1,76 @@
+"""What happens to the objects of a sample when its image moves.
+
+One rule: an object whose box has nothing left on the canvas, keeps less of its area than is asked
+for, or loses the last pixel of its mask, is taken out of every per-object tensor. That makes N
+smaller, so it belongs before the padding to a fixed number of objects.
+
+Axis letters: N objects, H, W.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from tfvision import schema
+
+Sample = dict[str, tf.Tensor]
+
+KEYS = (*schema.GROUPS["objects"], *schema.GROUPS["masks"])  # the tensors [N, ...]
+# What is narrower is a rounding error of normalised coordinates; pixels, as in ops.masks.
+_LEAST_SIDE = 1.0 / 64.0
+
+
+def select(sample: Sample, keep: tf.Tensor) -> Sample:
+    """The sample with the objects where `keep` (bool [N]) is True."""
+    chosen = {key: tf.boolean_mask(sample[key], keep) for key in KEYS if key in sample}
+    return {**sample, **chosen}
+
+
+def settle(
+    before: Sample,
+    after: Sample,
+    boxes: tf.Tensor,
+    size: tf.Tensor,
+    *,
+    min_visible: float = 0.0,
+    scale: tf.Tensor | float = 1.0,
+) -> Sample:
+    """`after` with `boxes` clipped to the canvas and without the objects that left it.
+
+    before, after: the sample before and after its image (and masks) moved. boxes: [N, 4], where
+    they are now, unclipped. size: int [2], the canvas. min_visible: least share of a box's area
+    that must stay. scale: by what areas grew; `area` follows it and the visible share."""
+    limits = tf.cast(tf.concat([size, size], axis=0), boxes.dtype)
+    clipped = tf.clip_by_value(boxes, 0.0, limits)
+    sides = clipped[:, 2:] - clipped[:, :2]
+    all_sides = boxes[:, 2:] - boxes[:, :2]
+    visible = tf.math.divide_no_nan(
+        tf.reduce_prod(sides, axis=1), tf.reduce_prod(all_sides, axis=1)
+    )
+    keep = tf.reduce_all(sides > _LEAST_SIDE, axis=1) & (visible >= min_visible)
+    if "masks" in after:
+        keep &= filled(after["masks"]) | ~filled(before["masks"])
+    result = {**after, "boxes": clipped}
+    if "area" in after:
+        result["area"] = after["area"] * tf.cast(visible * scale, after["area"].dtype)
+    return select(result, keep)
+
+
+def filled(masks: tf.Tensor) -> tf.Tensor:
+    """bool [N]: which of the masks [N, H, W] have a pixel."""
+    return tf.reduce_any(tf.cast(masks, tf.bool), axis=[1, 2])
+
+
+def bounds(masks: tf.Tensor) -> tf.Tensor:
+    """The boxes [N, 4] around masks [N, H, W]; of an empty mask, the whole canvas."""
+    masks = tf.cast(masks, tf.bool)
+    edges = []
+    for axis in (2, 1):  # the rows, then the columns, that have a pixel
+        line = tf.cast(tf.reduce_any(masks, axis=axis), tf.int32)
+        length = tf.shape(line)[1]
+        edges.append((tf.argmax(line, axis=1, output_type=tf.int32), length, line))
+    low = [first for first, _, _ in edges]
+    high = [
+        length - tf.argmax(line[:, ::-1], axis=1, output_type=tf.int32) for _, length, line in edges
+    ]
+    return tf.cast(tf.stack([*low, *high], axis=1), tf.float32)
