@@ -19,7 +19,7 @@ import ml_collections
 
 from tfvision import errors
 
-FREE = ("model", "optimizer", "schedule", "loss", "crop")  # the sections marked *
+FREE = ("model", "optimizer", "schedule", "loss", "crop", "mix")  # the sections marked *
 _FREE_FLAG = re.compile(rf"--?config\.((?:\w+\.)?(?:{'|'.join(FREE)})\.\w+)(?:=(.*))?$", re.S)
 
 
@@ -53,6 +53,7 @@ def defaults() -> dict[str, Any]:
             "short": 256,  # centre_crop: the short side before it
             "crop": {"name": ""},  # * training window: random_resized_crop, or as in evaluation
             "augment": (),  # dicts with a name and options, in order
+            "mix": {"name": ""},  # * of training batches: mixup, cutmix, mixup_or_cutmix
         },
         "loss": {"name": ""},  # * default: cross_entropy or binary_cross_entropy, by head
         "optimizer": {"name": "momentum"},  # *

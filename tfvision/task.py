@@ -20,7 +20,8 @@ class Task:
     build: () -> Net.
     losses: (batch, outputs) -> {term: float32 scalar}, each divided by global counts.
     predict: (outputs, frame) -> predictions in original-image pixels, float32 or integers.
-    metrics: () -> objects with reset / update(batch, predictions) / result, on host NumPy."""
+    metrics: () -> objects with reset / update(batch, predictions) / result, on host NumPy.
+    mix: (training batch, seed int64 [2]) -> batch, or None where batches stay as they are."""
 
     name: str
     fields: tuple[str, ...]
@@ -29,3 +30,4 @@ class Task:
     losses: Callable
     predict: Callable
     metrics: Callable[[], list]
+    mix: Callable | None = None

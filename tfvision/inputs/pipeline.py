@@ -3,7 +3,8 @@
 Training is one endless stream of samples: epoch after epoch, each with its own permutation of
 shards and its own shuffle; batches run across the ends of epochs. Sample number i of the stream
 is augmented with the seed (seed, i). So going on at step s is arithmetic: the stream from sample
-s * batch_size on, skipped as encoded records, before anything is decoded.
+s * batch_size on, skipped as encoded records, before anything is decoded. What mixes the images
+of a batch is seeded by (seed, step).
 
 Several workers see one global order: worker w takes the samples i with i % workers == w.
 """
@@ -14,9 +15,10 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from tfvision.inputs import decode
+from tfvision.inputs import decode, mixing, seeds
 
 _CYCLE = 16  # shards that are read at once; fixed, because the order depends on it
+_MIX = 1 << 20  # tells the seeds of steps from those of samples
 
 Prepare = Callable[[decode.Example, bool], decode.Example]
 
@@ -75,13 +77,15 @@ def train(
     seed: int,
     start_step: int = 0,
     shuffle_buffer: int = 4096,
+    mix: mixing.Mix | None = None,
     worker: int = 0,
     workers: int = 1,
 ) -> tf.data.Dataset:
     """Endless training batches of fixed shape, numeric tensors only.
 
     files, records: a split's shards and their total. batch_size: global; a worker's batches hold
-    batch_size // workers samples. Adds `valid` bool [B], all True."""
+    batch_size // workers samples. mix: (batch, seed) -> batch, over a worker's own images. Adds
+    `valid` bool [B], all True."""
     stream = _stream(files, records, seed, start_step * batch_size, shuffle_buffer)
     if workers > 1:
         stream = stream.shard(workers, worker)
@@ -96,6 +100,15 @@ def train(
 
     dataset = stream.map(ready, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     dataset = dataset.batch(batch_size // workers, drop_remainder=True)
+    if mix is not None:
+
+        def mixed(step: tf.Tensor, batch: decode.Example) -> decode.Example:
+            pair = tf.stack([tf.constant(seed, tf.int64), step])
+            return mix(batch, seeds.fold(pair, _MIX + worker))
+
+        dataset = dataset.enumerate(start_step).map(
+            mixed, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(_options())
 
 

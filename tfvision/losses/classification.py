@@ -77,12 +77,13 @@ def focal(
 ) -> tf.Tensor:
     """Sigmoid focal loss (Lin et al. 2017, arXiv:1708.02002, eq. 5), summed over the classes.
 
-    logits, targets in {0, 1}: [B, K] -> [B]."""
+    logits, targets in 0..1: [B, K] -> [B]. A target t in between is t parts of 1 and 1 - t
+    parts of 0, which is how mixup mixes losses."""
     logits, targets = tf.cast(logits, tf.float32), tf.cast(targets, tf.float32)
-    entropy = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
-    p_true = tf.exp(-entropy)  # probability given to the right answer
-    weight = alpha * targets + (1.0 - alpha) * (1.0 - targets)
-    return tf.reduce_sum(weight * (1.0 - p_true) ** gamma * entropy, axis=-1)
+    p = tf.sigmoid(logits)
+    ones = alpha * (1.0 - p) ** gamma * tf.nn.softplus(-logits)
+    zeros = (1.0 - alpha) * p**gamma * tf.nn.softplus(logits)
+    return tf.reduce_sum(targets * ones + (1.0 - targets) * zeros, axis=-1)
 
 
 def softmax_focal(logits: tf.Tensor, targets: tf.Tensor, *, gamma: float = 2.0) -> tf.Tensor:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfvision import config as configs
 from tfvision import errors, losses, metrics, models
-from tfvision.inputs import augment, decode
+from tfvision.inputs import augment, decode, mixing
 from tfvision.ops import images, reduce
 from tfvision.task import Task
 
@@ -69,7 +69,7 @@ def classification(config, class_names: Sequence[str]) -> Task:
 
     def task_losses(batch, outputs):
         targets = batch["labels"]
-        if loss_name != "cross_entropy" and not several:
+        if targets.dtype.is_integer and loss_name != "cross_entropy":
             targets = tf.one_hot(targets, classes)
         what = f"loss '{loss_name}'"
 
@@ -95,5 +95,12 @@ def classification(config, class_names: Sequence[str]) -> Task:
         return [best, metrics.ClassReport(class_names), metrics.Calibration()]
 
     return Task(
-        "classification", ("image", "labels"), prepare, build, task_losses, predict, task_metrics
+        "classification",
+        ("image", "labels"),
+        prepare,
+        build,
+        task_losses,
+        predict,
+        task_metrics,
+        mixing.build(config.inputs.mix, classes),
     )

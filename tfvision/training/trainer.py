@@ -189,6 +189,7 @@ class Trainer:
             batch_size=self.config.train.batch_size,
             seed=self.config.seed,
             start_step=start,
+            mix=self.task.mix,
             shuffle_buffer=self.config.data.shuffle_buffer,
         )
 
