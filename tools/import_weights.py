@@ -9,12 +9,25 @@ from absl import app, flags
 from tfvision import errors
 
 _SOURCE = flags.DEFINE_string("source", "torchvision", "Whose names the checkpoint carries.")
-_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "File: .pth, .pt, .safetensors or .npz.")
+_CHECKPOINT = flags.DEFINE_string(
+    "checkpoint",
+    None,
+    "File: .pth, .pt, .safetensors, .npz or .h5; with --source=keras also 'imagenet', which Keras"
+    " then downloads.",
+)
 _MODEL = flags.DEFINE_string("model", None, "Architecture; tfvision models lists them.")
 _OUTPUT = flags.DEFINE_string("output", None, "File to write: .safetensors or .npz.")
 _NUM_CLASSES = flags.DEFINE_integer(
-    "num_classes", None, "Classes; by default as many as the checkpoint's fc.weight has rows."
+    "num_classes", None, "Classes; by default as many as the checkpoint's last dense layer has."
 )
+# The last dense layers of our classifiers, as each source calls them -> the axis of the classes
+_HEADS = {
+    **{f"{layer}.weight": 0 for layer in ("fc", "classifier.6", "classifier.1")},
+    **{f"{layer}/kernel": 1 for layer in ("fc", "classifier.6", "classifier.1")},
+    "predictions/0": 1,
+    "layers/dense_2/0": 1,
+    "layers/dense/0": 1,
+}
 
 
 def main(argv: Sequence[str]) -> None:
@@ -25,14 +38,20 @@ def main(argv: Sequence[str]) -> None:
         if not flag.value:
             raise errors.UsageError(f"--{flag.name} is missing")
     from tfvision import models, weights
-    from tfvision.weights import native, readers
+    from tfvision.weights import keras_applications, native, readers
 
     native.check_output(_OUTPUT.value)
     errors.choose(weights.SOURCES, _SOURCE.value, "source of weights")
     errors.choose(models.MODELS, _MODEL.value, "model")
-    arrays = readers.read(_CHECKPOINT.value)
+    options = {}
+    if _SOURCE.value == "keras":
+        options = keras_applications.options(_MODEL.value)
+    if _SOURCE.value == "keras" and _CHECKPOINT.value == keras_applications.IMAGENET:
+        arrays = keras_applications.download(_MODEL.value)
+    else:
+        arrays = readers.read(_CHECKPOINT.value)
     num_classes = _NUM_CLASSES.value or _classes(arrays)
-    net = models.build(_MODEL.value, num_classes=num_classes, image_size=(224, 224))
+    net = models.build(_MODEL.value, num_classes=num_classes, image_size=(224, 224), **options)
     try:
         count = weights.load(net, arrays, source=_SOURCE.value)
     except errors.DataError as error:
@@ -43,16 +62,19 @@ def main(argv: Sequence[str]) -> None:
         f"{_CHECKPOINT.value}: {len(values)} variables, {count:,} values, {num_classes} classes"
         f" -> {_OUTPUT.value}"
     )
+    if options:
+        needed = " ".join(f"--config.model.{key}={value}" for key, value in options.items())
+        print(f"These weights need a model built with {needed}")
 
 
 def _classes(arrays: dict) -> int:
-    """Rows of the checkpoint's dense weight, "fc.weight" [classes, in] ("fc/kernel" in ours)."""
-    if getattr(arrays.get("fc.weight"), "ndim", 0) == 2:
-        return arrays["fc.weight"].shape[0]
-    if getattr(arrays.get("fc/kernel"), "ndim", 0) == 2:
-        return arrays["fc/kernel"].shape[1]
+    """How many classes the checkpoint's last dense layer has."""
+    for name, axis in _HEADS.items():
+        if getattr(arrays.get(name), "ndim", 0) == 2:
+            return arrays[name].shape[axis]
     raise errors.DataError(
-        f"{_CHECKPOINT.value} has no dense fc.weight to count the classes of; pass --num_classes"
+        f"{_CHECKPOINT.value} has no dense layer to count the classes of"
+        f" ({', '.join(_HEADS)}); pass --num_classes"
     )
 
 

@@ -1,6 +1,7 @@
 """Weights from files into networks.
 
-`SOURCES` names the conventions: "tfvision" (ours, see `native`) and "torchvision" (state dicts).
+`SOURCES` names the conventions: "tfvision" (ours, see `native`), "torchvision" (state dicts) and
+"keras" (Keras Applications).
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ import numpy as np
 
 from tfvision import errors
 from tfvision.net import Net
-from tfvision.weights import native, readers, torchvision
+from tfvision.weights import keras_applications, native, readers, torchvision
 
-SOURCES = {"torchvision": torchvision.fill, "tfvision": native.fill}
+SOURCES = {
+    "torchvision": torchvision.fill,
+    "keras": keras_applications.fill,
+    "tfvision": native.fill,
+}
 
 
 def load(
@@ -25,12 +30,15 @@ def load(
 ) -> int:
     """Fills `net` from a weight file, or from arrays by name; returns how many values it set.
 
-    source: a key of SOURCES, the convention of the names. skip: regular expressions, searched
-    in "layer/variable", of variables that stay as they are. All or nothing is assigned. Raises
-    UsageError for an unknown source and DataError for a file that is broken or does not fit."""
+    source: a key of SOURCES, the convention of the names. With "keras", weights="imagenet" has
+    Keras fetch the published ones. skip: regular expressions, searched in "layer/variable", of
+    variables that stay as they are. All or nothing is assigned. Raises UsageError for an unknown
+    source and DataError for a file that is broken or does not fit."""
     fill = errors.choose(SOURCES, source, "source of weights")
     if isinstance(weights, Mapping):
         return fill(net, weights, skip=skip)
+    if source == "keras" and weights == keras_applications.IMAGENET:
+        return fill(net, keras_applications.download(net.train.name), skip=skip)
     try:
         return fill(net, readers.read(weights), skip=skip)
     except errors.DataError as error:

@@ -1,4 +1,4 @@
-"""Weight files -> name -> array: .npz, .safetensors and PyTorch's .pth and .pt."""
+"""Weight files -> name -> array: .npz, .safetensors, PyTorch's .pth and .pt, Keras's .h5."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfvision import errors
-from tfvision.weights import pth
+from tfvision.weights import hdf5, pth
 
 # safetensors' names of element types
 _SAFETENSORS = {
@@ -111,4 +111,10 @@ def _broken(path: str, error: Exception) -> errors.DataError:
     return errors.DataError(f"{path} is broken or truncated ({reason})")
 
 
-READERS = {".safetensors": _safetensors, ".npz": _npz, ".pth": _pth, ".pt": _pth}
+READERS = {
+    ".safetensors": _safetensors,
+    ".npz": _npz,
+    ".pth": _pth,
+    ".pt": _pth,
+    ".h5": hdf5.read,
+}
