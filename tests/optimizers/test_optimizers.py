@@ -175,3 +175,18 @@ def test_warm_up_rises_and_the_shape_follows_over_the_rest():
 def test_a_warm_up_longer_than_the_run_is_refused():
     with pytest.raises(errors.UsageError, match="as long as the whole run"):
         optimizers.schedules.Schedule("cosine", 0.1, 10, warmup=10)
+
+
+@pytest.mark.addons
+@pytest.mark.parametrize(
+    ("options", "kernel"), [({}, 0.9996), ({"weight_decay": 0.0}, 1.0), ({"weight_decay": 1}, 0.9)]
+)
+def test_adamw_decays_kernels_by_its_usual_share_or_as_it_is_told(options, kernel):
+    """With a gradient of 0 only the decay is left: 1 - 0.1 * weight_decay."""
+    make = keras.Variable if stack.KERAS_3 else tf.Variable
+    variables = [make([1.0], name="kernel"), make([1.0], name="bias")]
+    optimizer = optimizers.build("adamw", 0.1, **options)
+    optimizers.create_slots(optimizer, variables)
+    optimizer.apply_gradients([(tf.zeros([1]), variable) for variable in variables])
+    np.testing.assert_allclose(np.array(variables[0]), [kernel], rtol=1e-6)
+    np.testing.assert_allclose(np.array(variables[1]), [1.0])

@@ -18,10 +18,13 @@ __all__ = ["OPTIMIZERS", "build", "create_slots", "schedules", "variables"]
 def _keras(name: str, **fixed) -> Callable:
     """One of Keras's own, with decoupled weight decay that leaves biases and norms alone."""
     kind = getattr(keras.optimizers, name)
+    usual = inspect.signature(kind.__init__).parameters["weight_decay"].default
 
-    def create(learning_rate, *, weight_decay=0.0, exclude_from_weight_decay=None, **options):
-        if weight_decay:
-            options["weight_decay"] = weight_decay
+    def create(learning_rate, *, weight_decay=None, exclude_from_weight_decay=None, **options):
+        if weight_decay is None:
+            weight_decay = usual or 0.0
+        # AdamW decays by 0.004 unless it is told not to, the others take None for none.
+        options["weight_decay"] = weight_decay if weight_decay or usual else None
         known = [p for p in inspect.signature(kind.__init__).parameters if p != "self"]
         for option in options:
             if option not in known and option not in ("clipnorm", "clipvalue", "global_clipnorm"):
