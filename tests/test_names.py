@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfvision import config as configs
 from tfvision import layers, losses, optimizers, stack, tasks
-from tfvision.inputs import augment
+from tfvision.inputs import augment, mixing
 from tfvision.layers import activations
 from tfvision.net import Net
 from tfvision.task import Task
@@ -146,3 +146,12 @@ def test_augmentation(name):
     task, samples = prepared(settings)
     assert samples["image"].shape == (6, *SIZE, 3)
     takes_a_step(task, shared_net(), settings, batch(samples["labels"], samples["image"]))
+
+
+@pytest.mark.parametrize("name", mixing.MIXES)
+def test_mix(name):
+    settings = config(inputs={"image_size": SIZE, "resize": "stretch", "mix": {"name": name}})
+    task = tasks.build(settings)
+    mixed = task.mix(batch(), tf.constant([1, 2], tf.int64))
+    assert mixed["labels"].shape == (6, 3)
+    takes_a_step(task, shared_net(), settings, mixed)
