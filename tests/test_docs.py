@@ -1,0 +1,37 @@
+"""The pages in docs/ name all that a config can choose, and their pictures are there."""
+
+import pathlib
+import re
+
+import pytest
+
+from tfvision import losses, optimizers
+from tfvision.inputs import augment, mixing
+from tfvision.layers import activations
+
+DOCS = pathlib.Path(__file__).parents[1] / "docs"
+PAGES = {
+    "activations": activations.names(),
+    "augmentation": [*augment.AUGMENTATIONS, *augment.WINDOWS, *mixing.MIXES],
+    "losses": list(losses.LOSSES),
+    "optimizers": list(optimizers.OPTIMIZERS),
+    "schedules": list(optimizers.schedules.SCHEDULES),
+    "normalization": ["bn_momentum", "bn_epsilon", "bn_synchronized", "bn_frozen"],
+    "regularization": ["regularization.l1", "regularization.l2"],
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_has_a_row_for_every_name(page):
+    rows = [row for row in (DOCS / f"{page}.md").read_text().splitlines() if row.startswith("|")]
+    named = set(re.findall(r"`([^`]+)`", "\n".join(rows)))
+    assert not set(PAGES[page]) - named
+
+
+def test_links_lead_somewhere_and_pictures_are_small():
+    for path in DOCS.glob("*.md"):
+        for link in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
+            if not link.startswith("http"):
+                assert (path.parent / link).is_file(), f"{path.name}: {link}"
+    for picture in (DOCS / "pictures").iterdir():
+        assert picture.stat().st_size < 150_000, picture.name
