@@ -81,7 +81,8 @@ def page(
             " the bin (Guo et al. 2017).</p>"
         )
         pair.append(_section("Reliability", _plot(plots, "reliability") + note))
-    parts.append(f'<div class="pair">{"".join(pair)}</div>')
+    wide = len(found.get("confusion") or ()) > report_plots.NUMBERED
+    parts += pair if wide else [f'<div class="pair">{"".join(pair)}</div>']
     for kind, title in (("mistakes", "The most confident mistakes"), ("best", "The best")):
         if examples[kind]:
             cards = "".join(_card(e, names, pictures) for e in examples[kind])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 CLASSES = 30  # in the confusion matrix at most
-_NUMBERS = 15  # classes up to which the matrix shows its counts
+NUMBERED = 15  # classes up to which the confusion matrix shows its counts
 _POINTS = 400  # of a curve; longer logs are averaged
 _INK = ("#2563eb", "#ea580c", "#059669", "#9333ea", "#dc2626", "#0891b2", "#ca8a04", "#64748b")
 _GRID, _TEXT = "#e2e8f0", "#334155"
@@ -52,7 +52,7 @@ def _figure(width: float, height: float, columns: int = 1):
 
 def _uri(figure) -> str:
     stream = io.BytesIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None})
+    figure.savefig(stream, format="svg", bbox_inches="tight", metadata={"Date": None})
     return f"data:image/svg+xml;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
@@ -97,7 +97,7 @@ def _curves(log: Mapping[str, Sequence[Mapping]], step: int) -> str:
     scores.set_title("validation metrics")
     for axis in (loss, rate, scores):
         axis.set_xlabel("step")
-        axis.axvline(step, color="#94a3b8", linewidth=1, linestyle=":")
+        axis.axvline(step, color="#475569", linewidth=1.2, linestyle=":")
         axis.set_xlim(left=0)
     _legend(loss)
     _legend(scores)
@@ -118,22 +118,26 @@ def confused(confusion: np.ndarray) -> np.ndarray:
 
 
 def _confusion(confusion: np.ndarray, names: Sequence[str]) -> str:
+    from matplotlib import colors
+
     rows = confused(confusion)
     counts = confusion[np.ix_(rows, rows)]
     shares = counts / np.maximum(confusion[rows].sum(axis=1, keepdims=True), 1)
-    side = 2.6 + 0.34 * max(len(rows), 5)
-    figure, (axis,) = _figure(side + 0.6, side)
+    side = 2.6 + (0.34 if len(rows) <= NUMBERED else 0.24) * max(len(rows), 5)
+    figure, (axis,) = _figure(side + 0.4, side)
     axis.grid(visible=False)
-    image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    # Without numbers the few mistakes of many classes must be seen by their colour.
+    power = colors.PowerNorm(1.0 if len(rows) <= NUMBERED else 0.5, 0, 1)
+    image = axis.imshow(shares, cmap="Blues", norm=power)
     labels = [names[i] if len(names[i]) <= 20 else names[i][:19] + "…" for i in rows]
     axis.set_xticks(range(len(rows)), labels, rotation=45, ha="right", rotation_mode="anchor")
     axis.set_yticks(range(len(rows)), labels)
     axis.set_xlabel("called")
     axis.set_ylabel("is")
-    for y, x in np.argwhere(counts) if len(rows) <= _NUMBERS else ():
+    for y, x in np.argwhere(counts) if len(rows) <= NUMBERED else ():
         ink = "white" if shares[y, x] > 0.55 else _TEXT
         axis.text(x, y, f"{counts[y, x]}", ha="center", va="center", color=ink, fontsize=8)
-    figure.colorbar(image, ax=axis, shrink=0.75, label="share of the row's images")
+    figure.colorbar(image, ax=axis, shrink=0.6, aspect=30, label="share of the row's images")
     return _uri(figure)
 
 
