@@ -20,6 +20,23 @@ from tfvision.serving import export, server
 CASES = {
     "classification": {"head": "softmax"},
     "classification, several labels": {"head": "sigmoid"},
+    "classification, auxiliary head": {
+        "model": {"name": "inception_v3", "width": 4},
+        "inputs": {"image_size": (76, 80), "resize": "letterbox"},
+    },
+    "classification, depthwise": {
+        "model": {"name": "mobilenet_v2", "width": 8},
+        "inputs": {"image_size": (24, 16), "resize": "letterbox"},
+    },
+    "classification, dense layers": {
+        "model": {"name": "vgg16_bn", "width": 2, "hidden": 8},
+        "inputs": {"image_size": (40, 33), "resize": "letterbox"},
+    },
+}
+SLOW = ("classification, auxiliary head", "classification, depthwise")
+SMALL = {
+    "model": {"name": "resnet18", "width": 4, "stem": "small", "dropout": 0.2},
+    "inputs": {"image_size": (24, 16), "resize": "letterbox"},
 }
 
 
@@ -73,16 +90,16 @@ def ask(model, images, count):
 
 
 @pytest.mark.addons
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, marks=[pytest.mark.slow] * (c in SLOW)) for c in CASES]
+)
 def test_what_is_served_is_what_was_evaluated(case, records, tmp_path):
     config = configs.config(
         data={"path": records},
-        model={"name": "resnet18", "width": 4, "stem": "small", "dropout": 0.2},
-        inputs={"image_size": (24, 16), "resize": "letterbox"},
         optimizer={"name": "lamb", "weight_decay": 0.01},
         schedule={"learning_rate": 0.01},
         train={"batch_size": 4, "steps": 4, "ema": 0.9, "precision": "float32"},
-        **CASES[case],
+        **{**SMALL, **CASES[case]},
     )
     task = tasks.build(config)
     trainer = training.Trainer(task, config, str(tmp_path / "run"))

@@ -45,9 +45,8 @@ def choose(table: Mapping[str, Any], name: str, what: str) -> Any:
     and all keys."""
     if name in table:
         return table[name]
-    raise UsageError(
-        f"unknown {what} '{name}'{suggestion(name, table)} (choose one of: {', '.join(table)})"
-    )
+    known = ", ".join(map(str, table))
+    raise UsageError(f"unknown {what} '{name}'{suggestion(name, table)} (choose one of: {known})")
 
 
 def call(function: Callable, options: Mapping[str, Any], what: str, *args: Any) -> Any:
