@@ -1,6 +1,8 @@
 """Files that Keras Applications' models write, read into our nets: the same logits come out."""
 
 import gc
+import subprocess
+import sys
 import types
 
 import h5py
@@ -204,6 +206,23 @@ def test_imagenet_in_place_of_a_file_asks_keras_for_it(monkeypatch):
     weights.load(net, "imagenet", source="keras")
     kernel = native.collect(net)["classifier.6/kernel"]
     np.testing.assert_array_equal(kernel, mapping["predictions/0"])
+
+
+@pytest.mark.slow
+def test_import_weights_counts_the_classes_and_names_the_options(tmp_path):
+    theirs = keras.applications.ResNet50(weights=None, input_shape=(32, 32, 3), classes=3)
+    theirs.save_weights(str(tmp_path / "theirs.weights.h5"))
+    command = [sys.executable, "-m", "tfvision.tools.import_weights", "--source=keras"]
+    command += [f"--checkpoint={tmp_path / 'theirs.weights.h5'}", "--model=resnet50"]
+    command += [f"--output={tmp_path / 'ours.npz'}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "3 classes" in done.stdout
+    assert "--config.model.version=keras" in done.stdout
+    net = models.build("resnet50", num_classes=3, image_size=(32, 32), version="keras")
+    weights.load(net, tmp_path / "ours.npz", source="tfvision")
+    kernel = native.collect(net)["fc/kernel"]
+    np.testing.assert_array_equal(kernel, theirs.get_layer("predictions").get_weights()[0])
 
 
 def test_a_download_that_fails_says_what_to_do(monkeypatch):
