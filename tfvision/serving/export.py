@@ -93,7 +93,9 @@ def _version(output: str, version: int | None) -> int:
 
 def _write(task: Task, net: Net, class_names: Sequence[str], folder: str) -> None:
     root, functions = module.build(task, net, class_names)
-    tf.saved_model.save(root, folder, signatures=functions)
+    # Nobody trains what is served, and a layer's own gradient may not be written at all.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(root, folder, signatures=functions, options=options)
     for name in ("assets", "assets.extra"):
         os.makedirs(os.path.join(folder, name), exist_ok=True)
     labels = "".join(f"{name}\n" for name in class_names)
