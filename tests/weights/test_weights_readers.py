@@ -306,4 +306,4 @@ def test_npz_is_read_and_never_unpickled(tmp_path):
 
 def test_a_missing_file_and_an_unknown_extension_are_told(tmp_path):
     _says(tmp_path / "none.pth", "not there")
-    _says(tmp_path / "a.h5", "extension", ".safetensors")
+    _says(tmp_path / "a.onnx", "extension", ".safetensors")
