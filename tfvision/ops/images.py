@@ -24,8 +24,8 @@ def resize(image: tf.Tensor, size: tf.Tensor, *, antialias: bool) -> tf.Tensor:
     """Bilinear, [H, W, C] of any dtype -> float32 [size[0], size[1], C].
 
     antialias: the triangle grows with the reduction, as Pillow's does. Equal to
-    tf.image.resize; with antialiasing in less than half its time, because the kernel is fast
-    along the first axis only: both passes go there, with a transposition between them."""
+    tf.image.resize; with antialiasing in two thirds of its time inside tf.data, because the
+    kernel is fast along the first axis only: both passes go there, transposed in between."""
     image = tf.cast(image, tf.float32)
     height, width = tf.unstack(tf.convert_to_tensor(size))
     if not antialias:
