@@ -17,6 +17,7 @@ orientation 0.65, with the antialiased resize 1.7 (without antialiasing 0.9), wi
 import argparse
 import io
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -55,13 +56,17 @@ print(count / (time.perf_counter() - start))
 """
 
 
-def make_records(folder, count):
-    """Two class folders of JPEGs, and the records of them; the records' folder."""
+def make_records(folder, count, own):
+    """Two class folders of JPEGs (copies of those in `own`, if given) and their records."""
     rng = np.random.default_rng(0)
     photos = load_sample_images().images
+    own = [os.path.join(own, name) for name in sorted(os.listdir(own))] if own else []
     for index in range(count):
         place = os.path.join(folder, "images", "train", f"class{index % 2}")
         os.makedirs(place, exist_ok=True)
+        if own:
+            shutil.copy(own[index % len(own)], os.path.join(place, f"{index}.jpg"))
+            continue
         pixels = photos[index % 2]
         height, width = rng.integers(340, 411), rng.integers(460, 541)
         y, x = rng.integers(0, pixels.shape[0] - height), rng.integers(0, pixels.shape[1] - width)
@@ -72,7 +77,7 @@ def make_records(folder, count):
     return os.path.join(folder, "records")
 
 
-def our_input(records):
+def our_input(records, coarse):
     """The pipeline, as the Trainer makes it."""
     settings = config.config(
         data={"path": records},
@@ -81,6 +86,7 @@ def our_input(records):
             "image_size": (224, 224),
             "crop": {"name": "random_resized_crop"},
             "augment": ({"name": "horizontal_flip"},),
+            "antialias": not coarse,
         },
     )
     task = tasks.build(settings)
@@ -145,10 +151,13 @@ def main():
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--images", type=int, default=300)
     parser.add_argument("--passes", type=int, default=5)
+    parser.add_argument("--photos", help="folder of JPEGs to use instead of generated ones")
+    parser.add_argument("--coarse", action="store_true", help="resize without antialiasing")
     parser.add_argument("--torch", default=sys.executable)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        ours, bare = our_input(make_records(folder, options.images)), bare_input(folder)
+        records = make_records(folder, options.images, options.photos)
+        ours, bare = our_input(records, options.coarse), bare_input(folder)
         images = options.passes * options.images
         to_bare, to_torch = [], []
         for _ in range(options.pairs):

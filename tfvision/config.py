@@ -52,6 +52,7 @@ def defaults() -> dict[str, Any]:
             "resize": "centre_crop",  # evaluation and serving: stretch, letterbox, centre_crop
             "short": 256,  # centre_crop: the short side before it
             "crop": {"name": ""},  # * training window: random_resized_crop, or as in evaluation
+            "antialias": True,  # of training windows as they are resized; False is faster
             "augment": (),  # dicts with a name and options, in order
             "mix": {"name": ""},  # * of training batches: mixup, cutmix, mixup_or_cutmix
         },

@@ -85,23 +85,25 @@ def test_one_set_of_balloons_serves_boxes_masks_and_classes(balloons, tmp_path):
         str(balloons / "images/val"), str(balloons / "annotations"), split="val"
     )
     assert source.groups == ("labels", "objects", "masks")
-    report = writer.write(source, str(tmp_path / "scenes"), writer.Options(split="val"))
+    report = writer.write(source, str(tmp_path / "scenes"), writer.Options(split="val"))["val"]
     assert report.images == 2
     assert not report.counts
     classes = {path.name for path in (balloons / "classes" / "train").iterdir()}
     assert classes == {"none", "round", "heart", "star"}
 
 
-def test_digits_are_all_there_and_stratified(tmp_path):
+def test_digits_are_all_there_and_stratified(tmp_path, unpack):
     synthetic.digits.write(str(tmp_path / "digits"))
     for split, total, least in (("train", 1437, 139), ("val", 360, 34)):
         source = sources.folder.read(str(tmp_path / "digits"), split=split)
         assert source.class_names == [str(n) for n in range(10)]
-        assert len(source.samples) == total
-        assert np.bincount([s.labels[0] for s in source.samples]).min() >= least
-    with Image.open(source.samples[0].path) as image:
+        samples, _ = unpack(source)
+        assert len(samples) == total
+        assert np.bincount([s.labels[0] for s in samples]).min() >= least
+    with Image.open(samples[0].path) as image:
         assert (image.size, image.mode) == ((8, 8), "L")
-    report = writer.write(source, str(tmp_path / "records"), writer.Options(split="val"))
+    source = sources.folder.read(str(tmp_path / "digits"), split="val")
+    report = writer.write(source, str(tmp_path / "records"), writer.Options(split="val"))["val"]
     assert report.images == 360
 
 

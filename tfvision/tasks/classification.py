@@ -55,7 +55,7 @@ def classification(config, class_names: Sequence[str]) -> Task:
         if window is None:
             image, frame = resize(pixels, size, config.inputs)
         else:
-            image, frame = images.stretch(pixels, size)
+            image, frame = images.stretch(pixels, size, antialias=config.inputs.antialias)
         if training:
             image = augment.apply({"image": image}, seed, config.inputs.augment)["image"]
         sample = {"image": tf.ensure_shape(image, (*size, 3)), "frame": frame}
