@@ -46,15 +46,21 @@ def _stream(
     paths = tf.constant(list(files))
     first, offset = divmod(start, records)
 
+    window = max(min(shuffle_buffer, records), 1)
+
     def epoch_of(epoch: tf.Tensor) -> tf.data.Dataset:
         own = tf.random.experimental.stateless_fold_in(tf.stack([seed, epoch]), 0)
         order = tf.random.experimental.stateless_shuffle(paths, seed=own)
-        dataset = _read(order, len(files)).shuffle(
-            max(min(shuffle_buffer, records), 1),
-            seed=tf.cast(own[0], tf.int64),
-            reshuffle_each_iteration=False,
+        # Shuffled window by window with a seed of its own: tf.data's shuffle mixes in the global
+        # seed, and takes no tensor where that is 0. The next window fills while this one is used.
+        dataset = _read(order, len(files)).batch(window).enumerate(1)
+        dataset = dataset.map(
+            lambda number, group: tf.random.experimental.stateless_shuffle(
+                group, seed=tf.random.experimental.stateless_fold_in(own, number)
+            )
         )
-        return dataset.skip(tf.where(tf.equal(epoch, first), tf.constant(offset, tf.int64), 0))
+        skipped = tf.where(tf.equal(epoch, first), tf.constant(offset, tf.int64), 0)
+        return dataset.prefetch(1).unbatch().skip(skipped)
 
     seed = tf.constant(seed, tf.int64)
     epochs = tf.data.Dataset.range(first, tf.int64.max)
