@@ -9,9 +9,8 @@ the interpreter --torch (default: this one). The pictures are crops of scikit-le
 photographs of about 500 x 375, quality 90. Interleaved pairs; the median ratios are the answer,
 the absolute numbers belong to the machine and the hour.
 
-Measured 2026-11-24 on two cores shared with other work (load 5): 0.29 of bare decoding, 2.2 times
-torchvision. What a picture costs in processor time there: bare decoding 0.59 ms, with window and
-orientation 0.65, with the antialiased resize 1.7 (without antialiasing 0.9), with the flip 1.9.
+--photos takes JPEGs of your own (as they are), --coarse resizes without antialiasing. Measured
+figures, and what an image costs where, are in BUILD_NOTES.md.
 """
 
 import argparse
