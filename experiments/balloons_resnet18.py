@@ -5,9 +5,9 @@
         --output=data/balloon-crops          (and the same for val)
     tfvision train --config=balloons_resnet18 --workdir=runs/balloons
 
-Measured by `make demo`, which runs these commands (2026-11-24; 2 cores, bfloat16; training
-2m30s): top-1 0.936, macro F1 0.939 on the 157 held-out crops, by the best checkpoint (step 880
-of 1,320).
+Measured by `make demo`, which runs these commands (2026-11-24; 2 cores, bfloat16): top-1 0.949,
+macro F1 0.949 on the 157 held-out crops, by the best checkpoint (step 880 of 1,320). In another
+order of the same records it was 0.936: 157 crops leave a standard error of 0.02.
 """
 
 from tfvision.config import config
