@@ -5,9 +5,10 @@
     tfvision train --config=hymenoptera_resnet18 --workdir=runs/hymenoptera
 
 From scratch this is far too little data. Measured with these commands on a sample of 140
-training and 60 held-out photos (2026-11-24; 2 cores, bfloat16, 1m46s with start-up): top-1 0.650
-at the last step, 0.683 at the best evaluation (steps 70 and 140), macro F1 0.649; chance is 0.5
-and 60 photos leave a standard error of 0.06. With weights of a pretrained ResNet-18
+training and 60 held-out photos (2026-11-24; 2 cores beside other work, bfloat16, 2m06s with
+start-up): top-1 0.683 at the last step and at the best evaluation (step 140), macro F1 0.683; in
+another order of the same records it ended at 0.650. Chance is 0.5 and 60 photos leave a standard
+error of 0.06. With weights of a pretrained ResNet-18
 (--config.weights.path=FILE, skip=("^fc/",)) it is the usual fine-tuning example; that was not
 run, for want of the weights.
 """
