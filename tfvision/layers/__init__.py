@@ -18,6 +18,7 @@ from tfvision.layers.pooling import (
     GlobalAveragePool,
     MaxPool2D,
 )
+from tfvision.layers.sharing import Layer, sharing
 
 __all__ = [
     "Activation",
@@ -32,7 +33,9 @@ __all__ = [
     "Dropout",
     "Flatten",
     "GlobalAveragePool",
+    "Layer",
     "MaxPool2D",
     "Normalize",
     "StochasticDepth",
+    "sharing",
 ]

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfvision import errors
 from tfvision.layers import context
 from tfvision.layers.activations import ACTIVATIONS
+from tfvision.layers.sharing import Layer
 
 
 class Normalize(keras.layers.Layer):
@@ -33,7 +34,7 @@ class Normalize(keras.layers.Layer):
         return input_shape
 
 
-class Dense(keras.layers.Layer):
+class Dense(Layer):
     """inputs @ kernel + bias. Logit layers ask for dtype="float32"."""
 
     def __init__(self, units, *, std=None, **kwargs):
@@ -62,7 +63,7 @@ class Dense(keras.layers.Layer):
         return (*input_shape[:-1], self.units)
 
 
-class Activation(keras.layers.Layer):
+class Activation(Layer):
     """An activation by name (see `activations.ACTIVATIONS`), with its options.
 
     `prelu` learns one slope a channel (He et al. 2015, arXiv:1502.01852), starting at 0.25."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from tfvision.layers.sharing import Layer
+
 
 def pair(value: int | tuple[int, int]) -> tuple[int, int]:
     """One number for both axes, or (rows, columns)."""
@@ -35,7 +37,7 @@ def padded(inputs: tf.Tensor, padding: tuple[int, int], value: float = 0) -> tf.
     return tf.pad(inputs, edges, constant_values=value)
 
 
-class Conv2D(keras.layers.Layer):
+class Conv2D(Layer):
     """A convolution with symmetric padding.
 
     kernel_size, padding: a number, or (rows, columns) such as (1, 7). padding=None keeps the
@@ -81,7 +83,7 @@ class Conv2D(keras.layers.Layer):
         return (input_shape[0], *sizes, self.filters)
 
 
-class DepthwiseConv2D(keras.layers.Layer):
+class DepthwiseConv2D(Layer):
     """One kernel a channel (torch's groups = channels), with symmetric padding, without bias.
 
     The kernel is [k, k, 1, C], torch's [C, 1, k, k] turned. padding=None keeps the size at

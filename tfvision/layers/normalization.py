@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import keras
 import tensorflow as tf
 
 from tfvision import stack
+from tfvision.layers.sharing import Layer
 
 
-class BatchNormalization(keras.layers.Layer):
+class BatchNormalization(Layer):
     """Normalises each channel of [B, H, W, C]; statistics are float32 whatever the input is.
 
     momentum: share of the old moving statistics kept each step (torch's 0.1 is 0.9 here).
     The moving variance is the unbiased one, as in torch and in TensorFlow's kernel.
     frozen: normalises with the moving statistics in training too, updates nothing and trains
     neither gamma nor beta; so does trainable=False, which can be undone.
+    batch_statistics: normalises with the batch's statistics outside training too, as the authors
+    of FC-DenseNet evaluate (their code; an image's answer then depends on its batch).
     synchronized: statistics over all replicas, from all-reduced E[x] and E[x^2], unfused."""
 
     def __init__(
@@ -24,13 +26,14 @@ class BatchNormalization(keras.layers.Layer):
         epsilon=1e-5,
         synchronized=False,
         frozen=False,
+        batch_statistics=False,
         gamma_zero=False,
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
         self.momentum, self.epsilon = float(momentum), float(epsilon)
         self.synchronized, self.frozen = bool(synchronized), bool(frozen)
-        self.gamma_zero = bool(gamma_zero)
+        self.batch_statistics, self.gamma_zero = bool(batch_statistics), bool(gamma_zero)
 
     def build(self, input_shape):
         shape = (int(input_shape[-1]),)
@@ -53,6 +56,8 @@ class BatchNormalization(keras.layers.Layer):
 
     def call(self, inputs, training=None):
         """inputs: [B, H, W, C], float32, bfloat16 or float16; returns the same dtype."""
+        if self.batch_statistics and not training:
+            return self._fused(inputs, training=True)[0]
         if not (training and self.trainable) or self.frozen:
             return self._fused(inputs, training=False)[0]
         replicas = tf.distribute.get_replica_context()
