@@ -49,13 +49,17 @@ def defaults() -> dict[str, Any]:
         "aux_weight": 0.4,  # of the loss of aux_logits, which inception_v3 gives in training
         "inputs": {
             "image_size": (224, 224),  # height, width
-            "resize": "centre_crop",  # evaluation and serving: stretch, letterbox, centre_crop
-            "short": 256,  # centre_crop: the short side before it
+            "train_size": (),  # of the canvas in training, where it is another one
+            "resize": "centre_crop",  # stretch, letterbox, short_side; classification: centre_crop
+            "short": 256,  # centre_crop: the short side before it; short_side: the short side
+            "long": 1333,  # short_side: the long side at most
+            "padding": (127.5, 127.5, 127.5),  # RGB beside the image; the model's mean makes it 0
             "crop": {"name": ""},  # * training window: random_resized_crop, or as in evaluation
-            "antialias": True,  # of training windows as they are resized; False is faster
+            "antialias": True,  # False: plain bilinear (of training windows: faster)
             "augment": (),  # dicts with a name and options, in order
             "mix": {"name": ""},  # * of training batches: mixup, cutmix, mixup_or_cutmix
         },
+        "probabilities": False,  # segmentation: predictions hold them too, a number a class
         "loss": {"name": ""},  # * default: cross_entropy or binary_cross_entropy, by head
         "optimizer": {"name": "momentum"},  # *
         "schedule": {  # *

@@ -21,6 +21,7 @@ class Task:
     losses: (batch, outputs) -> {term: float32 scalar}, each divided by global counts.
     predict: (outputs, frame) -> predictions in original-image pixels, float32 or integers.
     metrics: () -> objects with reset / update(batch, predictions) / result, on host NumPy.
+    examples: count -> a metric that keeps the images worth a look (metrics.examples), or None.
     mix: (training batch, seed int64 [2]) -> batch, or None where batches stay as they are."""
 
     name: str
@@ -31,3 +32,4 @@ class Task:
     predict: Callable
     metrics: Callable[[], list]
     mix: Callable | None = None
+    examples: Callable | None = None

@@ -1,8 +1,8 @@
 """tfvision predict: predictions for image files and folders, as JSON and as pictures.
 
 tfvision predict --model=BASE --output=DIR IMAGE... writes DIR/predictions.json, one drawn PNG
-an image and sheet.png. An image that cannot be read is listed with its error; the others are
-done all the same, and the exit code is 1.
+an image (of a segmenter also its class map, a PNG of class ids) and sheet.png. An image that
+cannot be read is listed with its error; the others are done all the same, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -70,10 +70,30 @@ def _batch(model, files: Sequence[str], start: int, shown: list) -> list[dict]:
         name = f"{start + results.index(result):05d}-{stem}.png"
         drawn.save(os.path.join(_OUTPUT.value, name))
         result |= {"picture": name, "size": [image.height, image.width]}
-        result |= {key: value.tolist() for key, value in answer.items()}
+        if "class_map" in answer:
+            result |= _maps(name, answer, model.class_names)
+        else:
+            result |= {key: value.tolist() for key, value in answer.items()}
         if len(shown) < _SHEET.value:
             shown.append(drawn)
     return results
+
+
+def _maps(name: str, answer: dict, class_names: Sequence[str]) -> dict:
+    """Writes the class map beside the picture `name`, as an 8-bit PNG of class ids.
+
+    Returns its name, and the share of the image's pixels of each class that it has."""
+    import numpy as np
+    from PIL import Image
+
+    file = f"{os.path.splitext(name)[0]}.classes.png"
+    Image.fromarray(answer["class_map"]).save(os.path.join(_OUTPUT.value, file))
+    ids, counts = np.unique(answer["class_map"], return_counts=True)
+    shares = (counts / counts.sum()).round(6).tolist()
+    return {
+        "class_map": file,
+        "shares": {class_names[i]: s for i, s in zip(ids, shares, strict=True)},
+    }
 
 
 def _finish(results: list, shown: list) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfvision import losses
+from tfvision import errors, losses
 
 SURE = 50.0
 # One row of four pixels, called 0 0 1 1, where the truth is 0 1 1 and void.
@@ -63,3 +63,31 @@ def test_lovasz_is_the_extension_of_the_papers_definition():
         wanted.append(value)
     found = losses.lovasz(tf.constant(logits, tf.float32), tf.constant(labels))
     np.testing.assert_allclose(found, [np.mean(wanted)], rtol=1e-5)
+
+
+def test_the_cross_entropy_of_a_pixel_is_that_of_its_class_and_0_at_void():
+    logits = np.log(np.array([[[[0.5, 0.25, 0.25], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6]]]], np.float32))
+    labels = np.array([[[0, 2, 255]]], np.uint8)
+    found = losses.pixel_cross_entropy(logits, labels)
+    np.testing.assert_allclose(found, [[[-np.log(0.5), -np.log(0.1), 0.0]]], rtol=1e-5)
+    smooth = losses.pixel_cross_entropy(logits, labels, label_smoothing=0.3)
+    wanted = -0.7 * np.log(0.5) - 0.1 * np.log([0.5, 0.25, 0.25]).sum()
+    np.testing.assert_allclose(smooth[0, 0, 0], wanted, rtol=1e-5)
+    focal = losses.pixel_focal(logits, labels, gamma=2.0)
+    np.testing.assert_allclose(focal[0, 0], [0.25 * np.log(2), 0.81 * np.log(10), 0.0], rtol=1e-4)
+
+
+def test_class_weights_and_the_hardest_pixels_say_what_counts():
+    values = np.array([[[0.1, 0.4, 0.3], [0.2, 9.0, 0.5]]], np.float32)
+    labels = np.array([[[0, 1, 0], [1, 255, 0]]], np.uint8)
+    every = losses.pixel_weights(values, labels, 2)
+    np.testing.assert_array_equal(every, [[[1, 1, 1], [1, 0, 1]]])
+    weighed = losses.pixel_weights(values, labels, 2, class_weights=(0.5, 2.0))
+    np.testing.assert_array_equal(weighed, [[[0.5, 2, 0.5], [2, 0, 0.5]]])
+    hard = losses.pixel_weights(values, labels, 2, hardest=0.4)  # 2 of the 5 labelled ones
+    np.testing.assert_array_equal(hard, [[[0, 1, 0], [0, 0, 1]]])
+    none = losses.pixel_weights(values, np.full((1, 2, 3), 255, np.uint8), 2, hardest=0.5)
+    np.testing.assert_array_equal(none, np.zeros((1, 2, 3)))
+    for wrong in ({"hardest": 0.0}, {"hardest": 1.5}, {"class_weights": (1.0,)}):
+        with pytest.raises(errors.UsageError):
+            losses.pixel_weights(values, labels, 2, **wrong)

@@ -65,14 +65,19 @@ def test_the_class_report_agrees_with_scikit_learns():
 
 
 def test_the_most_confident_mistakes_are_kept_and_no_more():
-    metric = metrics.Examples(count=2)
+    metric = metrics.Examples(["ant", "bee"], count=2)
     scores = [[0.6, 0.4], [0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.05, 0.95]]
     metric.update(*batch(scores, [1, 1, 0, 1, 1]))
     metric.update(*batch([[0.85, 0.15], [1.0, 0.0]], [1, 0], valid=[True, False]))
-    wrong = [(e.index, e.true, e.called) for e in metric.mistakes()]
-    assert wrong == [(1, (1,), (0,)), (5, (1,), (0,))]
+    wrong = [(e.index, e.title, e.details) for e in metric.mistakes()]
+    assert wrong == [(1, "ant", ("90.0 %", "is bee")), (5, "ant", ("85.0 %", "is bee"))]
+    assert [(e.title, e.details) for e in metric.best()] == [
+        ("bee", ("95.0 %",)),
+        ("bee", ("70.0 %",)),
+    ]
+    assert all(e.right for e in metric.best())
+    assert not any(e.right for e in metric.mistakes())
     assert [(e.index, e.source_id) for e in metric.best()] == [(4, "4.png"), (3, "3.png")]
-    assert metric.mistakes()[0].score == pytest.approx(0.9)
     assert metric.result() == {}
 
 
@@ -80,5 +85,6 @@ def test_of_several_labels_the_worst_answer_ranks_the_mistake():
     metric = metrics.Examples(count=2)
     scores = [[0.9, 0.6], [0.9, 0.99], [0.8, 0.1], [0.9, 0.05]]
     metric.update(*batch(scores, [[1, 0], [1, 0], [1, 0], [1, 0]]))
-    assert [(e.index, e.called) for e in metric.mistakes()] == [(1, (0, 1)), (0, (0, 1))]
+    wrong = [(e.index, e.title) for e in metric.mistakes()]
+    assert wrong == [(1, "class 0, class 1"), (0, "class 0, class 1")]
     assert [e.index for e in metric.best()] == [3, 2]

@@ -83,7 +83,7 @@ def test_pictures_come_from_their_place_in_the_shards(records):
         for record in report.read.records(path):
             name = report.read.text(report.read.features(record), "source_id")
             shades.append(int(re.search(r"(\d+)\.png", name)[1]))
-    examples = [Example(index, "", (0,), (1,), 0.5) for index in (11, 0, 7)]
+    examples = [Example(index, "", False, "") for index in (11, 0, 7)]
     found = report.thumbnails(data, "val", examples)
     assert sorted(found) == [0, 7, 11]
     for index, uri in found.items():

@@ -199,3 +199,9 @@ def pixels(example: Example, window: Window | None = None) -> tf.Tensor:
 def _cut(image: tf.Tensor, window: Window) -> tf.Tensor:
     shape = tf.shape(image)
     return _slice(image, window(shape[0], shape[1]))
+
+
+def label_map(example: Example) -> tf.Tensor:
+    """The class ids of an example's pixels, uint8 [H, W] with void 255, as stored."""
+    decoded = tf.io.decode_png(example["label_map"], channels=1)
+    return tf.ensure_shape(decoded, (None, None, 1))[:, :, 0]

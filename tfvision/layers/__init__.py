@@ -11,6 +11,7 @@ from tfvision.layers.basic import (
     StochasticDepth,
 )
 from tfvision.layers.convolution import Conv2D, DepthwiseConv2D
+from tfvision.layers.ensemble import LogMeanProbability, ScaleFlip
 from tfvision.layers.normalization import BatchNormalization
 from tfvision.layers.pooling import (
     AdaptiveAveragePool2D,
@@ -34,8 +35,10 @@ __all__ = [
     "Flatten",
     "GlobalAveragePool",
     "Layer",
+    "LogMeanProbability",
     "MaxPool2D",
     "Normalize",
+    "ScaleFlip",
     "StochasticDepth",
     "sharing",
 ]

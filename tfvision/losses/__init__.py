@@ -7,7 +7,15 @@ from tfvision.losses.classification import (
     softmax_focal,
 )
 from tfvision.losses.distances import huber, mae, mse, rmse, smooth_l1
-from tfvision.losses.segmentation import dice, jaccard, lovasz, tversky
+from tfvision.losses.segmentation import (
+    dice,
+    jaccard,
+    lovasz,
+    pixel_cross_entropy,
+    pixel_focal,
+    pixel_weights,
+    tversky,
+)
 
 # logits [B, K] and targets [B, K] -> [B]
 CLASSIFICATION = {
@@ -21,6 +29,8 @@ CLASSIFICATION = {
     "smooth_l1": smooth_l1,
     "huber": huber,
 }
+# logits [B, H, W, K] and label maps [B, H, W] -> [B, H, W], weighed by `pixel_weights`
+PIXELS = {"cross_entropy": pixel_cross_entropy, "focal": pixel_focal}
 # logits [B, H, W, K] and label maps [B, H, W] -> [B]
 SEGMENTATION = {
     "dice": dice,
@@ -32,4 +42,12 @@ SEGMENTATION = {
 ON_PROBABILITIES = ("mae", "mse", "rmse", "smooth_l1", "huber")
 LOSSES = {**CLASSIFICATION, **SEGMENTATION}
 
-__all__ = ["CLASSIFICATION", "LOSSES", "ON_PROBABILITIES", "SEGMENTATION", *LOSSES]
+__all__ = [
+    "CLASSIFICATION",
+    "LOSSES",
+    "ON_PROBABILITIES",
+    "PIXELS",
+    "SEGMENTATION",
+    "pixel_weights",
+    *LOSSES,
+]

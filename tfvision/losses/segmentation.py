@@ -1,6 +1,7 @@
-"""Overlap losses on label maps, one number an image, unreduced, float32.
+"""Losses on label maps, float32: one number a pixel, or the overlap, one number an image.
 
-All compare softmax probabilities with the truth class by class and take the mean over the
+The former are 0 at void pixels; `pixel_weights` says how much each pixel counts. The latter
+compare softmax probabilities with the truth class by class and take the mean over the
 classes that the image's truth has: a class that is not there has no overlap to speak of. Void
 pixels count nowhere; an image of void alone gives 0.
 
@@ -9,7 +10,11 @@ Axis letters: B images, H height, W width, K classes, P = H * W pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
+
+from tfvision import errors
 
 VOID = 255  # the label of pixels that count nowhere
 
@@ -90,3 +95,63 @@ def lovasz(logits: tf.Tensor, labels: tf.Tensor, *, void: int = VOID) -> tf.Tens
     lost = 1.0 - tf.math.divide_no_nan(total - tf.cumsum(foreground, axis=-1), union)
     steps = tf.concat([lost[..., :1], lost[..., 1:] - lost[..., :-1]], axis=-1)
     return _mean_of_present(tf.reduce_sum(wrong * tf.stop_gradient(steps), axis=-1), truth)
+
+
+def pixel_cross_entropy(
+    logits: tf.Tensor, labels: tf.Tensor, *, label_smoothing: float = 0.0, void: int = VOID
+) -> tf.Tensor:
+    """Softmax cross-entropy of each pixel. logits [B, H, W, K]; labels int [B, H, W], returned.
+
+    label_smoothing: targets become (1 - s) * target + s / K (Szegedy et al. 2015,
+    arXiv:1512.00567, section 7)."""
+    valid = labels != void
+    log_p = tf.nn.log_softmax(tf.cast(logits, tf.float32))
+    ids = tf.where(valid, tf.cast(labels, tf.int32), 0)
+    # one_hot and not gather: the gradient of a gather is a scatter, slow and in no fixed order
+    own = tf.reduce_sum(log_p * tf.one_hot(ids, logits.shape[-1]), axis=-1)
+    if label_smoothing:
+        own = (1.0 - label_smoothing) * own + label_smoothing * tf.reduce_mean(log_p, axis=-1)
+    return tf.where(valid, -own, 0.0)
+
+
+def pixel_focal(
+    logits: tf.Tensor, labels: tf.Tensor, *, gamma: float = 2.0, void: int = VOID
+) -> tf.Tensor:
+    """-(1 - p)^gamma log p of each pixel's class (Lin et al. 2017, arXiv:1708.02002, eq. 4).
+
+    logits [B, H, W, K]; labels int [B, H, W], returned. gamma=0 is the cross-entropy."""
+    cross_entropy = pixel_cross_entropy(logits, labels, void=void)
+    return (1.0 - tf.exp(-cross_entropy)) ** gamma * cross_entropy
+
+
+def pixel_weights(
+    values: tf.Tensor,
+    labels: tf.Tensor,
+    classes: int,
+    *,
+    class_weights: Sequence[float] = (),
+    hardest: float = 1.0,
+    void: int = VOID,
+) -> tf.Tensor:
+    """How much each pixel's loss counts in the mean: float32 [B, H, W], 0 at void pixels.
+
+    values: the losses. class_weights: K factors, as torch weighs its mean. hardest: the share of
+    the batch's labelled pixels that counts, those of the largest losses (Shrivastava et al. 2016,
+    arXiv:1604.03540; 1 is all of them). Raises UsageError for values that make no sense."""
+    if not 0.0 < hardest <= 1.0:
+        raise errors.UsageError(f"hardest is {hardest}; it is a share of the pixels in (0, 1]")
+    weights = tf.cast(labels != void, tf.float32)
+    if hardest < 1.0:
+        flat = tf.reshape(tf.stop_gradient(tf.where(labels != void, values, -1.0)), [-1])
+        count = tf.cast(tf.math.ceil(hardest * tf.reduce_sum(weights)), tf.int32)
+        ordered = tf.sort(flat, direction="DESCENDING")
+        least = ordered[tf.maximum(count, 1) - 1]
+        weights = tf.where(values >= least, weights, 0.0)
+    if len(class_weights):
+        if len(class_weights) != classes:
+            raise errors.UsageError(
+                f"class_weights has {len(class_weights)} values for {classes} classes"
+            )
+        ids = tf.where(labels == void, 0, tf.cast(labels, tf.int32))
+        weights *= tf.gather(tf.constant(class_weights, tf.float32), ids)
+    return weights

@@ -3,5 +3,14 @@
 from tfvision.metrics.calibration import Calibration
 from tfvision.metrics.classification import ClassReport, MultiLabelReport, TopK
 from tfvision.metrics.examples import Examples
+from tfvision.metrics.segmentation import MapExamples, SegmentationReport
 
-__all__ = ["Calibration", "ClassReport", "Examples", "MultiLabelReport", "TopK"]
+__all__ = [
+    "Calibration",
+    "ClassReport",
+    "Examples",
+    "MapExamples",
+    "MultiLabelReport",
+    "SegmentationReport",
+    "TopK",
+]

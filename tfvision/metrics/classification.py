@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfvision.metrics.tables import ratio, table
+
 
 class TopK:
     """Share of images whose label is among the k best scores; ties count against the model."""
@@ -40,14 +42,9 @@ class TopK:
         }
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """part / whole, 0 where whole is 0 (scikit-learn's zero_division=0)."""
-    return np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0)
-
-
 def _scores_of(hits: np.ndarray, predicted: np.ndarray, support: np.ndarray) -> dict:
-    precision, recall = _ratio(hits, predicted), _ratio(hits, support)
-    f1 = _ratio(2 * hits, predicted + support)
+    precision, recall = ratio(hits, predicted), ratio(hits, support)
+    f1 = ratio(2 * hits, predicted + support)
     return {"precision": precision, "recall": recall, "f1": f1}
 
 
@@ -87,7 +84,7 @@ class ClassReport:
 
     def table(self) -> str:
         """The per-class table as aligned text."""
-        return _table(self.class_names, self.per_class())
+        return table(self.class_names, self.per_class())
 
 
 class MultiLabelReport:
@@ -150,16 +147,4 @@ class MultiLabelReport:
 
     def table(self) -> str:
         """The per-class table as aligned text."""
-        return _table(self.class_names, self.per_class())
-
-
-def _table(names: Sequence[str], columns: dict[str, np.ndarray]) -> str:
-    width = max([5, *(len(name) for name in names)])
-    lines = ["class".ljust(width) + "".join(f"{name:>19}" for name in columns)]
-    for row, name in enumerate(names):
-        cells = [
-            f"{values[row]:>19d}" if values.dtype.kind == "i" else f"{values[row]:>19.4f}"
-            for values in columns.values()
-        ]
-        lines.append(name.ljust(width) + "".join(cells))
-    return "\n".join(lines)
+        return table(self.class_names, self.per_class())

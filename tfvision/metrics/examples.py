@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import heapq
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+
+from tfvision.ops import draw
 
 THRESHOLD = 0.5  # above it a label holds, where an image may have several
 
@@ -14,14 +18,37 @@ THRESHOLD = 0.5  # above it a label holds, where an image may have several
 class Example:
     """One image and what was said of it. index: its place in the order of evaluation.
 
-    true, called: class ids (several where labels do not exclude each other). score: of the
-    class it is called; where there are several, of the worst (or best) answer."""
+    right: nothing was wrong with the answer. title: the answer in a few words. details: more
+    lines. prediction: what is drawn on the picture (see `draw.prediction`), or None."""
 
     index: int
     source_id: str
-    true: tuple[int, ...]
-    called: tuple[int, ...]
-    score: float
+    right: bool
+    title: str
+    details: tuple[str, ...] = ()
+    prediction: Mapping[str, Any] | None = None
+
+
+class Ranked:
+    """The `count` things of the highest rank; of equals the first ones stay."""
+
+    def __init__(self, count: int):
+        self.count, self._heap, self._seen = count, [], 0
+
+    def add(self, rank: float, thing: Any) -> None:
+        """Takes one more."""
+        heapq.heappush(self._heap, (rank, -self._seen, thing))
+        self._seen += 1
+        if len(self._heap) > self.count:
+            heapq.heappop(self._heap)
+
+    def takes(self, rank: float) -> bool:
+        """Would a thing of this rank stay?"""
+        return len(self._heap) < self.count or rank > self._heap[0][0]
+
+    def all(self) -> list:
+        """What is kept, the highest first."""
+        return [thing for *_, thing in sorted(self._heap, key=lambda row: row[:2], reverse=True)]
 
 
 class Examples:
@@ -30,14 +57,14 @@ class Examples:
     One label an image: by the score of the class it is called. Several (labels [B, K]): a
     mistake by its largest |label - score|, a right answer by the smallness of that."""
 
-    def __init__(self, count: int = 12):
-        self.count = count
+    def __init__(self, class_names: Sequence[str] = (), count: int = 12):
+        self.class_names, self.count = tuple(class_names), count
         self.reset()
 
     def reset(self) -> None:
         """Forgets everything."""
         self._seen = 0
-        self._kept: dict[bool, list] = {True: [], False: []}
+        self._kept = {True: Ranked(self.count), False: Ranked(self.count)}
 
     def update(self, batch: dict, predictions: dict) -> None:
         """Adds a batch; images that are not `valid` are left out."""
@@ -47,12 +74,14 @@ class Examples:
             read = _several if several else _one
             true, called, score, rank = read(batch["labels"][row], scores)
             name = batch["source_id"][row].decode("utf-8", "replace")
-            example = Example(self._seen, name, true, called, score)
-            heap = self._kept[true == called]
-            heapq.heappush(heap, (rank, -self._seen, example))  # of equals the first stays
-            if len(heap) > self.count:
-                heapq.heappop(heap)
+            right = true == called
+            details = [f"{100 * score:.1f} %"] + [f"is {self._named(true)}"] * (not right)
+            example = Example(self._seen, name, right, self._named(called), tuple(details))
+            self._kept[right].add(rank, example)
             self._seen += 1
+
+    def _named(self, ids: tuple[int, ...]) -> str:
+        return ", ".join(draw.name_of(i, self.class_names) for i in ids) or "nothing"
 
     def result(self) -> dict[str, float]:
         """Nothing: examples are no number."""
@@ -60,11 +89,11 @@ class Examples:
 
     def mistakes(self) -> list[Example]:
         """The wrong answers, the most confident first."""
-        return [example for *_, example in sorted(self._kept[False], reverse=True)]
+        return self._kept[False].all()
 
     def best(self) -> list[Example]:
         """The right answers, the most confident first."""
-        return [example for *_, example in sorted(self._kept[True], reverse=True)]
+        return self._kept[True].all()
 
 
 def _one(label, scores) -> tuple:

@@ -8,13 +8,15 @@ Axis letters: H height, W width, N objects.
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image as pillow
 from PIL import ImageDraw, ImageFont
 
 SMALLEST = 480  # longest side of a drawn picture, pixels; smaller images are enlarged
+THRESHOLD = 0.5  # of the scores of boxes that are drawn
 DARK = (18, 20, 26)
 _MASK_ALPHA = 0.45
 _MAP_ALPHA = 0.6
@@ -115,16 +117,49 @@ def _eroded(mask: np.ndarray, times: int) -> np.ndarray:
     return mask
 
 
-def label_map(
-    picture: pillow.Image, values: np.ndarray, class_names: Sequence[str], *, void: int = 255
+def prediction(
+    picture: pillow.Image,
+    prediction: Mapping[str, Any],
+    class_names: Sequence[str] = (),
+    *,
+    scale: float = 1.0,
+    explained: bool = True,
 ) -> pillow.Image:
-    """A label map [H, W] of class ids over the picture, with a legend of the largest classes."""
+    """What a model says of an image, drawn on it; its labels are not (see serving.pictures).
+
+    prediction: with `class_map` [H, W], which is laid over the picture, `explained` by a legend;
+    or with `boxes` [N, 4] (y x y x), `scores` and `class_ids` [N], those above THRESHOLD, the
+    best on top. scale: pixels of `picture` for one of the boxes'."""
+    if "class_map" in prediction:
+        return label_map(picture, prediction["class_map"], class_names, explained=explained)
+    found, scores = (np.asarray(prediction[key]) for key in ("boxes", "scores"))
+    ids = np.asarray(prediction["class_ids"])
+    count = int(prediction.get("num_detections", len(found)))
+    kept = [i for i in np.argsort(scores[:count], kind="stable") if scores[i] > THRESHOLD]
+    texts = [f"{name_of(int(ids[i]), class_names)} {100 * scores[i]:.0f} %" for i in kept]
+    inks = [colour(int(ids[i])) for i in kept]
+    return boxes(picture, found[kept] * scale, texts, inks)
+
+
+def label_map(
+    picture: pillow.Image,
+    values: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    void: int = 255,
+    explained: bool = True,
+) -> pillow.Image:
+    """A label map [H, W] of class ids over the picture.
+
+    explained: with a legend of the largest classes."""
     values = _to_picture(np.asarray(values, np.uint8), picture)
     palette = np.array([colour(i) for i in range(256)], np.float32)
     palette[void] = _VOID
     pixels = np.asarray(picture.convert("RGB"), np.float32)
     pixels = pixels + (palette[values] - pixels) * _MAP_ALPHA
     page = pillow.fromarray(pixels.round().astype(np.uint8))
+    if not explained:
+        return page
     counts = np.bincount(values.reshape(-1), minlength=256)
     present = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i]][:_LEGEND_ROWS]
     rows = [("void" if i == void else name_of(i, class_names)) for i in present]

@@ -9,9 +9,12 @@ Axis letters: H height, W width, B batch, N boxes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 FRAME_SIZE = 6
+Colour = float | Sequence[float]  # one number or RGB, 0..255
 
 
 def make_frame(original: tf.Tensor, resized: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
@@ -57,17 +60,24 @@ def _shrink(image: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
     return tf.reshape(resized, tf.stack([length, columns, channels]))
 
 
-def _fit(image: tf.Tensor, offset: tf.Tensor, size: tuple[int, int], colour: float) -> tf.Tensor:
+def _fit(image: tf.Tensor, offset: tf.Tensor, size: tuple[int, int], colour: Colour) -> tf.Tensor:
     """Places `image` at `offset` on a canvas of `size`; negative offsets cut it off."""
     height, width = size
     cut = tf.maximum(-offset, 0)
     image = image[cut[0] :, cut[1] :]
     offset = tf.maximum(offset, 0)
-    image = image[: height - offset[0], : width - offset[1]]
+    image = tf.ensure_shape(image[: height - offset[0], : width - offset[1]], (None, None, 3))
     after = tf.constant([height, width]) - offset - tf.shape(image)[:2]
-    padding = tf.concat([tf.stack([offset, after], axis=1), [[0, 0]]], axis=0)
-    image = tf.pad(image, padding, constant_values=tf.cast(colour, image.dtype))
-    return tf.ensure_shape(image, (height, width, 3))
+    padding = tf.stack([offset, after], axis=1)
+    channels = [  # tf.pad knows one number only
+        tf.pad(channel, padding, constant_values=tf.cast(shade, image.dtype))
+        for channel, shade in zip(tf.unstack(image, axis=-1), _rgb(colour), strict=True)
+    ]
+    return tf.ensure_shape(tf.stack(channels, axis=-1), (height, width, 3))
+
+
+def _rgb(colour: Colour) -> Sequence[float]:
+    return (colour,) * 3 if isinstance(colour, (int, float)) else tuple(colour)
 
 
 def stretch(
@@ -80,7 +90,7 @@ def stretch(
 
 
 def letterbox(
-    image: tf.Tensor, size: tuple[int, int], *, colour: float = 127.5, antialias: bool = True
+    image: tf.Tensor, size: tuple[int, int], *, colour: Colour = 127.5, antialias: bool = True
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Resizes to the largest size that fits, centred on a canvas of `colour` (Darknet's)."""
     original = tf.shape(image)[:2]
@@ -98,7 +108,7 @@ def short_side(
     *,
     short: int,
     long: int,
-    colour: float = 0.0,
+    colour: Colour = 0.0,
     antialias: bool = False,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Short side to `short` pixels but the long side at most `long`, at the canvas's top left.

@@ -18,6 +18,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+MAPS = ("class_map", "probabilities")  # [B, h, w, ...], padded to the largest of the batch
+
 
 def compare(
     answers: Mapping[str, np.ndarray],
@@ -30,17 +32,23 @@ def compare(
     """One row a name of `expected`: {signature, output, shape, largest_difference}.
 
     Numbers must agree within atol + rtol * |expected|. Ids by rank may change places where
-    their scores agree so far. Raises ValueError that names the output and the difference."""
+    their scores agree so far. Maps are compared without their padding; of a class map's pixels
+    the share atol may be of another class. Raises ValueError that names the output and the
+    difference."""
     rows = []
     for name, wanted in expected.items():
         if name not in answers:
             raise ValueError(f"{what} has no output '{name}' (it has: {', '.join(answers)})")
         found = np.asarray(answers[name])
+        if name in MAPS:
+            found, wanted = _images(found, expected), _images(wanted, expected)
         if found.shape != wanted.shape:
             raise ValueError(f"{what}: '{name}' is {found.shape}, expected {wanted.shape}")
         if name == "class_ids" and _ranks(expected):
             scores = expected["scores"]
             found, wanted = (np.take_along_axis(scores, ids, 1) for ids in (found, wanted))
+        if name == "class_map":
+            found, wanted = np.mean(found != wanted, keepdims=True), np.zeros(1)
         found, wanted = found.astype(np.float64), wanted.astype(np.float64)
         difference = np.abs(found - wanted)
         allowed = atol + rtol * np.abs(wanted)
@@ -55,6 +63,13 @@ def compare(
             {"signature": what, "output": name, "shape": shape, "largest_difference": largest}
         )
     return rows
+
+
+def _images(values: np.ndarray, expected: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The pixels of maps [B, h, w, ...] that belong to the images, one after the other."""
+    sizes = expected["image_size"]
+    own = [v[:h, :w].reshape(h * w, -1) for v, (h, w) in zip(values, sizes, strict=True)]
+    return np.concatenate(own)
 
 
 def _ranks(expected: Mapping[str, np.ndarray]) -> bool:

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tfvision import errors
 from tfvision.records import images
-from tfvision.serving import module, versions
+from tfvision.serving import check, module, versions
 
 Image = bytes | np.ndarray | str | os.PathLike
 BATCH = 16
@@ -59,7 +59,8 @@ class Model:
 
         items: encoded bytes, paths, or uint8 RGB arrays [H, W, 3], mixed as you like. An
         answer holds the task's predictions without the batch dimension, and strings as str:
-        a classifier's are scores [K], class_ids and class_names [min(5, K)] by falling score.
+        a classifier's are scores [K], class_ids and class_names [min(5, K)] by falling score; a
+        segmenter's class_map uint8 [H, W] of the image.
 
         Raises DataError that names the path or the index of what is no image."""
         if isinstance(items, (bytes, str, os.PathLike, np.ndarray)):
@@ -105,7 +106,16 @@ def ready(item: Image, index: int = 0) -> bytes | np.ndarray:
 
 def _split(found: Mapping[str, np.ndarray], count: int) -> list[dict[str, np.ndarray]]:
     texts = {k: _text(v) if v.dtype == object else v for k, v in found.items()}
-    return [{name: value[i] for name, value in texts.items()} for i in range(count)]
+    return [_own({name: value[i] for name, value in texts.items()}) for i in range(count)]
+
+
+def _own(answer: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Maps without what pads them to the largest of the batch."""
+    if "image_size" not in answer:
+        return answer
+    height, width = answer["image_size"]
+    cut = {k: answer[k][:height, :width] for k in check.MAPS if k in answer}
+    return {**answer, **cut}
 
 
 def _text(values: np.ndarray) -> np.ndarray:

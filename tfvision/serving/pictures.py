@@ -17,7 +17,7 @@ from tfvision.ops import draw
 from tfvision.records import images
 
 ROWS = 5  # labels on a classification panel
-THRESHOLD = 0.5  # of a score: above it a label holds (sigmoid), a box is drawn
+THRESHOLD = 0.5  # of a score: above it a label holds (sigmoid)
 NARROWEST = 300  # width of a drawn picture, pixels; slimmer images get a border
 
 _PANEL = (*draw.DARK, 214)
@@ -45,15 +45,15 @@ def draw_prediction(
 ) -> pillow.Image:
     """A new RGB picture of `image` (upright RGB) with its prediction.
 
-    prediction: one of `Model.predict`: with `boxes` [N, 4] (y x y x, the image's pixels) they
-    are drawn with their labels; otherwise scores [K] become a panel of the best labels.
-    class_names: in id order, for a panel. several: the labels do not exclude each other
-    (sigmoid), so all above THRESHOLD are highlighted and not the best alone. longest: side of
-    the result in pixels; 0 keeps the image's, but at least draw.SMALLEST."""
+    prediction: one of `Model.predict`. scores [K] of a classifier become a panel of the best
+    labels; everything else is drawn as `draw.prediction` says. class_names: in id order.
+    several: the labels do not exclude each other (sigmoid), so all above THRESHOLD are
+    highlighted and not the best alone. longest: side of the result in pixels; 0 keeps the
+    image's, but at least draw.SMALLEST."""
     scale = draw.scale_of(image.size, longest)
     canvas = draw.resized(image, scale)
-    if "boxes" in prediction:
-        return _boxes(canvas, prediction, class_names, scale)
+    if "boxes" in prediction or "class_map" in prediction:
+        return draw.prediction(canvas, prediction, class_names, scale=scale)
     rows = _rows(prediction, class_names, several)
     return _with_panel(canvas, rows)
 
@@ -114,16 +114,3 @@ def _panel(rows: Sequence[tuple], size: float, width: int) -> pillow.Image:
             box = (padding, y, max(end, padding + bar), y + bar)
             pen.rounded_rectangle(box, bar / 2, fill=_ACCENT if held else _QUIET)
     return panel.resize((width // 2, height // 2), pillow.Resampling.LANCZOS)
-
-
-def _boxes(
-    picture: pillow.Image, prediction: Mapping, class_names: Sequence[str], scale: float
-) -> pillow.Image:
-    """Boxes with a score above THRESHOLD, the best on top."""
-    found, scores = (np.asarray(prediction[key]) for key in ("boxes", "scores"))
-    ids = np.asarray(prediction["class_ids"])
-    count = int(prediction.get("num_detections", len(found)))
-    kept = [i for i in np.argsort(scores[:count], kind="stable") if scores[i] > THRESHOLD]
-    texts = [f"{draw.name_of(int(ids[i]), class_names)} {100 * scores[i]:.0f} %" for i in kept]
-    inks = [draw.colour(int(ids[i])) for i in kept]
-    return draw.boxes(picture, found[kept] * scale, texts, inks)

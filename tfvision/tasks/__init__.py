@@ -8,9 +8,13 @@ from tfvision import errors
 from tfvision.records import dataset
 from tfvision.task import Task
 from tfvision.tasks.classification import classification
+from tfvision.tasks.segmentation import segmentation
 
-TASKS = {"classification": classification}
-_NEEDS = {"classification": "labels"}  # the group of the schema that a data set must have
+TASKS = {"classification": classification, "segmentation": segmentation}
+_NEEDS = {
+    "classification": "labels",
+    "segmentation": "label_map",
+}  # the group of the schema that a data set must have
 
 
 def resolve(config) -> None:

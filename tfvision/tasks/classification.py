@@ -11,15 +11,10 @@ import tensorflow as tf
 
 from tfvision import config as configs
 from tfvision import errors, losses, metrics, models
-from tfvision.inputs import augment, decode, mixing
+from tfvision.inputs import augment, canvas, decode, mixing
 from tfvision.ops import images, reduce
 from tfvision.task import Task
 
-RESIZES = {
-    "stretch": lambda image, size, inputs: images.stretch(image, size),
-    "letterbox": lambda image, size, inputs: images.letterbox(image, size),
-    "centre_crop": lambda image, size, inputs: images.centre_crop(image, size, short=inputs.short),
-}
 HEADS = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
 TOP = 5  # class ids and names in a reply
 
@@ -33,7 +28,7 @@ def classification(config, class_names: Sequence[str]) -> Task:
     classes = len(class_names)
     several = config.head == "sigmoid"
     size = tuple(int(side) for side in config.inputs.image_size)
-    resize = errors.choose(RESIZES, config.inputs.resize, "resize")
+    errors.choose(canvas.RESIZES, config.inputs.resize, "resize")
     loss = errors.choose(losses.CLASSIFICATION, loss_name, "classification loss")
     loss_options = configs.options(config.loss, "name")
     if several and loss_name in losses.ON_PROBABILITIES:
@@ -53,7 +48,7 @@ def classification(config, class_names: Sequence[str]) -> Task:
         window = augment.window(config.inputs.crop, seed) if training else None
         pixels = decode.pixels(example, window)
         if window is None:
-            image, frame = resize(pixels, size, config.inputs)
+            image, frame = canvas.resize(pixels, size, config.inputs)
         else:
             image, frame = images.stretch(pixels, size, antialias=config.inputs.antialias)
         if training:
@@ -103,4 +98,5 @@ def classification(config, class_names: Sequence[str]) -> Task:
         predict,
         task_metrics,
         mixing.build(config.inputs.mix, classes),
+        lambda count: metrics.Examples(class_names, count),
     )

@@ -13,7 +13,6 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from tfvision import metrics
 from tfvision.metrics.examples import Example
 from tfvision.ops import draw
 from tfvision.records import dataset, read
@@ -28,7 +27,7 @@ def write(trainer, path: str, *, step: int, split: str) -> dict[str, float]:
     """Evaluates `split` with a restored Trainer and writes the page; returns the metrics.
 
     step: of the restored weights."""
-    examples = metrics.Examples(EXAMPLES)
+    examples = trainer.task.examples(EXAMPLES)
     kept = trainer.evaluator.metrics
     trainer.evaluator.metrics = [*kept, examples]
     try:
@@ -46,7 +45,8 @@ def write(trainer, path: str, *, step: int, split: str) -> dict[str, float]:
         "precision": trainer.precision,
     }
     shown = {"mistakes": examples.mistakes(), "best": examples.best()}
-    pictures = thumbnails(trainer.data, split, [*shown["mistakes"], *shown["best"]])
+    names = trainer.config.data.class_names
+    pictures = thumbnails(trainer.data, split, [*shown["mistakes"], *shown["best"]], names)
     page = report_html.page(found, report_plots.plots(found), shown, pictures)
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     dataset.write_text(path, page)
@@ -76,24 +76,32 @@ def read_log(workdir: str) -> dict[str, list[dict[str, Any]]]:
     return entries
 
 
-def thumbnails(data: dataset.Dataset, split: str, examples: Sequence[Example]) -> dict[int, str]:
-    """{index: data URI of a small JPEG} of the examples' images, read from the shards."""
-    wanted = sorted({example.index for example in examples})
+def thumbnails(
+    data: dataset.Dataset, split: str, examples: Sequence[Example], class_names: Sequence[str] = ()
+) -> dict[int, str]:
+    """{index: data URI of a small JPEG} of the examples' images, read from the shards.
+
+    What an example predicts is drawn on it."""
+    by_index = {example.index: example for example in examples}
+    wanted = sorted(by_index)
     found, start = {}, 0
     for shard, path in zip(data.split(split).shards, data.files(split), strict=True):
         here = [index - start for index in wanted if start <= index < start + shard.records]
         if here:
             for place, record in enumerate(read.records(path)):
                 if place in here:
-                    found[start + place] = _thumbnail(record)
+                    index = start + place
+                    found[index] = _thumbnail(record, by_index[index], class_names)
                 if place == here[-1]:
                     break
         start += shard.records
     return found
 
 
-def _thumbnail(record: bytes) -> str:
+def _thumbnail(record: bytes, example: Example, class_names: Sequence[str]) -> str:
     picture = read.picture(read.features(record))
+    if example.prediction is not None:
+        picture = draw.prediction(picture, example.prediction, class_names, explained=False)
     stream = io.BytesIO()
     draw.resized(picture, draw.scale_of(picture.size, CELL)).save(stream, "JPEG", quality=_JPEG)
     return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"

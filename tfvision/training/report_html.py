@@ -11,7 +11,6 @@ from typing import Any
 
 from tfvision import config as configs
 from tfvision.metrics.examples import Example
-from tfvision.ops import draw
 from tfvision.training import report_plots
 
 _CSS = """
@@ -64,7 +63,6 @@ def page(
 ) -> str:
     """The whole page. found: what `report.write` gathers. pictures: data URIs by index."""
     name = os.path.basename(os.path.abspath(found["workdir"]))
-    names = found["config"]["data"]["class_names"]
     parts = [_head(name, found), _tiles(found)]
     if "curves" in plots:
         note = '<p class="soft">Dotted: the step of the weights on this page.</p>'
@@ -83,9 +81,9 @@ def page(
         pair.append(_section("Reliability", _plot(plots, "reliability") + note))
     wide = len(found.get("confusion") or ()) > report_plots.NUMBERED
     parts += pair if wide else [f'<div class="pair">{"".join(pair)}</div>']
-    for kind, title in (("mistakes", "The most confident mistakes"), ("best", "The best")):
+    for kind, title in (("mistakes", "The worst answers"), ("best", "The best")):
         if examples[kind]:
-            cards = "".join(_card(e, names, pictures) for e in examples[kind])
+            cards = "".join(_card(e, pictures) for e in examples[kind])
             parts.append(_section(title, f'<div class="grid">{cards}</div>'))
     if not examples["mistakes"]:
         parts.append(_section("Mistakes", "<p>There is none.</p>"))
@@ -189,18 +187,15 @@ def _cut(confusion: Sequence) -> str:
     )
 
 
-def _card(example: Example, names: Sequence[str], pictures: Mapping[int, str]) -> str:
-    def named(ids):
-        return _text(", ".join(draw.name_of(i, names) for i in ids) or "nothing")
-
-    right = example.true == example.called
-    says = f"<b>{named(example.called)}</b> {100 * example.score:.1f} %"
-    is_ = "" if right else f"<br>is {named(example.true)}"
+def _card(example: Example, pictures: Mapping[int, str]) -> str:
+    first, *more = (*example.details, "")
+    lines = "".join(f"<br>{_text(line)}" for line in more if line)
     picture = pictures.get(example.index, "")
     return (
-        f'<figure class="{"right" if right else "wrong"}"><div>'
+        f'<figure class="{"right" if example.right else "wrong"}"><div>'
         f'<img alt="{_text(example.source_id)}" src="{picture}"></div>'
-        f"<figcaption>{says}{is_}<small>{_text(example.source_id)}</small></figcaption></figure>"
+        f"<figcaption><b>{_text(example.title)}</b> {_text(first)}{lines}"
+        f"<small>{_text(example.source_id)}</small></figcaption></figure>"
     )
 
 

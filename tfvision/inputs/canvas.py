@@ -1,0 +1,106 @@
+"""From a sample of any size to the canvas that a model takes, and the frame that leads back.
+
+Image, boxes, masks and label map move together: the image bilinearly, maps by their nearest
+pixel. What lies beside the image on the canvas is the config's `padding` colour, VOID in the
+label map and 0 in masks.
+
+Axis letters: N objects, H, W.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import tensorflow as tf
+
+from tfvision import errors, schema
+from tfvision.inputs import augment, decode, geometry, objects
+from tfvision.ops import images
+
+Sample = dict[str, tf.Tensor]
+Size = tuple[int, int]
+
+# The resizes of evaluation and serving: image, size, inputs -> image [*size, 3], frame [6].
+RESIZES: dict[str, Callable] = {
+    "stretch": lambda image, size, inputs: images.stretch(image, size, antialias=inputs.antialias),
+    "letterbox": lambda image, size, inputs: images.letterbox(
+        image, size, colour=inputs.padding, antialias=inputs.antialias
+    ),
+    "centre_crop": lambda image, size, inputs: images.centre_crop(image, size, short=inputs.short),
+    "short_side": lambda image, size, inputs: images.short_side(
+        image,
+        size,
+        short=inputs.short,
+        long=inputs.long,
+        colour=inputs.padding,
+        antialias=inputs.antialias,
+    ),
+}
+
+
+def resize(image: tf.Tensor, size: Size, inputs: Mapping) -> tuple[tf.Tensor, tf.Tensor]:
+    """[H, W, 3] -> (float32 [*size, 3], frame [6]) by the resize that `inputs` names."""
+    return errors.choose(RESIZES, inputs.resize, "resize")(image, size, inputs)
+
+
+def fit(sample: Sample, size: Size, inputs: Mapping) -> Sample:
+    """The sample on a canvas of `size` = (height, width), with its `frame`.
+
+    A training sample that its augmentation has put on a canvas of that size already stays."""
+    image = tf.convert_to_tensor(sample["image"])
+    if tuple(image.shape[:2]) == tuple(size):
+        frame = images.make_frame(tf.constant(size), tf.constant(size), tf.zeros(2))
+        return {**sample, "image": tf.cast(image, tf.float32), "frame": frame}
+    canvas, frame = resize(image, size, inputs)
+    result = {**sample, "image": tf.ensure_shape(canvas, (*size, 3)), "frame": frame}
+    for key, fill in (("label_map", schema.VOID), ("masks", 0)):
+        if key in sample:
+            result[key] = nearest(sample[key], frame, size, fill)
+    if "boxes" in sample:
+        moved = images.to_frame(sample["boxes"], frame)
+        scale = frame[2] * frame[3]
+        result = objects.settle(sample, result, moved, tf.constant(size), scale=scale)
+    return result
+
+
+def nearest(maps: tf.Tensor, frame: tf.Tensor, size: Size, fill: int) -> tf.Tensor:
+    """Whole numbers [..., H, W] where `frame` puts them on a canvas of `size`, else `fill`."""
+    maps = tf.convert_to_tensor(maps)
+    lead = maps.shape[:-2].as_list()
+    indices, inside = [], []
+    for axis in (0, 1):
+        centres = tf.range(size[axis], dtype=tf.float32) + 0.5
+        at = tf.cast(tf.floor((centres - frame[4 + axis]) / frame[2 + axis]), tf.int32)
+        last = tf.cast(frame[axis], tf.int32) - 1
+        inside.append((at >= 0) & (at <= last))
+        indices.append(tf.clip_by_value(at, 0, last))
+    rank = len(maps.shape)
+    moved = tf.gather(tf.gather(maps, indices[0], axis=rank - 2), indices[1], axis=rank - 1)
+    here = inside[0][:, tf.newaxis] & inside[1][tf.newaxis, :]
+    moved = tf.where(here, moved, tf.cast(fill, maps.dtype))
+    return tf.ensure_shape(moved, (*lead, *size))
+
+
+def load(example: decode.Example, inputs: Mapping, training: bool) -> Sample:
+    """An example's pixels and truth, for training cut to a window and augmented.
+
+    Moves `boxes` and the other per-object tensors, `masks` and `label_map` with the image."""
+    sample = {key: example[key] for key in objects.KEYS if key in example}
+    if "label_map" in example:
+        sample["label_map"] = decode.label_map(example)
+    if not training:
+        return {**sample, "image": decode.pixels(example)}
+    seed = example["seed"]
+    window = augment.window(inputs.crop, seed, sample.get("boxes"))
+    if window is None:
+        sample["image"] = decode.pixels(example)
+    else:
+        parts = []
+
+        def noted(height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+            parts.append(window(height, width))
+            return parts[0]
+
+        sample["image"] = decode.pixels(example, noted)
+        sample = geometry.cut(sample, parts[0])
+    return augment.apply(sample, seed, inputs.augment)
