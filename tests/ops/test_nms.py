@@ -86,7 +86,8 @@ def found(
     function=nms.per_class, boxes=(A, B, C), scores=((0.9, 0.2), (0.8, 0.6), (0.1, 0.3)), **more
 ):
     options = {"iou_threshold": 0.5, "score_threshold": 0.15, "max_detections": 5, **more}
-    result = function(tf.constant([boxes]), tf.constant([scores]), **options)
+    inputs = [tf.constant(np.asarray(part, np.float32)[None]) for part in (boxes, scores)]
+    result = function(*inputs, **options)
     assert result["boxes"].shape == (1, options["max_detections"], 4)
     count = result["num_detections"][0]
     for name, padding in (("boxes", 0), ("scores", 0), ("class_ids", -1)):
