@@ -19,7 +19,9 @@ from tfvision.layers.pooling import (
     GlobalAveragePool,
     MaxPool2D,
 )
+from tfvision.layers.resize import Resize
 from tfvision.layers.sharing import Layer, sharing
+from tfvision.layers.transposed import Conv2DTranspose
 
 __all__ = [
     "Activation",
@@ -29,6 +31,7 @@ __all__ = [
     "BatchNormalization",
     "Concatenate",
     "Conv2D",
+    "Conv2DTranspose",
     "Dense",
     "DepthwiseConv2D",
     "Dropout",
@@ -38,6 +41,7 @@ __all__ = [
     "LogMeanProbability",
     "MaxPool2D",
     "Normalize",
+    "Resize",
     "ScaleFlip",
     "StochasticDepth",
     "sharing",

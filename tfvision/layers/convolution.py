@@ -42,21 +42,38 @@ class Conv2D(Layer):
 
     kernel_size, padding: a number, or (rows, columns) such as (1, 7). padding=None keeps the
     size at stride 1. Kernels are drawn from He et al. 2015 (arXiv:1502.01852) with fan-out, as
-    torchvision's."""
+    torchvision's, unless a standard deviation is given, or an `initializer` of Keras that this
+    layer has for itself."""
 
     def __init__(
-        self, filters, kernel_size, *, strides=1, padding=None, dilation=1, use_bias=False, **kwargs
+        self,
+        filters,
+        kernel_size,
+        *,
+        strides=1,
+        padding=None,
+        dilation=1,
+        use_bias=False,
+        std=None,
+        initializer=None,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.filters, self.kernel_size = int(filters), pair(kernel_size)
+        self.std, self.initializer = std, initializer
         self.strides, self.dilation, self.use_bias = int(strides), int(dilation), bool(use_bias)
         same = tuple(self.dilation * (size - 1) // 2 for size in self.kernel_size)
         self.padding = same if padding is None else pair(padding)
 
     def build(self, input_shape):
         shape = (*self.kernel_size, int(input_shape[-1]), self.filters)
-        he = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
-        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=he)
+        if self.initializer is not None:
+            draw = self.initializer
+        elif self.std is None:
+            draw = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
+        else:
+            draw = keras.initializers.RandomNormal(stddev=self.std)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=draw)
         if self.use_bias:
             self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
         super().build(input_shape)
@@ -106,12 +123,15 @@ class DepthwiseConv2D(Layer):
 
     def call(self, inputs):
         """inputs: [B, H, W, C]."""
-        inputs = padded(inputs, pair(self.padding))
         kernel = tf.transpose(tf.cast(self.kernel, inputs.dtype), [0, 1, 3, 2])
+        if self.strides == 1 and self.dilation * (self.kernel_size - 1) == 2 * self.padding:
+            padding = "SAME"  # up to twice as fast as padding by hand (benchmarks/atrous.py)
+        else:
+            inputs, padding = padded(inputs, pair(self.padding)), "VALID"
         if self.strides > 1:
             return _strided(inputs, kernel, self.strides)
         dilations = [self.dilation] * 2
-        return tf.nn.depthwise_conv2d(inputs, kernel, [1] * 4, "VALID", dilations=dilations)
+        return tf.nn.depthwise_conv2d(inputs, kernel, [1] * 4, padding, dilations=dilations)
 
     def compute_output_shape(self, input_shape):
         sizes = output_sizes(
