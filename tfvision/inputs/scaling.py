@@ -76,11 +76,22 @@ def scale_crop(
 ) -> Sample:
     """DeepLab's: scales the image itself by one of scale[0], + step, ... scale[1], then crops.
 
-    (Chen et al. 2017, arXiv:1706.05587, section 4.1, with the steps of the authors' code.)"""
+    (Chen et al. 2017, arXiv:1706.05587, section 4.1, with the steps of the authors' code.) The
+    crop comes first, so that no more is resized than is kept."""
     count = round((scale[1] - scale[0]) / step) + 1
     number = tf.floor(seeds.uniform(seed, 0) * count)
-    sample = _scaled(sample, scale[0] + number * step, antialias)
-    return _cropped(sample, seeds.fold(seed, 1), size, colour, min_visible)
+    factor = scale[0] + number * step
+    original = geometry.canvas(sample)
+    part = tf.cast(tf.math.ceil(tf.constant(size, tf.float32) / factor), tf.int32)
+    part = tf.minimum(part, original)
+    room = tf.cast(original - part + 1, tf.float32)
+    draws = tf.random.stateless_uniform([2], seeds.fold(seed, 1))
+    start = tf.cast(tf.floor(draws * room), tf.int32)
+    cut = {**sample, "image": sample["image"][start[0] :, start[1] :][: part[0], : part[1]]}
+    cut = geometry.cut(cut, tf.concat([start, part], axis=0), min_visible=min_visible)
+    scaled = _scaled(cut, factor, antialias)
+    placed = geometry.place(scaled, tf.zeros(2, tf.int32), size, colour=colour)
+    return geometry.fixed(placed, size)
 
 
 def letterbox(
