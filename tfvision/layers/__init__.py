@@ -11,6 +11,17 @@ from tfvision.layers.basic import (
     StochasticDepth,
 )
 from tfvision.layers.convolution import Conv2D, DepthwiseConv2D
+from tfvision.layers.darknet import (
+    AnchorCells,
+    Bias,
+    ChannelGroup,
+    DetectionCells,
+    GroupedConv2D,
+    LocallyConnected2D,
+    PaddedMaxPool2D,
+    Reorg,
+    Upsample,
+)
 from tfvision.layers.ensemble import LogMeanProbability, ScaleFlip
 from tfvision.layers.normalization import BatchNormalization
 from tfvision.layers.pooling import (
@@ -27,22 +38,31 @@ __all__ = [
     "Activation",
     "AdaptiveAveragePool2D",
     "Add",
+    "AnchorCells",
     "AveragePool2D",
     "BatchNormalization",
+    "Bias",
+    "ChannelGroup",
     "Concatenate",
     "Conv2D",
     "Conv2DTranspose",
     "Dense",
     "DepthwiseConv2D",
+    "DetectionCells",
     "Dropout",
     "Flatten",
     "GlobalAveragePool",
+    "GroupedConv2D",
     "Layer",
+    "LocallyConnected2D",
     "LogMeanProbability",
     "MaxPool2D",
     "Normalize",
+    "PaddedMaxPool2D",
+    "Reorg",
     "Resize",
     "ScaleFlip",
     "StochasticDepth",
+    "Upsample",
     "sharing",
 ]

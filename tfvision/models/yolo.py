@@ -1,0 +1,114 @@
+"""YOLO version 1 (Redmon et al. 2015, arXiv:1506.02640), 2 (arXiv:1612.08242) and 3
+(arXiv:1804.02767) by name, filled by Darknet's .weights.
+
+Versions 2 and 3 take images whose sides are multiples of 32, known or not when they are built;
+version 1 has dense layers, and takes squares of a known multiple of 64, in the paper 448.
+
+Axis letters: B batch, H, W, A anchors (boxes a cell), K classes.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+
+from tfvision import errors
+from tfvision.models import darknet, darknet_plan, yolo_sections
+from tfvision.models.darknet_cfg import Section
+from tfvision.net import Net
+from tfvision.ops.yolo import Head
+
+# name -> (function to sections, what is not that function's default)
+NETWORKS: dict[str, tuple[Callable[..., list[Section]], dict[str, Any]]] = {
+    "yolo_v1": (yolo_sections.v1, {}),
+    "yolo_v2": (yolo_sections.v2, {}),
+    "yolo_v3": (yolo_sections.v3, {}),
+    "yolo_v3_spp": (yolo_sections.v3, {"pyramid": True}),
+    "yolo_v3_tiny": (yolo_sections.v3_tiny, {}),
+    # narrow ones, for work without a GPU
+    "yolo_v1_small": (
+        yolo_sections.v1,
+        {"width": 8, "hidden": 256, "batch_norm": True, "units": (1, 1)},
+    ),
+    "yolo_v2_small": (
+        yolo_sections.v2,
+        {"width": 8, "units": (1, 1, 1, 1, 1, 1), "head_convs": 1},
+    ),
+    "yolo_v3_small": (
+        yolo_sections.v3,
+        {"width": 8, "units": (1, 1, 1, 1, 1), "head_pairs": 1},
+    ),
+}
+_V1_SIZE = (448, 448)  # section 2.2; for what does not depend on the size
+
+
+def _keywords(function: Callable) -> tuple[str, ...]:
+    """The names of a function's keyword-only parameters."""
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+
+
+_SHARED = _keywords(darknet.build)  # options that every network has
+
+
+def network(image, name: str, *, num_classes: int, **options) -> dict:
+    """image [B, H, W, 3] RGB 0..255 -> {"yolo_0": raw, ...}, float32, coarsest first.
+
+    options: those of the network's function in `yolo_sections` (anchors, width ...) and of
+    `darknet.build` (activation, bn_momentum ...)."""
+    own, shared = _split(name, options)
+    layers = sections(name, num_classes=num_classes, image_size=tuple(image.shape[1:3]), **own)
+    return darknet.build(image, layers, **shared)
+
+
+def sections(
+    name: str, *, num_classes: int, image_size: tuple[int | None, int | None] = _V1_SIZE, **options
+) -> list[Section]:
+    """The Darknet sections of a network, without [net]; `options` as of `network`."""
+    function, fixed = errors.choose(NETWORKS, name, "YOLO network")
+    own, _ = _split(name, options)
+    return function(num_classes, image_size, **{**fixed, **own})
+
+
+def heads(name: str, *, num_classes: int, **options) -> tuple[Head, ...]:
+    """The heads of a network, in the order of its outputs; `options` as of `network`."""
+    layers = sections(name, num_classes=num_classes, **options)
+    return darknet_plan.heads(darknet_plan.plan(layers, _V1_SIZE))
+
+
+def _split(name: str, options: Mapping[str, Any]) -> tuple[dict, dict]:
+    """(those of the sections, those of the layers). Raises UsageError for an unknown one."""
+    own = _keywords(errors.choose(NETWORKS, name, "YOLO network")[0])
+    known = (*own, *_SHARED)
+    for option in options:
+        if option not in known:
+            raise errors.UsageError(
+                f"{name} has no option '{option}'{errors.suggestion(option, known)}"
+                f" (its options: {', '.join(known)})"
+            )
+    return (
+        {key: value for key, value in options.items() if key in own},
+        {key: value for key, value in options.items() if key in _SHARED},
+    )
+
+
+def _named(name: str) -> Callable[..., dict]:
+    return functools.partial(network, name=name)
+
+
+def _net(name: str) -> Callable[..., Net]:
+    def build(*, num_classes: int, image_size: tuple[int | None, int | None], **options) -> Net:
+        image = keras.Input((*image_size, 3), name="image", dtype="float32")
+        outputs = network(image, name, num_classes=num_classes, **options)
+        model = keras.Model({"image": image}, outputs, name=name)
+        return Net(model, model)
+
+    return build
+
+
+YOLO = {name: _named(name) for name in NETWORKS}  # (image, *, num_classes, **options) -> outputs
+YOLO_NETS = {name: _net(name) for name in NETWORKS}  # (*, num_classes, image_size, **options)
