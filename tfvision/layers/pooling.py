@@ -86,11 +86,17 @@ class AdaptiveAveragePool2D(keras.layers.Layer):
 
 
 class GlobalAveragePool(keras.layers.Layer):
-    """[B, H, W, C] -> [B, C], averaged in float32."""
+    """[B, H, W, C] -> [B, C], or with `keepdims` [B, 1, 1, C], averaged in float32."""
+
+    def __init__(self, *, keepdims=False, **kwargs):
+        super().__init__(**kwargs)
+        self.keepdims = bool(keepdims)
 
     def call(self, inputs):
         """inputs: [B, H, W, C]."""
-        return tf.cast(tf.reduce_mean(tf.cast(inputs, tf.float32), [1, 2]), inputs.dtype)
+        wide = tf.cast(inputs, tf.float32)
+        return tf.cast(tf.reduce_mean(wide, [1, 2], keepdims=self.keepdims), inputs.dtype)
 
     def compute_output_shape(self, input_shape):
-        return (input_shape[0], input_shape[3])
+        batch, _, _, channels = input_shape
+        return (batch, 1, 1, channels) if self.keepdims else (batch, channels)
