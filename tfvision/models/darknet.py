@@ -14,10 +14,13 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import keras
+
 from tfvision import errors, layers
 from tfvision.models import darknet_cfg, darknet_heads, darknet_plan
 from tfvision.models.darknet_cfg import Section
 from tfvision.models.darknet_plan import Planned
+from tfvision.net import Net
 from tfvision.ops.yolo import Head
 
 # The first boxes of a fresh network are then its anchors, about: what YOLOv2's first 12,800
@@ -108,6 +111,27 @@ def heads(cfg: str | os.PathLike, *, num_classes: int | None = None, **_) -> tup
         return darknet_plan.heads(darknet_plan.plan(sections, size(cfg)))
     except errors.DataError as error:
         raise errors.DataError(f"{cfg}, {error}") from error
+
+
+def num_classes(cfg: str | os.PathLike) -> int:
+    """The classes of a cfg file's heads, or, without one, the channels that it ends with."""
+    plan = darknet_plan.plan(load(cfg), size(cfg))
+    found = darknet_plan.heads(plan)
+    return found[0].num_classes if found else plan[-1].channels
+
+
+def net(
+    *,
+    num_classes: int,
+    image_size: tuple[int | None, int | None],
+    cfg: str | os.PathLike,
+    **options,
+) -> Net:
+    """The network of a cfg file, as `models.build` makes one by the name "darknet"."""
+    image = keras.Input((*image_size, 3), name="image", dtype="float32")
+    outputs = darknet(image, cfg=cfg, num_classes=num_classes, **options)
+    model = keras.Model({"image": image}, outputs, name="darknet")
+    return Net(model, model)
 
 
 def size(cfg: str | os.PathLike) -> tuple[int, int]:

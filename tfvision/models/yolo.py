@@ -80,6 +80,26 @@ def heads(name: str, *, num_classes: int, **options) -> tuple[Head, ...]:
     return darknet_plan.heads(darknet_plan.plan(layers, _V1_SIZE))
 
 
+def num_classes(name: str, values: int, **options) -> int:
+    """For how many classes a network is that has `values` in its .weights file.
+
+    `options` as of `network`; images of 448 x 448, which only version 1 depends on. Raises
+    DataError if there is no such number."""
+    one, two = (
+        darknet_plan.values(
+            darknet_plan.plan(sections(name, num_classes=count, **options), _V1_SIZE)
+        )
+        for count in (1, 2)
+    )
+    more, left = divmod(values - one, two - one)  # every class adds as many
+    if left or more < 0:
+        raise errors.DataError(
+            f"{values:,} values are those of {name} for no number of classes (for 1: {one:,}, and"
+            f" {two - one:,} for each more); it is another network, or cut off"
+        )
+    return 1 + more
+
+
 def _split(name: str, options: Mapping[str, Any]) -> tuple[dict, dict]:
     """(those of the sections, those of the layers). Raises UsageError for an unknown one."""
     own = _keywords(errors.choose(NETWORKS, name, "YOLO network")[0])
