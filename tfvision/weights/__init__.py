@@ -1,7 +1,7 @@
 """Weights from files into networks.
 
-`SOURCES` names the conventions: "tfvision" (ours, see `native`), "torchvision" (state dicts) and
-"keras" (Keras Applications).
+`SOURCES` names the conventions: "tfvision" (ours, see `native`), "torchvision" (state dicts),
+"keras" (Keras Applications) and "darknet" (.weights, whatever the file's extension).
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import numpy as np
 
 from tfvision import errors
 from tfvision.net import Net
-from tfvision.weights import keras_applications, native, readers, torchvision
+from tfvision.weights import darknet, keras_applications, native, readers, smp, torchvision
 
 SOURCES = {
     "torchvision": torchvision.fill,
+    "smp": smp.fill,
     "keras": keras_applications.fill,
+    "darknet": darknet.fill,
     "tfvision": native.fill,
 }
 
@@ -39,8 +41,9 @@ def load(
         return fill(net, weights, skip=skip)
     if source == "keras" and weights == keras_applications.IMAGENET:
         return fill(net, keras_applications.download(net.train.name), skip=skip)
+    read = darknet.read if source == "darknet" else readers.read
     try:
-        return fill(net, readers.read(weights), skip=skip)
+        return fill(net, read(weights), skip=skip)
     except errors.DataError as error:
         path = os.fspath(weights)
         if path in str(error):
