@@ -164,7 +164,7 @@ def test_a_classifiers_weights_fill_the_backbone_under_either_name(source, befor
 def test_one_module_under_both_names_is_refused():
     net = _net("deeplab_v3plus_resnet18", (33, 33), 3, width=4, channels=4)
     state = {"bn1.bias": np.zeros(4), "backbone.bn1.bias": np.ones(4)}
-    with pytest.raises(errors.DataError, match="'bn1.bias' and 'backbone.bn1.bias' are both"):
+    with pytest.raises(errors.DataError, match=r"'bn1\.bias' and 'backbone\.bn1\.bias' are both"):
         weights.load(net, state)
 
 

@@ -1,7 +1,8 @@
 """Weights from files into networks.
 
 `SOURCES` names the conventions: "tfvision" (ours, see `native`), "torchvision" (state dicts),
-"keras" (Keras Applications) and "darknet" (.weights, whatever the file's extension).
+"smp" (those of segmentation_models_pytorch), "keras" (Keras Applications) and "darknet" (.weights,
+whatever the file's extension).
 """
 
 from __future__ import annotations
