@@ -1,0 +1,239 @@
+"""Detection metrics of an evaluation, at the original images' size, on host NumPy.
+
+`batch` has `valid` bool [B], `source_id` bytes [B] and `truth/*` (metrics.truth); `predictions`
+has boxes [B, D, 4] yxyx in pixels of the original image, scores [B, D], class_ids [B, D] (-1:
+padding), num_detections [B] and, for masks, masks [B, D, h, w] on the original image's canvas,
+padded at the bottom and right.
+
+Axis letters: B batch, D detections, N objects, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tfvision import errors
+from tfvision.metrics import coco, coco_json, truth, voc
+from tfvision.metrics.tables import table
+from tfvision.ops import masks
+
+# COCO's names of the twelve numbers, as they are logged.
+NAMES = {
+    "AP": "ap",
+    "AP50": "ap50",
+    "AP75": "ap75",
+    "APs": "ap_small",
+    "APm": "ap_medium",
+    "APl": "ap_large",
+    "AR1": "ar1",
+    "AR10": "ar10",
+    "AR100": "ar100",
+    "ARs": "ar_small",
+    "ARm": "ar_medium",
+    "ARl": "ar_large",
+}
+_COLUMNS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")  # of the table per class
+_PREFIX = {"bbox": "", "segm": "mask_"}  # a run may measure both
+Curves = dict[str, dict[str, np.ndarray]]
+
+
+def _rows(batch: dict, predictions: dict) -> Iterator[tuple[int, dict[str, Any], np.ndarray]]:
+    """(row, truth, places of its detections) of the valid images of a batch."""
+    for row in np.flatnonzero(batch["valid"]):
+        scores, boxes = predictions["scores"][row], predictions["boxes"][row]
+        there = np.arange(len(scores)) < predictions["num_detections"][row]
+        there &= predictions["class_ids"][row] >= 0
+        # What is no number finds nothing, and sorts nowhere.
+        there &= np.isfinite(scores) & np.isfinite(boxes).all(axis=-1)
+        yield int(row), truth.read(batch, row), np.flatnonzero(there)
+
+
+def _undefined(values: Any) -> Any:
+    """NaN where COCO says -1."""
+    return np.where(np.asarray(values) < 0, np.nan, values)
+
+
+class CocoDetection:
+    """COCO's twelve numbers, of boxes or of masks; crowds ignored, sizes by the `area` of the data.
+
+    kind: "bbox" or "segm". category_ids: COCO's own, in class order, for `as_coco`. An object
+    that is `difficult` counts like any other, as COCO knows no such thing."""
+
+    def __init__(
+        self,
+        class_names: Sequence[str],
+        kind: str = "bbox",
+        category_ids: Sequence[int] | None = None,
+    ):
+        errors.choose(coco.KINDS, kind, "kind of COCO evaluation")
+        self.class_names, self.kind = tuple(class_names), kind
+        self.category_ids = None if category_ids is None else tuple(category_ids)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything."""
+        self.images: list[coco_json.Image] = []
+        self._found: coco.Evaluation | None = None
+
+    def update(self, batch: dict, predictions: dict) -> None:
+        """Adds a batch; images that are not `valid` are left out."""
+        self._found = None
+        for row, own, there in _rows(batch, predictions):
+            boxes, size = own["boxes"], own["size"]
+            runs, found_runs = [], []
+            if self.kind == "segm":
+                pairs = zip(own["masks"], boxes, strict=True)
+                runs = [truth.run_lengths(png, box, size) for png, box in pairs]
+                canvas = predictions["masks"][row, :, : size[0], : size[1]]
+                found_runs = [masks.to_rle(canvas[i]) for i in there]
+            image = coco_json.Image(
+                batch["source_id"][row].decode("utf-8", "replace"),
+                size,
+                boxes,
+                own["class_ids"],
+                own["is_crowd"],
+                own["area"] if len(own["area"]) else _areas(boxes, runs),
+                *(predictions[k][row][there] for k in ("boxes", "scores", "class_ids")),
+                runs,
+                found_runs,
+            )
+            self.images.append(image)
+
+    def as_coco(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Ground truth and detections as COCO's json; write them with `coco_json.write`."""
+        ids, count = self.category_ids, len(self.class_names)
+        found = coco_json.detections(self.images, count, ids)
+        return coco_json.ground_truth(self.images, self.class_names, ids), found
+
+    def _evaluation(self) -> coco.Evaluation:
+        if self._found is None:
+            # In the order of the classes, which the category ids need not have.
+            count = len(self.class_names)
+            own = coco_json.ground_truth(self.images, self.class_names)
+            found = coco_json.detections(self.images, count)
+            if self.kind == "segm":  # a detection's size is that of its mask, not of its box
+                found = [{k: v for k, v in entry.items() if k != "bbox"} for entry in found]
+            self._found = coco.evaluate(own, found, self.kind)
+        return self._found
+
+    def result(self) -> dict[str, float]:
+        """The twelve numbers as "ap", "ap50" ... "ar_large" ("mask_ap" ... of masks), in 0..1.
+
+        NaN where there is no truth for a number, such as an object of that size."""
+        numbers = coco.summary(self._evaluation())
+        prefix = _PREFIX[self.kind]
+        return {prefix + NAMES[name]: float(_undefined(v)) for name, v in numbers.items()}
+
+    def per_class(self) -> dict[str, np.ndarray]:
+        """ap, ap50, ap75, ap_small, ap_medium, ap_large, ar100 (float [K], NaN: no such object)
+        and objects (int [K], crowds aside)."""
+        found = coco.per_category(self._evaluation())
+        columns = {NAMES[name]: _undefined(found[name]) for name in _COLUMNS}
+        return {**columns, "objects": found["objects"]}
+
+    def table(self) -> str:
+        """The per-class table as aligned text."""
+        return _with_note(table(self.class_names, self.per_class()), "class and size")
+
+    def curves(self, threshold: int = 0) -> Curves:
+        """{class: recall, precision and scores [101]} at IoU 0.5 + 0.05 * threshold.
+
+        Classes without truth are left out."""
+        found = coco.curves(self._evaluation(), threshold)
+        return {
+            name: {key: found[key][k] for key in ("precision", "scores")}
+            | {"recall": found["recall"]}
+            for k, name in enumerate(self.class_names)
+            if not np.isnan(found["precision"][k]).all()
+        }
+
+
+def _areas(boxes: np.ndarray, runs: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Of the masks where there are some, else of the boxes: float32 [N]."""
+    if runs:
+        return np.array([masks.area(masks.from_rle(rle)) for rle in runs], np.float32)
+    return (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+
+
+def _with_note(text: str, what: str) -> str:
+    return f"{text}\n-: undefined, the truth has no object of that {what}"
+
+
+class VocDetection:
+    """Pascal VOC's average precision of each class at one IoU, and its mean over the classes.
+
+    style: "2007" (11 points) or "2010" (all points). Difficult objects, and crowds, are neither
+    found nor missed."""
+
+    def __init__(self, class_names: Sequence[str], iou: float = 0.5, style: str = "2010"):
+        errors.choose(voc.STYLES, style, "style of VOC's average precision")
+        self.class_names, self.iou, self.style = tuple(class_names), iou, style
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything."""
+        self._truths: list[tuple[np.ndarray, ...]] = []
+        self._detections: list[tuple[np.ndarray, ...]] = []
+        self._drawn: list[voc.Curve] | None = None
+
+    def update(self, batch: dict, predictions: dict) -> None:
+        """Adds a batch; images that are not `valid` are left out."""
+        self._drawn = None
+        for row, own, there in _rows(batch, predictions):
+            number, boxes = len(self._truths), own["boxes"]
+            ignored = (own["difficult"] > 0) | (own["is_crowd"] > 0)
+            self._truths.append((np.full(len(boxes), number), own["class_ids"], boxes, ignored))
+            called = [predictions[k][row][there] for k in ("class_ids", "boxes", "scores")]
+            self._detections.append((np.full(len(there), number), *called))
+
+    def _curves(self) -> list[voc.Curve]:
+        if self._drawn is None:
+            truths, found = _joined(self._truths), _joined(self._detections)
+            self._drawn = []
+            for k in range(len(self.class_names)):
+                images, _, boxes, ignored = (part[truths[1] == k] for part in truths)
+                found_images, _, found_boxes, scores = (part[found[1] == k] for part in found)
+                parts = (boxes, images, ignored, found_boxes, found_images, scores)
+                self._drawn.append(voc.curve(*parts, iou=self.iou))
+        return self._drawn
+
+    def per_class(self) -> dict[str, np.ndarray]:
+        """ap (float [K], NaN: no object), the recall and precision of all detections (NaN
+        likewise; precision 0 without any) and objects (int [K], difficult ones aside)."""
+        drawn = self._curves()
+        last = {
+            name: [getattr(c, name)[-1] if len(c.scores) else 0.0 for c in drawn]
+            for name in ("recall", "precision")
+        }
+        objects = np.array([c.positives for c in drawn], np.int64)
+        ap = np.array([voc.average_precision(c, self.style) for c in drawn])
+        ends = {name: np.where(objects > 0, values, np.nan) for name, values in last.items()}
+        return {"ap": ap, **ends, "objects": objects}
+
+    def result(self) -> dict[str, float]:
+        """{"map": ...} in 0..1, over the classes that have an object; NaN without any."""
+        ap = self.per_class()["ap"]
+        known = ~np.isnan(ap)
+        return {"map": float(ap[known].mean()) if known.any() else float("nan")}
+
+    def table(self) -> str:
+        """The per-class table as aligned text."""
+        return _with_note(table(self.class_names, self.per_class()), "class (difficult ones aside)")
+
+    def curves(self) -> Curves:
+        """{class: recall, precision and scores after each detection}, of classes with objects."""
+        return {
+            name: {"recall": c.recall, "precision": c.precision, "scores": c.scores}
+            for name, c in zip(self.class_names, self._curves(), strict=True)
+            if c.positives
+        }
+
+
+def _joined(parts: Sequence[tuple[np.ndarray, ...]]) -> list[np.ndarray]:
+    """(images, class ids, boxes, the rest) of all images, each in one array."""
+    empty = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))
+    columns = list(zip(*parts, strict=True)) or [(part,) for part in empty]
+    return [np.concatenate(column) for column in columns]
