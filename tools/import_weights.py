@@ -1,25 +1,35 @@
-"""tfvision import-weights: a foreign checkpoint -> our own plain file of weights."""
+"""tfvision import-weights: a foreign checkpoint -> our own plain file of weights.
+
+Darknet's go both ways: --output=FILE.weights writes a YOLO network's in Darknet's format.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from typing import Any
 
 from absl import app, flags
 
+from tfvision import config as settings
 from tfvision import errors
 
 _SOURCE = flags.DEFINE_string("source", "torchvision", "Whose names the checkpoint carries.")
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
     None,
-    "File: .pth, .pt, .safetensors, .npz or .h5; with --source=keras also 'imagenet', which Keras"
-    " then downloads.",
+    "File: .pth, .pt, .safetensors, .npz or .h5; with --source=darknet .weights; with"
+    " --source=keras also 'imagenet', which Keras then downloads.",
 )
+_CFG = flags.DEFINE_string("cfg", None, "Darknet's cfg file of the network, instead of --model.")
 _MODEL = flags.DEFINE_string("model", None, "Architecture; tfvision models lists them.")
-_OUTPUT = flags.DEFINE_string("output", None, "File to write: .safetensors or .npz.")
-_NUM_CLASSES = flags.DEFINE_integer(
-    "num_classes", None, "Classes; by default as many as the checkpoint's last dense layer has."
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "File to write: .safetensors or .npz, or Darknet's .weights."
 )
+_NUM_CLASSES = flags.DEFINE_integer(
+    "num_classes", None, "Classes; by default as many as the checkpoint has."
+)
+_SET = flags.DEFINE_multi_string("set", [], "OPTION=VALUE of the architecture.")
 # The last dense layers of our classifiers, as each source calls them -> the axis of the classes
 _HEADS = {
     **{f"{layer}.weight": 0 for layer in ("fc", "classifier.6", "classifier.1")},
@@ -34,44 +44,102 @@ def main(argv: Sequence[str]) -> None:
     """Converts one checkpoint. Raises UsageError and DataError."""
     if len(argv) > 1:
         raise errors.UsageError(f"unexpected argument '{argv[1]}'; import-weights takes flags only")
-    for flag in (_CHECKPOINT, _MODEL, _OUTPUT):
+    for flag in (_CHECKPOINT, _OUTPUT):
         if not flag.value:
             raise errors.UsageError(f"--{flag.name} is missing")
+    if bool(_MODEL.value) == bool(_CFG.value):
+        raise errors.UsageError("either --model or, of Darknet, --cfg says what network it is")
     from tfvision import models, weights
-    from tfvision.weights import keras_applications, native, readers
+    from tfvision.weights import native
 
-    native.check_output(_OUTPUT.value)
+    if not _is_darknet(_OUTPUT.value):
+        native.check_output(_OUTPUT.value)
     errors.choose(weights.SOURCES, _SOURCE.value, "source of weights")
-    errors.choose(models.MODELS, _MODEL.value, "model")
-    options = {}
-    if _SOURCE.value == "keras":
-        options = keras_applications.options(_MODEL.value)
-    if _SOURCE.value == "keras" and _CHECKPOINT.value == keras_applications.IMAGENET:
-        arrays = keras_applications.download(_MODEL.value)
-    else:
-        arrays = readers.read(_CHECKPOINT.value)
-    num_classes = _NUM_CLASSES.value or _classes(arrays)
-    net = models.build(_MODEL.value, num_classes=num_classes, image_size=(224, 224), **options)
+    name = "darknet" if _CFG.value else _MODEL.value
+    errors.choose(models.MODELS, name, "model")
+    options = {**_options(name), **settings.literals(_SET.value)}
+    arrays = _read(name)
+    num_classes = _NUM_CLASSES.value or _classes(name, arrays, options)
+    net = models.build(name, num_classes=num_classes, image_size=_size(name), **options)
     try:
         count = weights.load(net, arrays, source=_SOURCE.value)
     except errors.DataError as error:
         raise errors.DataError(f"{_CHECKPOINT.value}: {error}") from error
-    values = native.collect(net)
-    native.save(values, _OUTPUT.value)
+    variables = _write(net, arrays)
     print(
-        f"{_CHECKPOINT.value}: {len(values)} variables, {count:,} values, {num_classes} classes"
+        f"{_CHECKPOINT.value}: {variables} variables, {count:,} values, {num_classes} classes"
         f" -> {_OUTPUT.value}"
     )
+    if _CFG.value:
+        options = {"name": name, **options}
     if options:
         needed = " ".join(f"--config.model.{key}={value}" for key, value in options.items())
         print(f"These weights need a model built with {needed}")
 
 
-def _classes(arrays: dict) -> int:
-    """How many classes the checkpoint's last dense layer has."""
-    for name, axis in _HEADS.items():
-        if getattr(arrays.get(name), "ndim", 0) == 2:
-            return arrays[name].shape[axis]
+def _is_darknet(path: str) -> bool:
+    return os.path.splitext(path)[1].lower() == ".weights"
+
+
+def _options(name: str) -> dict[str, Any]:
+    """What the model must be built with to take weights of this source."""
+    if _CFG.value:
+        return {"cfg": _CFG.value}
+    if _SOURCE.value == "keras":
+        from tfvision.weights import keras_applications
+
+        return keras_applications.options(name)
+    return {}
+
+
+def _read(name: str) -> dict[str, Any]:
+    from tfvision.weights import darknet, keras_applications, readers
+
+    if _SOURCE.value == "darknet":
+        return darknet.read(_CHECKPOINT.value)
+    if _SOURCE.value == "keras" and _CHECKPOINT.value == keras_applications.IMAGENET:
+        return keras_applications.download(name)
+    return readers.read(_CHECKPOINT.value)
+
+
+def _size(name: str) -> tuple[int, int]:
+    """(height, width) to build the model for; weights depend on it in YOLOv1 alone."""
+    from tfvision.models import darknet, yolo
+
+    if _CFG.value:
+        return darknet.size(_CFG.value)
+    return yolo.V1_SIZE if name in yolo.NETWORKS else (224, 224)
+
+
+def _write(net: Any, arrays: dict) -> int:
+    """Returns the number of variables."""
+    from tfvision.weights import darknet, native
+
+    values = native.collect(net)
+    if not _is_darknet(_OUTPUT.value):
+        native.save(values, _OUTPUT.value)
+    elif _SOURCE.value == "darknet":
+        darknet.write(net, _OUTPUT.value, header=darknet.Header(*map(int, arrays["header"])))
+    else:
+        darknet.write(net, _OUTPUT.value)
+    return len(values)
+
+
+def _classes(name: str, arrays: dict, options: dict) -> int:
+    """How many classes the checkpoint is for."""
+    from tfvision.models import darknet, yolo
+
+    if _CFG.value:
+        return darknet.classes(_CFG.value)
+    if name in yolo.NETWORKS:
+        count = sum(arrays[key].size for key in arrays if key != "header")
+        try:
+            return yolo.num_classes(name, count, **options)
+        except errors.DataError as error:
+            raise errors.DataError(f"{_CHECKPOINT.value}: {error}") from error
+    for layer, axis in _HEADS.items():
+        if getattr(arrays.get(layer), "ndim", 0) == 2:
+            return arrays[layer].shape[axis]
     raise errors.DataError(
         f"{_CHECKPOINT.value} has no dense layer to count the classes of"
         f" ({', '.join(_HEADS)}); pass --num_classes"

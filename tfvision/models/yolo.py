@@ -17,7 +17,7 @@ from typing import Any
 import keras
 
 from tfvision import errors
-from tfvision.models import darknet, darknet_plan, yolo_sections
+from tfvision.models import darknet_build, darknet_plan, yolo_sections
 from tfvision.models.darknet_cfg import Section
 from tfvision.net import Net
 from tfvision.ops.yolo import Head
@@ -43,7 +43,7 @@ NETWORKS: dict[str, tuple[Callable[..., list[Section]], dict[str, Any]]] = {
         {"width": 8, "units": (1, 1, 1, 1, 1), "head_pairs": 1},
     ),
 }
-_V1_SIZE = (448, 448)  # section 2.2; for what does not depend on the size
+V1_SIZE = (448, 448)  # section 2.2; for what does not depend on the size
 
 
 def _keywords(function: Callable) -> tuple[str, ...]:
@@ -52,21 +52,21 @@ def _keywords(function: Callable) -> tuple[str, ...]:
     return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 
 
-_SHARED = _keywords(darknet.build)  # options that every network has
+_SHARED = _keywords(darknet_build.build)  # options that every network has
 
 
 def network(image, name: str, *, num_classes: int, **options) -> dict:
     """image [B, H, W, 3] RGB 0..255 -> {"yolo_0": raw, ...}, float32, coarsest first.
 
     options: those of the network's function in `yolo_sections` (anchors, width ...) and of
-    `darknet.build` (activation, bn_momentum ...)."""
+    `darknet_build.build` (activation, bn_momentum ...)."""
     own, shared = _split(name, options)
     layers = sections(name, num_classes=num_classes, image_size=tuple(image.shape[1:3]), **own)
-    return darknet.build(image, layers, **shared)
+    return darknet_build.build(image, layers, **shared)
 
 
 def sections(
-    name: str, *, num_classes: int, image_size: tuple[int | None, int | None] = _V1_SIZE, **options
+    name: str, *, num_classes: int, image_size: tuple[int | None, int | None] = V1_SIZE, **options
 ) -> list[Section]:
     """The Darknet sections of a network, without [net]; `options` as of `network`."""
     function, fixed = errors.choose(NETWORKS, name, "YOLO network")
@@ -77,7 +77,7 @@ def sections(
 def heads(name: str, *, num_classes: int, **options) -> tuple[Head, ...]:
     """The heads of a network, in the order of its outputs; `options` as of `network`."""
     layers = sections(name, num_classes=num_classes, **options)
-    return darknet_plan.heads(darknet_plan.plan(layers, _V1_SIZE))
+    return darknet_plan.heads(darknet_plan.plan(layers, V1_SIZE))
 
 
 def num_classes(name: str, values: int, **options) -> int:
@@ -87,7 +87,7 @@ def num_classes(name: str, values: int, **options) -> int:
     DataError if there is no such number."""
     one, two = (
         darknet_plan.values(
-            darknet_plan.plan(sections(name, num_classes=count, **options), _V1_SIZE)
+            darknet_plan.plan(sections(name, num_classes=count, **options), V1_SIZE)
         )
         for count in (1, 2)
     )

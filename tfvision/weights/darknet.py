@@ -51,6 +51,9 @@ class Header(NamedTuple):
         return self.major > 1000 or self.minor > 1000
 
 
+NEW = Header()  # of weights that came from no file
+
+
 class _Part(NamedTuple):
     """The place of one variable in a file. axes: of ours, in the file's order."""
 
@@ -112,7 +115,7 @@ def fill(net: Net, mapping: Mapping[str, np.ndarray], *, skip: Sequence[str] = (
     return native.assign(net, entries, skip=skip)
 
 
-def write(net: Net, path: str | os.PathLike, *, header: Header = Header()) -> None:
+def write(net: Net, path: str | os.PathLike, *, header: Header = NEW) -> None:
     """Writes a net made from Darknet's sections as a .weights file.
 
     header: of the file that the weights came from, `Header(*read(path)["header"])`, for the same
@@ -170,25 +173,24 @@ def _sizes(parts: Sequence[_Part], left: set[str], count: int) -> list[int]:
         times = Fraction(ours - missing, ours)
         if times > 0 and all((sizes[i] * times).denominator == 1 for i in heads):
             return [int(s * times) if i in heads else s for i, s in enumerate(sizes)]
-    _refuse(parts, sizes, count)
-    raise AssertionError("unreachable")
+    raise errors.DataError(
+        f"{_misfit(parts, sizes, count)}; it is of another network, or cut off, or of other"
+        " classes (then leave the heads out: skip '\\.head/')"
+    )
 
 
-def _refuse(parts: Sequence[_Part], sizes: Sequence[int], count: int) -> None:
-    """Raises DataError that tells where a file of `count` values stops to fit."""
+def _misfit(parts: Sequence[_Part], sizes: Sequence[int], count: int) -> str:
+    """Tells where a file of `count` values stops to fit."""
     difference = 4 * (count - sum(sizes))
     if difference > 0:
-        where = f"after the last layer, {parts[-1].name.split('/')[0]}"
-        raise errors.DataError(
-            f"the file is {difference:,} bytes too long: they stand {where}; it is of another"
-            " network, or of other classes (leave the heads out: skip '\\.head/')"
+        layer = parts[-1].name.split("/")[0]
+        return (
+            f"the file is {difference:,} bytes too long: they stand after the last layer, {layer}"
         )
-    start = 0
-    for part, size in zip(parts, sizes, strict=True):
-        if start + size > count:
-            raise errors.DataError(
-                f"the file is {-difference:,} bytes too short: it ends at {part.name}, which"
-                f" takes {4 * size:,} bytes and finds {4 * (count - start):,}; it is of another"
-                " network, of other classes (leave the heads out: skip '\\.head/'), or cut off"
-            )
-        start += size
+    ends = np.cumsum(sizes)
+    index = int(np.searchsorted(ends, count, "right"))  # the first that does not fit
+    found = count - int(ends[index]) + sizes[index]
+    return (
+        f"the file is {-difference:,} bytes too short: it ends at {parts[index].name}, which takes"
+        f" {4 * sizes[index]:,} bytes and finds {4 * found:,}"
+    )
