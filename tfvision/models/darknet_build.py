@@ -1,0 +1,189 @@
+"""Darknet's sections -> functional Keras: those of a cfg file, or made in Python (models.yolo).
+
+Layer 15 of a cfg is called "L015": its convolution "L015.conv" (that before a head, "L015.head"),
+its normalisation "L015.bn", so that a .weights file, which has no names, fills them in order.
+Batch normalisation has its epsilon inside the root, as Darknet's GPU code that trained the
+published weights has it; its CPU code adds 1e-6 outside.
+
+Axis letters: B batch, H, W, C channels, A anchors (boxes a cell), K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tfvision import layers
+from tfvision.models import darknet_cfg, darknet_plan
+from tfvision.models.darknet_cfg import Section
+from tfvision.models.darknet_plan import Planned
+
+# The first boxes of a fresh network are then its anchors, about: what YOLOv2's first 12,800
+# images are for in Darknet.
+_HEAD_STD = 0.01
+
+
+class _Options(NamedTuple):
+    activation: str | None
+    activation_options: dict | None
+    normalization: dict
+
+
+def build(
+    image,
+    sections: Sequence[Section],
+    *,
+    activation: str | None = None,
+    activation_options: dict | None = None,
+    bn_momentum: float = 0.99,
+    bn_epsilon: float = 1e-5,
+    bn_synchronized: bool = False,
+    bn_frozen: bool = False,
+) -> dict:
+    """image [B, H, W, 3] RGB 0..255 -> {"yolo_0": raw, ...}, float32, as `Head` says.
+
+    sections: without [net]. A network without a head gives {"class_logits": [B, K]} of what
+    comes before a last [softmax]. activation: in place of the sections' own, `linear` excepted.
+    bn_momentum: Darknet's. Raises DataError for sections that do not fit together."""
+    plan = darknet_plan.plan(sections, tuple(image.shape[1:3]))
+    normalization = {
+        "momentum": bn_momentum,
+        "epsilon": bn_epsilon,
+        "synchronized": bn_synchronized,
+        "frozen": bn_frozen,
+    }
+    options = _Options(activation, activation_options, normalization)
+    # Darknet divides by 255 and does no more.
+    image = layers.Normalize((0.0,) * 3, (255.0,) * 3, name="pixels")(image)
+    done: list = []
+    outputs = {}
+    for layer in plan:
+        inputs = [image if n == darknet_plan.IMAGE else done[n] for n in layer.sources]
+        after = plan[layer.index + 1 : layer.index + 2]
+        is_head = bool(after and after[0].head)
+        done.append(_BUILDERS[layer.section.kind](layer, inputs, options, is_head))
+        if layer.head:
+            outputs[f"yolo_{len(outputs)}"] = done[-1]
+    if not outputs:
+        x = done[-1]
+        if len(x.shape) > 2:
+            x = layers.Flatten(name="logits.flatten", dtype="float32")(x)
+        outputs["class_logits"] = x
+    return outputs
+
+
+def _activate(x, name, options, layer):
+    function, function_options = darknet_cfg.ACTIVATIONS[layer.section["activation"]]
+    if function == "linear":
+        return x
+    if options.activation:
+        known = function_options if options.activation == function else {}
+        function, function_options = options.activation, options.activation_options or known
+    return layers.Activation(function, options=function_options, name=f"{name}.activation")(x)
+
+
+def _convolution(layer, inputs, options, is_head):
+    s, name = layer.section, _name(layer)
+    x, channels = inputs[0], inputs[0].shape[-1]
+    geometry = {
+        "strides": s["stride"],
+        "padding": darknet_plan.convolution_padding(s),
+        "name": f"{name}.head" if is_head else f"{name}.conv",
+    }
+    use_bias = not s["batch_normalize"]
+    if is_head:  # logits are float32
+        geometry["dtype"] = "float32"
+    if s["groups"] == 1:
+        std = _HEAD_STD if is_head else None
+        x = layers.Conv2D(s["filters"], s["size"], use_bias=use_bias, std=std, **geometry)(x)
+    elif s["groups"] == channels == s["filters"]:
+        x = layers.DepthwiseConv2D(s["size"], **geometry)(x)
+        x = layers.Bias(name=f"{name}.bias")(x) if use_bias else x
+    else:
+        x = layers.GroupedConv2D(
+            s["filters"], s["size"], groups=s["groups"], use_bias=use_bias, **geometry
+        )(x)
+    if s["batch_normalize"]:
+        x = layers.BatchNormalization(name=f"{name}.bn", **options.normalization)(x)
+    return _activate(x, name, options, layer)
+
+
+def _local(layer, inputs, options, is_head):
+    s, name = layer.section, _name(layer)
+    x = layers.LocallyConnected2D(
+        s["filters"], s["size"], strides=s["stride"], padding=s["pad"], name=f"{name}.local"
+    )(inputs[0])
+    return _activate(x, name, options, layer)
+
+
+def _connected(layer, inputs, options, is_head):
+    name, x = _name(layer), inputs[0]
+    if len(x.shape) > 2:
+        x = layers.Flatten(name=f"{name}.flatten")(x)
+    kind = {"dtype": "float32", "std": _HEAD_STD} if is_head else {}
+    suffix = "head" if is_head else "connected"
+    x = layers.Dense(layer.section["output"], name=f"{name}.{suffix}", **kind)(x)
+    return _activate(x, name, options, layer)
+
+
+def _maxpool(layer, inputs, options, is_head):
+    window, stride, padding = darknet_plan.pool(layer.section)
+    name = f"{_name(layer)}.maxpool"
+    return layers.PaddedMaxPool2D(window, strides=stride, padding=padding, name=name)(inputs[0])
+
+
+def _route(layer, inputs, options, is_head):
+    name, groups = _name(layer), layer.section["groups"]
+    if groups > 1:
+        group = layer.section["group_id"]
+        inputs = [
+            layers.ChannelGroup(groups, group, name=f"{name}.group{i}")(x)
+            for i, x in enumerate(inputs)
+        ]
+    return layers.Concatenate(name=f"{name}.route")(inputs) if len(inputs) > 1 else inputs[0]
+
+
+def _shortcut(layer, inputs, options, is_head):
+    name = _name(layer)
+    return _activate(layers.Add(name=f"{name}.shortcut")(inputs), name, options, layer)
+
+
+def _name(layer: Planned) -> str:
+    return f"L{layer.index:03d}"
+
+
+def _simple(make):
+    """A builder of layers that one section alone says all about."""
+
+    def build_one(layer, inputs, options, is_head):
+        name = f"{_name(layer)}.{layer.section.kind}"
+        return make(layer.section, name)(inputs[0])
+
+    return build_one
+
+
+def _nothing(layer, inputs, options, is_head):
+    return inputs[0]
+
+
+_BUILDERS = {
+    "convolutional": _convolution,
+    "local": _local,
+    "connected": _connected,
+    "maxpool": _maxpool,
+    "avgpool": _simple(lambda s, name: layers.AdaptiveAveragePool2D(1, name=name)),
+    "upsample": _simple(lambda s, name: layers.Upsample(s["stride"], name=name)),
+    "reorg": _simple(lambda s, name: layers.Reorg(s["stride"], name=name)),
+    "route": _route,
+    "shortcut": _shortcut,
+    "dropout": _simple(lambda s, name: layers.Dropout(s["probability"], name=name)),
+    "softmax": _nothing,
+    "cost": _nothing,
+    "detection": _simple(
+        lambda s, name: layers.DetectionCells(s["side"], s["num"], name=name, dtype="float32")
+    ),
+    "region": _simple(lambda s, name: layers.AnchorCells(s["num"], name=name, dtype="float32")),
+    "yolo": _simple(
+        lambda s, name: layers.AnchorCells(len(s["mask"]) or s["num"], name=name, dtype="float32")
+    ),
+}
