@@ -10,7 +10,6 @@ large), M detections an image (1, 10, 100).
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
 import os
 from collections.abc import Mapping, Sequence
@@ -88,7 +87,7 @@ def _matched(truth: dict, found: list, kind: str) -> Mapping[str, np.ndarray]:
     dataset, evaluator = _peer()
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools tells how long it takes
         own = _dataset(dataset, truth)
-        called = own.loadRes(copy.deepcopy(found)) if found else _dataset(dataset, _without(truth))
+        called = own.loadRes(found) if found else _dataset(dataset, _without(truth))
         evaluation = evaluator(own, called, kind)
         evaluation.evaluate()
         evaluation.accumulate()
