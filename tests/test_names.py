@@ -152,6 +152,6 @@ def test_augmentation(name):
 def test_mix(name):
     settings = config(inputs={"image_size": SIZE, "resize": "stretch", "mix": {"name": name}})
     task = tasks.build(settings)
-    mixed = task.mix(batch(), tf.constant([1, 2], tf.int64))
+    mixed = task.mix(batch(), tf.constant([1, 2], tf.int64), 0)
     assert mixed["labels"].shape == (6, 3)
     takes_a_step(task, shared_net(), settings, mixed)

@@ -41,8 +41,8 @@ def test_labels_keep_their_mass_and_agree_with_the_pixels_in_both_modes(name):
     seen = set()
     for index in range(20):
         seed = tf.constant([1, index], tf.int64)
-        found = mix(BATCH, seed)
-        mapped = next(iter(tf.data.Dataset.from_tensors(BATCH).map(lambda b, s=seed: mix(b, s))))
+        found = mix(BATCH, seed, 0)
+        mapped = next(iter(tf.data.Dataset.from_tensors(BATCH).map(lambda b, s=seed: mix(b, s, 0))))
         np.testing.assert_allclose(mapped["image"], found["image"], atol=1e-3)
         np.testing.assert_allclose(mapped["labels"], found["labels"], atol=1e-6)
         assert mapped["image"].shape == BATCH["image"].shape
@@ -64,7 +64,7 @@ def test_wrong_names_and_options_of_a_mix_are_refused():
     with pytest.raises(errors.UsageError, match="did you mean 'mixup'"):
         mixing.build({"name": "mixupp"}, 3)
     with pytest.raises(errors.UsageError, match="no option 'alhpa'; did you mean 'alpha'"):
-        mixing.build({"name": "mixup", "alhpa": 1.0}, 3)(BATCH, SEED)
+        mixing.build({"name": "mixup", "alhpa": 1.0}, 3)(BATCH, SEED, 0)
 
 
 def test_losses_of_mixed_labels_are_mixtures_of_losses():

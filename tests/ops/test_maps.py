@@ -49,3 +49,10 @@ def test_the_class_changes_where_the_interpolated_logits_cross():
     logits[0, 0, :, 0] = [1, -1]
     found = maps.original(tf.constant(logits), tf.constant([frame((1, 8), (1, 2), (0, 0))]))
     np.testing.assert_array_equal(found["class_map"], [[[0, 0, 0, 0, 1, 1, 1, 1]]])
+
+
+def test_the_images_that_fill_a_batch_up_have_no_map():
+    frames = [frame((1, 2), (1, 2), (0, 0)), np.zeros(6, np.float32)]
+    found = maps.original(tf.constant(logits_of([[[0, 1]], [[0, 0]]], 2)), tf.constant(frames))
+    np.testing.assert_array_equal(found["class_map"], [[[0, 1]], [[255, 255]]])
+    np.testing.assert_array_equal(found["image_size"], [[1, 2], [0, 0]])

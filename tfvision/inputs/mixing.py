@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 import tensorflow as tf
 
 from tfvision import errors
-from tfvision.inputs import geometry, objects, seeds
+from tfvision.inputs import geometry, objects, seeds, truth
 from tfvision.inputs.geometry import Colour, Sample
 
 Batch = dict[str, tf.Tensor]
-Mix = Callable[[Batch, tf.Tensor], Batch]
+Mix = Callable[[Batch, tf.Tensor, tf.Tensor], Batch]
 
 
 def _mixed_labels(labels: tf.Tensor, classes: int, share: tf.Tensor) -> tf.Tensor:
@@ -90,16 +90,24 @@ MIXES: dict[str, Callable] = {
 }
 
 
-def build(options: Mapping, classes: int) -> Mix | None:
-    """What a config names ({"name": ..., options}) as batch, seed -> batch; None for nothing.
+def build(
+    options: Mapping, classes: int, table: Mapping[str, Callable] | None = None
+) -> Mix | None:
+    """What a config names ({"name": ..., options}) as batch, seed, step -> batch; None for none.
 
-    Raises UsageError for an unknown name now, for an unknown option when it is first called."""
+    table: MIXES by default. Raises UsageError for an unknown name now, for an unknown option
+    when it is first called."""
     options = dict(options)
     name = options.pop("name", "")
     if not name:
         return None
-    function = errors.choose(MIXES, name, "mix")
-    return lambda batch, seed: errors.call(function, options, f"mix '{name}'", batch, seed, classes)
+    function = errors.choose(MIXES if table is None else table, name, "mix")
+
+    def mix(batch: Batch, seed: tf.Tensor, step: tf.Tensor) -> Batch:
+        del step
+        return errors.call(function, options, f"mix '{name}'", batch, seed, classes)
+
+    return mix
 
 
 def mosaic(
@@ -157,3 +165,45 @@ def _joined(quarters: Sequence[Sample]) -> Sample:
         elif key in objects.KEYS:
             result[key] = tf.concat(parts, axis=0)
     return result
+
+
+def mosaic_batch(
+    batch: Batch,
+    seed: tf.Tensor,
+    classes: int,
+    *,
+    probability: float = 1.0,
+    middle: Sequence[float] = (0.25, 0.75),
+    colour: Colour = geometry.GREY,
+    min_visible: float = 0.1,
+) -> Batch:
+    """`mosaic` of each image b with those before it, b - 1, b - 2 and b - 3, in a batch.
+
+    The batch holds `image` [B, H, W, 3] and padded `boxes` [B, M, 4] and `class_ids` [B, M].
+    probability: that an image becomes a mosaic. Objects beyond M are cut off."""
+    del classes
+    size, places = tuple(batch["image"].shape[1:3]), batch["boxes"].shape[1]
+    count = tf.shape(batch["image"])[0]
+    keys = ("image", "boxes", "class_ids")
+
+    def one(row: tf.Tensor) -> Sample:
+        own = seeds.fold(seed, tf.cast(row, tf.int64))
+        alone = {key: batch[key][row] for key in keys}
+
+        def mixed() -> Sample:
+            parts = []
+            for back in range(4):
+                part = {key: batch[key][(row - back) % count] for key in keys}
+                parts.append(objects.select(part, part["class_ids"] >= 0))
+            made = mosaic(
+                parts, own, size=size, middle=middle, colour=colour, min_visible=min_visible
+            )
+            return {"image": made["image"], **truth.padded(made, places)}
+
+        return tf.cond(seeds.happens(own, 1, probability), mixed, lambda: alone)
+
+    spec = {key: tf.TensorSpec(batch[key].shape[1:], batch[key].dtype) for key in keys}
+    return {**batch, **tf.map_fn(one, tf.range(count), fn_output_signature=spec)}
+
+
+BOX_MIXES: dict[str, Callable] = {"mosaic": mosaic_batch}

@@ -84,8 +84,8 @@ def train(
     """Endless training batches of fixed shape, numeric tensors only.
 
     files, records: a split's shards and their total. batch_size: global; a worker's batches hold
-    batch_size // workers samples. mix: (batch, seed) -> batch, over a worker's own images. Adds
-    `valid` bool [B], all True."""
+    batch_size // workers samples. mix: (batch, seed, step) -> batch, over a worker's own images.
+    Adds `valid` bool [B], all True."""
     stream = _stream(files, records, seed, start_step * batch_size, shuffle_buffer)
     if workers > 1:
         stream = stream.shard(workers, worker)
@@ -104,7 +104,7 @@ def train(
 
         def mixed(step: tf.Tensor, batch: decode.Example) -> decode.Example:
             pair = tf.stack([tf.constant(seed, tf.int64), step])
-            return mix(batch, seeds.fold(pair, _MIX + worker))
+            return mix(batch, seeds.fold(pair, _MIX + worker), step)
 
         dataset = dataset.enumerate(start_step).map(
             mixed, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True

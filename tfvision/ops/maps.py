@@ -45,6 +45,7 @@ def original(
 def _upright(image: tf.Tensor, frame: tf.Tensor) -> tf.Tensor:
     """[H, W, K] of a canvas -> [h, w, K] of the original image, bilinearly."""
     size = tf.cast(tf.round(frame[:2]), tf.int32)
+    least = tf.maximum(size, 1)  # what fills a batch up has no size at all
     canvas = tf.shape(image)[:2]
     # The whole pixels of the canvas that the image lies on; a centre crop has cut some off.
     scaled = tf.cast(tf.round(frame[:2] * frame[2:4]), tf.int32)
@@ -52,5 +53,6 @@ def _upright(image: tf.Tensor, frame: tf.Tensor) -> tf.Tensor:
     start = tf.clip_by_value(offset, 0, canvas - 1)
     end = tf.clip_by_value(offset + scaled, start + 1, canvas)
     part = image[start[0] : end[0], start[1] : end[1]]
-    same = tf.reduce_all(tf.equal(tf.shape(part)[:2], size))
-    return tf.cond(same, lambda: part, lambda: tf.image.resize(part, size))
+    same = tf.reduce_all(tf.equal(tf.shape(part)[:2], least))
+    found = tf.cond(same, lambda: part, lambda: tf.image.resize(part, least))
+    return found[: size[0], : size[1]]

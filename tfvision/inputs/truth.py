@@ -1,0 +1,75 @@
+"""Objects of a sample on their way: made complete, padded for a training batch, or kept as they
+are for an evaluation's metrics.
+
+Axis letters: N objects of an image, M places in a batch.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from tfvision import schema
+from tfvision.inputs import objects
+
+Sample = dict[str, tf.Tensor]
+PREFIX = "truth/"
+_KEPT = ("boxes", "class_ids", "is_crowd", "difficult", "area", "masks")
+
+
+def complete(example: Sample) -> Sample:
+    """The example with `is_crowd`, `difficult` and `area` for every object.
+
+    A record that does not have them decodes to empty lists: no crowd, nothing difficult, and
+    the boxes' own areas."""
+    if "boxes" not in example:
+        return example
+    boxes = example["boxes"]
+    count = tf.shape(boxes)[0]
+    sides = boxes[:, 2:] - boxes[:, :2]
+    missing = {
+        "is_crowd": tf.zeros([count], tf.int64),
+        "difficult": tf.zeros([count], tf.int64),
+        "area": sides[:, 0] * sides[:, 1],
+    }
+
+    def filled(key: str) -> tf.Tensor:
+        value = example.get(key, missing[key])
+        known = tf.equal(tf.size(value), count)
+        return tf.ensure_shape(tf.cond(known, lambda: value, lambda: missing[key]), [None])
+
+    return {**example, **{key: filled(key) for key in missing}}
+
+
+def for_training(sample: Sample, *, crowds: bool = False, difficult: bool = False) -> Sample:
+    """Without the objects that a loss must not meet: crowds and VOC's difficult ones."""
+    keep = tf.ones_like(sample["class_ids"], tf.bool)
+    if not crowds:
+        keep &= tf.equal(sample["is_crowd"], 0)
+    if not difficult:
+        keep &= tf.equal(sample["difficult"], 0)
+    return objects.select(sample, keep)
+
+
+def padded(sample: Sample, places: int) -> Sample:
+    """`boxes` float32 [M, 4], `class_ids` int32 [M] (PADDING where there is no object) alone.
+
+    Objects beyond `places` are cut off."""
+    boxes = tf.cast(sample["boxes"][:places], tf.float32)
+    ids = tf.cast(sample["class_ids"][:places], tf.int32)
+    rest = places - tf.shape(ids)[0]
+    return {
+        "boxes": tf.ensure_shape(tf.pad(boxes, [[0, rest], [0, 0]]), (places, 4)),
+        "class_ids": tf.ensure_shape(
+            tf.pad(ids, [[0, rest]], constant_values=schema.PADDING), (places,)
+        ),
+    }
+
+
+def for_metrics(example: Sample) -> Sample:
+    """{"truth/boxes": ...}: an example's objects, serialized, in the original image's pixels.
+
+    Each is a string scalar, so that images with any number of objects make a batch;
+    `truth/size` is int64 [2], height and width. See metrics.truth for the way back."""
+    kept = {key: example[key] for key in _KEPT if key in example}
+    kept["size"] = tf.stack([example["height"], example["width"]])
+    return {PREFIX + key: tf.io.serialize_tensor(value) for key, value in kept.items()}
