@@ -1,6 +1,7 @@
 """The contract, for every task: record -> step -> checkpoint -> restore -> export -> reply."""
 
 import base64
+import functools
 import io
 import json
 import threading
@@ -33,7 +34,43 @@ CASES = {
         "inputs": {"image_size": (40, 33), "resize": "letterbox"},
     },
 }
-SLOW = ("classification, auxiliary head", "classification, depthwise")
+CASES |= {
+    "segmentation": {
+        "task": "segmentation",
+        "model": {"name": "fc_densenet_small", "blocks": (1, 2, 1), "growth": 4, "width": 4},
+        "inputs": {
+            "image_size": (24, 32),
+            "train_size": (16, 16),
+            "resize": "letterbox",
+            "augment": ({"name": "random_crop", "size": (16, 16)}, {"name": "horizontal_flip"}),
+        },
+    },
+    "segmentation, auxiliary head, stride, scales": {
+        "task": "segmentation",
+        "probabilities": True,
+        "model": {
+            "name": "deeplab_v3_resnet18",
+            "width": 4,
+            "channels": 4,
+            "auxiliary": True,
+            "eval_options": {"output_stride": 8},
+            "eval_scales": (1.0, 0.75),
+            "eval_flip": True,
+        },
+        "inputs": {"image_size": (24, 32), "resize": "letterbox"},
+        "loss": {"name": "cross_entropy", "hardest": 0.5, "class_weights": (1.0, 2.0)},
+    },
+}
+SLOW = (
+    "classification, auxiliary head",
+    "classification, depthwise",
+    "segmentation, auxiliary head, stride, scales",
+)
+# What a reply holds, by task
+REPLIES = {
+    "classification": {"scores", "class_ids", "class_names"},
+    "segmentation": {"class_map", "image_size"},
+}
 SMALL = {
     "model": {"name": "resnet18", "width": 4, "stem": "small", "dropout": 0.2},
     "inputs": {"image_size": (24, 16), "resize": "letterbox"},
@@ -54,14 +91,48 @@ def write_pictures(folder, split, count):
             Image.fromarray(pixels).save(place / f"{index}.jpg", quality=95, exif=exif)
 
 
+def write_maps(folder, split, count):
+    """Dark and light halves, the border void; odd pictures lie on their side, by EXIF."""
+    rng = np.random.default_rng(len(split))
+    for kind in ("images", "masks"):
+        (folder / kind / split).mkdir(parents=True)
+    for index in range(2 * count):
+        edge = int(rng.integers(8, 24))
+        truth = np.zeros((22, 32), np.uint8)
+        truth[:, edge:] = 1
+        pixels = rng.normal(np.where(truth, 190, 60)[..., None], 20, (22, 32, 3))
+        image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+        exif = Image.Exif()
+        if index % 2:
+            image, exif[0x0112] = image.transpose(Image.Transpose.ROTATE_90), 6
+        image.save(folder / "images" / split / f"{index}.jpg", quality=95, exif=exif)
+        truth[:, edge - 1 : edge + 1] = 255
+        Image.fromarray(truth).save(folder / "masks" / split / f"{index}.png")
+
+
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("contract")
-    for split, count in (("train", 6), ("val", 3)):
-        write_pictures(folder / "images", split, count)
-        source = sources.FORMATS["folder"](str(folder / "images"), None, split=split)
-        writer.write(source, str(folder / "records"), writer.Options(split=split))
-    return str(folder / "records")
+    """A function: a task -> the folder of its small data set, made when first asked for."""
+
+    @functools.cache
+    def make(task):
+        folder = tmp_path_factory.mktemp(task)
+        for split, count in (("train", 6), ("val", 3)):
+            if task == "classification":
+                write_pictures(folder / "images", split, count)
+                source = sources.FORMATS["folder"](str(folder / "images"), None, split=split)
+            else:
+                write_maps(folder, split, count)
+                (folder / "labels.txt").write_text("dark\nlight\n")
+                names = sources.read_labels(str(folder / "labels.txt"))
+                source = sources.FORMATS["masks"](
+                    str(folder / "images" / split), str(folder / "masks" / split),
+                    split=split, labels=names,
+                )  # fmt: skip
+            writer.write(source, str(folder / "records"), writer.Options(split=split))
+        return str(folder / "records")
+
+    return make
 
 
 def ask(model, images, count):
@@ -94,8 +165,10 @@ def ask(model, images, count):
     "case", [pytest.param(c, marks=[pytest.mark.slow] * (c in SLOW)) for c in CASES]
 )
 def test_what_is_served_is_what_was_evaluated(case, records, tmp_path):
+    name = CASES[case].get("task", "classification")
+    path = records(name)
     config = configs.config(
-        data={"path": records},
+        data={"path": path},
         optimizer={"name": "lamb", "weight_decay": 0.01},
         schedule={"learning_rate": 0.01},
         train={"batch_size": 4, "steps": 4, "ema": 0.9, "precision": "float32"},
@@ -112,7 +185,7 @@ def test_what_is_served_is_what_was_evaluated(case, records, tmp_path):
     assert again.evaluate() == results
 
     # Evaluation's own predictions, image by image, with the averaged weights.
-    data = dataset.read(records)
+    data = dataset.read(path)
     raw = list(tf.data.TFRecordDataset(data.files("val")))
     parsed = [tf.train.Example.FromString(r.numpy()).features.feature for r in raw]
     images = [p["image/encoded"].bytes_list.value[0] for p in parsed]
@@ -128,8 +201,43 @@ def test_what_is_served_is_what_was_evaluated(case, records, tmp_path):
             output=str(tmp_path / "model"),
             samples=images[:3],
         )
-    for row, answer in enumerate(ask(serving.load(path), images, len(images))):
-        np.testing.assert_allclose(answer["scores"], evaluated["scores"][row], atol=1e-5)
-        assert set(answer) == {"scores", "class_ids", "class_names"}
-        names = [config.data.class_names[i] for i in answer["class_ids"]]
-        assert answer["class_names"] == names
+    answers = ask(serving.load(path), images, len(images))
+    for row, answer in enumerate(answers):
+        assert set(answer) == REPLIES[name] | ({"probabilities"} & set(evaluated))
+        same[name]({k: v[row] for k, v in evaluated.items()}, answer, config.data.class_names)
+    if name == "segmentation":
+        assert counted(answers, raw) == pytest.approx(results["pixel_accuracy"], abs=1e-9)
+
+
+def same_labels(evaluated, answer, class_names):
+    np.testing.assert_allclose(answer["scores"], evaluated["scores"], atol=1e-5)
+    assert answer["class_names"] == [class_names[i] for i in answer["class_ids"]]
+
+
+def same_maps(evaluated, answer, class_names):
+    height, width = evaluated["image_size"]
+    assert answer["image_size"] == [height, width]
+    assert (height, width) in ((22, 32), (32, 22))
+    found = np.array(answer["class_map"])
+    np.testing.assert_array_equal(found, evaluated["class_map"])
+    assert set(np.unique(found[:height, :width])) <= {0, 1}
+    if "probabilities" in evaluated:
+        shares = np.array(answer["probabilities"])
+        np.testing.assert_allclose(shares, evaluated["probabilities"], atol=1e-5)
+        np.testing.assert_allclose(shares[:height, :width].sum(axis=-1), 1.0, rtol=1e-5)
+
+
+same = {"classification": same_labels, "segmentation": same_maps}
+
+
+def counted(answers, records):
+    """The pixel accuracy of served maps, by the records' own PNGs."""
+    right = total = 0
+    for answer, record in zip(answers, records, strict=True):
+        features = tf.train.Example.FromString(record.numpy()).features.feature
+        png = features["image/segmentation/class/encoded"].bytes_list.value[0]
+        truth = np.asarray(Image.open(io.BytesIO(png)))
+        called = np.array(answer["class_map"])[: truth.shape[0], : truth.shape[1]]
+        right += np.sum((truth == called) & (truth != 255))
+        total += np.sum(truth != 255)
+    return right / total
