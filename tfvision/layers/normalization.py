@@ -72,20 +72,20 @@ class BatchNormalization(Layer):
 
     def _fused(self, inputs, training):
         if training:
-            statistics = {}
+            mean = variance = tf.zeros([0])  # the kernel takes the batch's
         else:
-            statistics = {
-                "mean": tf.convert_to_tensor(self.moving_mean),
-                "variance": tf.convert_to_tensor(self.moving_variance),
-            }
-        return tf.compat.v1.nn.fused_batch_norm(
-            inputs,
-            tf.convert_to_tensor(self.gamma),
-            tf.convert_to_tensor(self.beta),
+            mean = tf.convert_to_tensor(self.moving_mean)
+            variance = tf.convert_to_tensor(self.moving_variance)
+        # Not tf.nn's own function, which raises epsilon to 1.001e-5 for the sake of old cuDNN.
+        return tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=tf.convert_to_tensor(self.gamma),
+            offset=tf.convert_to_tensor(self.beta),
+            mean=mean,
+            variance=variance,
             epsilon=self.epsilon,
             is_training=training,
-            **statistics,
-        )
+        )[:3]
 
     def _across_replicas(self, inputs, replicas):
         x = tf.cast(inputs, tf.float32)
