@@ -1,5 +1,7 @@
-"""Losses by name: `CLASSIFICATION` and `SEGMENTATION` by what they compare, `LOSSES` all."""
+"""Losses by name: `CLASSIFICATION`, `SEGMENTATION` and `BOXES` by what they compare."""
 
+from tfvision.losses import yolo
+from tfvision.losses.boxes import BOXES, ciou, diou, giou, iou
 from tfvision.losses.classification import (
     binary_cross_entropy,
     cross_entropy,
@@ -43,11 +45,17 @@ ON_PROBABILITIES = ("mae", "mse", "rmse", "smooth_l1", "huber")
 LOSSES = {**CLASSIFICATION, **SEGMENTATION}
 
 __all__ = [
+    "BOXES",
     "CLASSIFICATION",
     "LOSSES",
     "ON_PROBABILITIES",
     "PIXELS",
     "SEGMENTATION",
+    "ciou",
+    "diou",
+    "giou",
+    "iou",
     "pixel_weights",
+    "yolo",
     *LOSSES,
 ]
