@@ -57,7 +57,18 @@ def defaults() -> dict[str, Any]:
             "crop": {"name": ""},  # * training window: random_resized_crop, or as in evaluation
             "antialias": True,  # False: plain bilinear (of training windows: faster)
             "augment": (),  # dicts with a name and options, in order
-            "mix": {"name": ""},  # * of training batches: mixup, cutmix, mixup_or_cutmix
+            "mix": {"name": ""},  # * of training batches: mixup, cutmix, mixup_or_cutmix; mosaic
+            "multi_scale": (),  # detection: (lowest side, highest, step) of square batches
+            "multi_scale_every": 10,  # steps
+        },
+        "detection": {
+            "max_boxes": 0,  # places for true boxes in a batch; 0: as many as the fullest image has
+            "train_difficult": False,  # learn from Pascal VOC's difficult objects too
+            "score_threshold": 0.005,  # of what is a detection
+            "nms_iou": 0.45,  # boxes of a class that overlap a better one more are left out
+            "soft_nms": "",  # gaussian or linear: they lose score instead
+            "max_detections": 100,  # an image
+            "metrics": ("coco",),  # coco, voc2007, voc2010; the first number picks the best weights
         },
         "probabilities": False,  # segmentation: predictions hold them too, a number a class
         "loss": {"name": ""},  # * default: cross_entropy or binary_cross_entropy, by head

@@ -22,7 +22,8 @@ class Task:
     predict: (outputs, frame) -> predictions in original-image pixels, float32 or integers.
     metrics: () -> objects with reset / update(batch, predictions) / result, on host NumPy.
     examples: count -> a metric that keeps the images worth a look (metrics.examples), or None.
-    mix: (training batch, seed int64 [2], step int64) -> batch, or None where batches stay as they are."""
+    mix: (training batch, seed int64 [2], step int64) -> batch, or None where batches stay as
+        they are."""
 
     name: str
     fields: tuple[str, ...]

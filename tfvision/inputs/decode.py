@@ -32,9 +32,8 @@ def parse(serialized: tf.Tensor, fields: Sequence[str]) -> Example:
 
     "image" comes as `encoded` (bytes). Boxes are float32 [N, 4] y x y x in pixels of the
     upright image; other lists are [N]. `source_id` is always there."""
-    wanted = dict.fromkeys((*fields, "source_id"))
-    if "boxes" in wanted:
-        wanted |= dict.fromkeys(("height", "width"))
+    sides = ("height", "width") if "boxes" in fields else ()  # before the boxes, which need them
+    wanted = dict.fromkeys((*sides, *fields, "source_id"))
     spec = {}
     for name in wanted:
         field = schema.FIELDS[name]

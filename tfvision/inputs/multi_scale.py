@@ -20,7 +20,8 @@ def check(sizes: Sequence[int]) -> tuple[int, int, int]:
     low, high, step = (*map(int, sizes), 0, 0, 0)[:3]
     if len(sizes) != 3 or not 0 < low <= high or step < 1:
         raise errors.UsageError(
-            f"multi_scale is {tuple(sizes)}; it is (lowest side, highest side, step), (320, 608, 32)"
+            f"multi_scale is {tuple(sizes)}; it is (lowest side, highest side, step), such as"
+            " (320, 608, 32)"
         )
     return low, high, step
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from tfvision import errors
-from tfvision.models import darknet
 from tfvision.models.classifiers import CLASSIFIERS
+from tfvision.models.detectors import DETECTORS
 from tfvision.models.segmenters import SEGMENTERS
-from tfvision.models.yolo import YOLO_NETS
 from tfvision.net import Net
 
-MODELS = {**CLASSIFIERS, **SEGMENTERS, **YOLO_NETS, "darknet": darknet.net}
+MODELS = {**CLASSIFIERS, **SEGMENTERS, **DETECTORS}
 
 
 def names() -> list[str]:

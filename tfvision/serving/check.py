@@ -18,6 +18,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+LEAST_IOU = 0.9  # of two boxes that are the same detection
+SCORES_ATOL = 1e-3  # of theirs: a box's place moves by rounding, and its score with it
 MAPS = ("class_map", "probabilities")  # [B, h, w, ...], padded to the largest of the batch
 
 
@@ -36,9 +38,12 @@ def compare(
     the share atol may be of another class. Raises ValueError that names the output and the
     difference."""
     rows = []
-    for name, wanted in expected.items():
+    for name in expected:
         if name not in answers:
             raise ValueError(f"{what} has no output '{name}' (it has: {', '.join(answers)})")
+    if "boxes" in expected:
+        return _compare_boxes(answers, expected, atol=atol, what=what)
+    for name, wanted in expected.items():
         found = np.asarray(answers[name])
         if name in MAPS:
             found, wanted = _images(found, expected), _images(wanted, expected)
@@ -63,6 +68,57 @@ def compare(
             {"signature": what, "output": name, "shape": shape, "largest_difference": largest}
         )
     return rows
+
+
+def _compare_boxes(
+    answers: Mapping[str, np.ndarray],
+    expected: Mapping[str, np.ndarray],
+    *,
+    atol: float,
+    what: str,
+) -> list[dict]:
+    """Detections, paired by class and place: suppression may choose another of two equal boxes.
+
+    Every detection whose score is more than the tolerance above the lowest one kept must have
+    its partner, either way: of its class, overlapping it by at least LEAST_IOU, its score within
+    the tolerance, SCORES_ATOL at least. The difference told is that of the scores."""
+    tolerance, largest = max(atol, SCORES_ATOL), 0.0
+    for row in range(len(expected["boxes"])):
+        found, wanted = (_detections(a, row) for a in (answers, expected))
+        for ones, others in ((wanted, found), (found, wanted)):
+            floor = min((d[1] for d in (*found, *wanted)), default=0.0)
+            for class_id, score, box in ones:
+                near = [
+                    abs(score - s)
+                    for c, s, b in others
+                    if c == class_id and _iou(b, box) >= LEAST_IOU
+                ]
+                gap = min(near, default=np.inf)
+                if gap <= tolerance:
+                    largest = max(largest, gap)
+                elif not score <= floor + tolerance:  # NaN is not either
+                    raise ValueError(
+                        f"{what}: in image {row} a box of class {class_id}, score {score:.4f},"
+                        f" has no partner (allowed: {tolerance:g} of the score,"
+                        f" {LEAST_IOU:g} of the overlap)"
+                    )
+    shape = list(np.shape(answers["boxes"]))
+    return [
+        {"signature": what, "output": "boxes", "shape": shape, "largest_difference": float(largest)}
+    ]
+
+
+def _detections(answers: Mapping[str, np.ndarray], row: int) -> list[tuple]:
+    count = int(answers["num_detections"][row])
+    parts = (answers[name][row][:count] for name in ("class_ids", "scores", "boxes"))
+    return list(zip(*parts, strict=True))
+
+
+def _iou(a: np.ndarray, b: np.ndarray) -> float:
+    sides = np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0.0)
+    common = float(np.prod(sides))
+    union = float(np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2])) - common
+    return common / union if union > 0 else 1.0
 
 
 def _images(values: np.ndarray, expected: Mapping[str, np.ndarray]) -> np.ndarray:

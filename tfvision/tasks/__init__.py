@@ -8,13 +8,16 @@ from tfvision import errors
 from tfvision.records import dataset
 from tfvision.task import Task
 from tfvision.tasks.classification import classification
+from tfvision.tasks.detection import detection
 from tfvision.tasks.segmentation import segmentation
 
-TASKS = {"classification": classification, "segmentation": segmentation}
-_NEEDS = {
-    "classification": "labels",
-    "segmentation": "label_map",
-}  # the group of the schema that a data set must have
+TASKS = {
+    "classification": classification,
+    "segmentation": segmentation,
+    "detection": detection,
+}
+# the group of the schema that a data set must have
+_NEEDS = {"classification": "labels", "segmentation": "label_map", "detection": "objects"}
 
 
 def resolve(config) -> None:
@@ -48,9 +51,25 @@ def resolve(config) -> None:
             f" against {list(known)[:5]} (first five)"
         )
     config.data.class_names = tuple(data.class_names)
+    if needed == "objects":
+        _fill_max_boxes(config, data)
     # Going on with a run on other records would not be the same run.
     shards = [shard.sha256 for split in data.splits.values() for shard in split.shards]
     config.data.fingerprint = hashlib.sha256("".join(shards).encode()).hexdigest()[:16]
+
+
+def _fill_max_boxes(config, data: dataset.Dataset) -> None:
+    """config.detection.max_boxes: so many that no box is cut off; a smaller number is told."""
+    fullest = max((split.max_objects for split in data.splits.values()), default=0)
+    if config.inputs.mix.name == "mosaic":
+        fullest *= 4
+    if not config.detection.max_boxes:
+        config.detection.max_boxes = max(fullest, 1)
+    elif config.detection.max_boxes < fullest:
+        print(
+            f"the fullest image of {data.path} has {fullest} objects; training looks at the first"
+            f" {config.detection.max_boxes} (config.detection.max_boxes)"
+        )
 
 
 def build(config) -> Task:

@@ -1,0 +1,91 @@
+"""The images of a detection's evaluation that are worth a look, with their boxes.
+
+Axis letters: B batch, D detections, N objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfvision.metrics import truth
+from tfvision.metrics.examples import Example, Ranked
+from tfvision.ops import draw
+
+IOU = 0.5  # from here on a detection has found an object of its class
+
+
+def matched(
+    boxes: np.ndarray, ids: np.ndarray, true_boxes: np.ndarray, true_ids: np.ndarray
+) -> np.ndarray:
+    """bool [D]: which detections find a true object, each object once, in their order.
+
+    boxes [D, 4] and true_boxes [N, 4], y x y x."""
+    low = np.maximum(boxes[:, None, :2], true_boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], true_boxes[None, :, 2:])
+    common = np.prod(np.maximum(high - low, 0.0), axis=-1)
+    areas = [np.prod(b[:, 2:] - b[:, :2], axis=-1) for b in (boxes, true_boxes)]
+    overlap = common / np.maximum(areas[0][:, None] + areas[1][None] - common, 1e-9)
+    overlap[ids[:, None] != true_ids[None]] = 0.0
+    found = np.zeros(len(boxes), bool)
+    for row in range(len(boxes) if len(true_boxes) else 0):
+        best = int(overlap[row].argmax())
+        if overlap[row, best] >= IOU:
+            found[row] = True
+            overlap[:, best] = 0.0
+    return found
+
+
+class BoxExamples:
+    """The images with the most objects missed or invented at the score that is drawn
+    (draw.THRESHOLD), and those with the most objects all found, `count` of each.
+
+    Crowds and difficult objects are neither missed nor found."""
+
+    def __init__(self, class_names: Sequence[str], count: int = 12):
+        self.class_names, self.count = tuple(class_names), count
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything."""
+        self._seen = 0
+        self._kept = {True: Ranked(self.count), False: Ranked(self.count)}
+
+    def update(self, batch: dict, predictions: dict) -> None:
+        """Adds a batch; images that are not `valid` are left out."""
+        for row in np.flatnonzero(batch["valid"]):
+            own = truth.read(batch, row)
+            scores, ids = predictions["scores"][row], predictions["class_ids"][row]
+            drawn = np.flatnonzero((scores > draw.THRESHOLD) & (ids >= 0))
+            boxes, ids, scores = predictions["boxes"][row][drawn], ids[drawn], scores[drawn]
+            plain = (own["is_crowd"] == 0) & (own["difficult"] == 0)
+            hits = matched(boxes, ids, own["boxes"][plain], own["class_ids"][plain])
+            others = (own["boxes"][~plain], own["class_ids"][~plain])
+            excused = matched(boxes[~hits], ids[~hits], *others)
+            found = int(hits.sum())
+            missed = int(plain.sum()) - found
+            invented = len(boxes) - found - int(excused.sum())
+            right = not missed and not invented
+            example = Example(
+                self._seen,
+                batch["source_id"][row].decode("utf-8", "replace"),
+                right,
+                f"{found} found",
+                (f"{missed} missed, {invented} invented",),
+                {"boxes": boxes, "scores": scores, "class_ids": ids},
+            )
+            self._kept[right].add(found if right else missed + invented, example)
+            self._seen += 1
+
+    def result(self) -> dict[str, float]:
+        """Nothing: examples are no number."""
+        return {}
+
+    def mistakes(self) -> list[Example]:
+        """The images with most objects missed or invented first."""
+        return self._kept[False].all()
+
+    def best(self) -> list[Example]:
+        """Images without a mistake, those with the most objects first."""
+        return self._kept[True].all()

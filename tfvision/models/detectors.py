@@ -1,0 +1,120 @@
+"""Detection networks by name, and what a task must know of each family: its losses and answers.
+
+Axis letters: B batch, H, W, N boxes, D detections at most, K classes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+
+import keras
+import tensorflow as tf
+
+from tfvision import errors, layers
+from tfvision.layers import context
+from tfvision.losses import yolo as yolo_losses
+from tfvision.models import darknet, yolo
+from tfvision.net import Net
+from tfvision.ops import nms, reduce
+from tfvision.ops import yolo as yolo_ops
+
+
+@dataclasses.dataclass(frozen=True)
+class Detector:
+    """One network's family.
+
+    losses: (batch, outputs) -> {term: float32 scalar}, each divided by global counts; the batch
+    has `boxes` [B, M, 4] in canvas pixels, `class_ids` [B, M] and `valid` [B]. detections:
+    (outputs, (H, W)) -> boxes [B, D, 4] in canvas pixels, scores, class_ids [B, D] (-1: padding)
+    and num_detections [B]."""
+
+    losses: Callable
+    detections: Callable
+
+
+def build(
+    name: str,
+    *,
+    num_classes: int,
+    options: Mapping,
+    loss: Mapping,
+    score_threshold: float,
+    nms_iou: float,
+    soft_nms: str,
+    max_detections: int,
+) -> Detector:
+    """The family of a network. options: the network's, loss: the loss function's.
+
+    Raises UsageError for an unknown name or option."""
+    errors.choose(DETECTORS, name, "detection model")
+    if soft_nms:
+        errors.choose(nms.DECAYS, soft_nms, "soft NMS")
+    heads = _HEADS[name](num_classes=num_classes, **options)
+    if not heads:
+        raise errors.UsageError(f"model '{name}' has no layer of boxes; it detects nothing")
+    kind = heads[0].kind
+
+    def losses(batch, outputs):
+        raws = [outputs[f"yolo_{i}"] for i in range(len(heads))]
+        step = context.current_step()
+        truth = (batch["boxes"], batch["class_ids"])
+        what = f"the loss of {name}"
+        if kind == "v3":
+            terms = errors.call(yolo_losses.v3, loss, what, raws, heads, *truth)
+        elif kind == "v2":
+            seen = None if step is None else step * tf.shape(batch["valid"], tf.int64)[0]
+            terms = errors.call(
+                yolo_losses.v2, {**loss, "images_seen": seen}, what, raws[0], heads[0], *truth
+            )
+        else:
+            terms = errors.call(yolo_losses.v1, loss, what, raws[0], heads[0], *truth)
+        return {term: reduce.global_mean(value, batch["valid"]) for term, value in terms.items()}
+
+    def detections(outputs, size):
+        boxes, objectness, probabilities = yolo_ops.decode_all(outputs, heads, size)
+        scores = objectness[..., tf.newaxis] * probabilities
+        limits = {"score_threshold": score_threshold, "max_detections": max_detections}
+        if soft_nms:
+            return nms.soft_per_class(
+                boxes, scores, decay=soft_nms, iou_threshold=nms_iou, **limits
+            )
+        return nms.per_class(boxes, scores, iou_threshold=nms_iou, **limits)
+
+    return Detector(losses, detections)
+
+
+_NETWORKS: dict[str, Callable] = {**yolo.YOLO, "darknet": darknet.darknet}
+_HEADS: dict[str, Callable] = {
+    **{name: functools.partial(yolo.heads, name) for name in yolo.YOLO},
+    "darknet": darknet.heads,
+}
+
+
+def _net(name: str) -> Callable[..., Net]:
+    def build(
+        *,
+        num_classes: int,
+        image_size: tuple[int, int],
+        train_size: tuple[int | None, int | None] | None = None,
+        **options,
+    ) -> Net:
+        """image_size: of evaluation and serving. train_size: of training, None where it changes
+        from batch to batch; the same by default."""
+
+        def model(size):
+            image = keras.Input((*size, 3), name="image", dtype="float32")
+            outputs = _NETWORKS[name](image, num_classes=num_classes, **options)
+            return keras.Model({"image": image}, outputs, name=name)
+
+        train = model(train_size or image_size)
+        if tuple(train_size or image_size) == tuple(image_size):
+            return Net(train, train)
+        with layers.sharing(train):
+            return Net(train, model(image_size))
+
+    return build
+
+
+DETECTORS = {name: _net(name) for name in _NETWORKS}
