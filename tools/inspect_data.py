@@ -2,7 +2,8 @@
 
 Prints counts, sizes, classes and boxes; writes statistics.json, plots.png and sheet.png (samples
 with their boxes, masks and labels) a split into DIR/inspect. With --augment=EXPERIMENT it draws
-what a model of that experiment sees in training, as augmented.png.
+what a model of that experiment sees in training, as augmented.png. With --anchors=9 it finds
+anchors for YOLO by k-means of the boxes' sizes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ _OUTPUT = flags.DEFINE_string("output", None, "Folder for the pictures; DIR/insp
 _SAMPLES = flags.DEFINE_integer("samples", 16, "Images on a sheet.")
 _SEED = flags.DEFINE_integer("seed", 0, "Which images.")
 _AUGMENT = flags.DEFINE_string("augment", None, "Experiment (name or file) to draw as it trains.")
+_ANCHORS = flags.DEFINE_integer("anchors", 0, "Find so many anchors for a YOLO network.")
+_ANCHOR_SIZE = flags.DEFINE_integer(
+    "anchor_size", 416, "Side of the network's input in pixels that anchors are for."
+)
 _ROWS = 25  # classes in a printed table
 
 
@@ -29,6 +34,8 @@ def main(argv: Sequence[str]) -> None:
         raise errors.UsageError("name one folder: tfvision inspect DIR")
     if _SAMPLES.value < 1:
         raise errors.UsageError(f"--samples is {_SAMPLES.value}; it must be at least 1")
+    if _ANCHORS.value < 0 or _ANCHOR_SIZE.value < 1:
+        raise errors.UsageError("--anchors and --anchor_size are numbers above 0")
     from tfvision.records import dataset
 
     data = dataset.read(argv[1])
@@ -43,6 +50,8 @@ def main(argv: Sequence[str]) -> None:
         _split(data, name, output)
         if _AUGMENT.value:
             _augmented(data, name, output)
+        if _ANCHORS.value:
+            print("\n".join(_anchors(data, name)))
     print(f"\npictures and statistics.json are in {output}")
 
 
@@ -121,6 +130,48 @@ def _classes(numbers: dict) -> list[str]:
     if len(order) > _ROWS:
         lines.append(f"  ... and {len(order) - _ROWS} more in statistics.json")
     return lines
+
+
+def _anchors(data, split: str) -> list[str]:
+    """Anchors as Darknet's cfg writes them: width, height, the smallest first."""
+    import numpy as np
+
+    from tfvision.ops import anchors
+
+    side = _ANCHOR_SIZE.value
+    sizes = _box_sizes(data, split, side)
+    found, _ = anchors.kmeans(sizes, _ANCHORS.value, seed=_SEED.value)
+    found = np.maximum(np.round(found), 1.0)
+    reached = anchors.average_iou(sizes, found)
+    pixels = ",  ".join(f"{width:.0f},{height:.0f}" for height, width in found)
+    cells = ",  ".join(f"{width / 32:.4g},{height / 32:.4g}" for height, width in found)
+    return [
+        f"  anchors  {len(found)} of {len(sizes):,} boxes, letterboxed to {side} x {side}:"
+        f" average IoU {reached:.4f}",
+        f"           anchors = {pixels}",
+        f"           in cells of 32 pixels (YOLO v2): {cells}",
+    ]
+
+
+def _box_sizes(data, split: str, side: int):
+    """Height and width [N, 2] of a split's boxes, crowds aside, in pixels after the letterbox."""
+    import numpy as np
+
+    from tfvision.records import read
+
+    if "objects" not in data.split(split).groups:
+        raise errors.DataError(f"{data.path}: split {split} has no boxes to find anchors for")
+    sizes = [np.zeros((0, 2))]
+    for file in data.files(split):
+        for record in read.records(file):
+            found = read.features(record)
+            height, width = (read.values(found, key)[0] for key in ("height", "width"))
+            boxes = np.array(read.values(found, "boxes"), np.float64).reshape(-1, 4)
+            crowds = read.values(found, "is_crowd") or [0] * len(boxes)
+            boxes = boxes[np.array(crowds, int) == 0]
+            scale = min(side / height, side / width)
+            sizes.append((boxes[:, 2:] - boxes[:, :2]) * [height * scale, width * scale])
+    return np.concatenate(sizes)
 
 
 def _augmented(data, split: str, output: str) -> None:
