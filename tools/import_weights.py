@@ -1,6 +1,7 @@
 """tfvision import-weights: a foreign checkpoint -> our own plain file of weights.
 
-Darknet's go both ways: --output=FILE.weights writes a YOLO network's in Darknet's format.
+Darknet's go both ways: --output=FILE.weights writes a YOLO network's in Darknet's format, and
+FILE.cfg beside it, which OpenCV and others run.
 """
 
 from __future__ import annotations
@@ -66,6 +67,8 @@ def main(argv: Sequence[str]) -> None:
     except errors.DataError as error:
         raise errors.DataError(f"{_CHECKPOINT.value}: {error}") from error
     variables = _write(net, arrays)
+    if _is_darknet(_OUTPUT.value) and not _CFG.value:
+        _write_cfg(name, num_classes, options)
     print(
         f"{_CHECKPOINT.value}: {variables} variables, {count:,} values, {num_classes} classes"
         f" -> {_OUTPUT.value}"
@@ -123,6 +126,20 @@ def _write(net: Any, arrays: dict) -> int:
     else:
         darknet.write(net, _OUTPUT.value)
     return len(values)
+
+
+def _write_cfg(name: str, num_classes: int, options: dict) -> None:
+    """The network's cfg file, beside its weights."""
+    from tfvision.models import darknet_cfg, yolo
+
+    size = _size(name)
+    sections = yolo.sections(name, num_classes=num_classes, image_size=size, **options)
+    path = os.path.splitext(_OUTPUT.value)[0] + ".cfg"
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(darknet_cfg.text(sections, size))
+    except OSError as error:
+        raise errors.DataError(f"{path} cannot be written: {error}") from error
 
 
 def _classes(name: str, arrays: dict, options: dict) -> int:

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfvision import layers
 
@@ -98,9 +99,20 @@ def test_a_local_layer_has_a_kernel_at_every_place(stride, padding):
         np.testing.assert_allclose(got[:, row, column], expected, atol=1e-4)
 
 
-def test_a_pixel_becomes_a_square():
-    got = apply(layers.Upsample(2), np.float32([[[[1], [2]]]]))
-    np.testing.assert_array_equal(got[0, ..., 0], [[1, 1, 2, 2], [1, 1, 2, 2]])
+@pytest.mark.parametrize("times", [2, 3, 7, 49])
+def test_a_pixel_becomes_a_square(times):
+    x = numbers(1, 3, 41, 2)
+    expected = x.repeat(times, axis=1).repeat(times, axis=2)
+    np.testing.assert_array_equal(apply(layers.Upsample(times), x), expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_square_s_gradient_is_that_of_its_pixel(dtype):
+    x = tf.ones([1, 2, 3, 1], dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = tf.reduce_sum(layers.Upsample(2, dtype=dtype)(x))
+    np.testing.assert_array_equal(tf.cast(tape.gradient(loss, x), tf.float32), 4 * np.ones(x.shape))
 
 
 def test_a_part_of_the_channels():

@@ -372,6 +372,9 @@ def test_import_weights_counts_the_classes_of_a_named_network(tmp_path):
     done = _import_weights("--source=tfvision", *options, *flags)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.weights").read_bytes() == (tmp_path / "b.weights").read_bytes()
+    cfg = tmp_path / "b.cfg"  # what such weights are of
+    net = models.build("darknet", num_classes=7, image_size=(32, 32), cfg=cfg)
+    weights.load(net, tmp_path / "b.weights", source="darknet")
     flags = (f"--checkpoint={tmp_path / 'a.weights'}", f"--output={tmp_path / 'c.npz'}")
     done = _import_weights("--source=darknet", f"--model={name}", *flags)  # not of width 4
     assert done.returncode

@@ -150,7 +150,13 @@ class Upsample(keras.layers.Layer):
 
     def call(self, inputs):
         """inputs: [B, H, W, C]."""
-        return tf.repeat(tf.repeat(inputs, self.times, axis=1), self.times, axis=2)
+        size = tf.shape(inputs)[1:3] * self.times
+        # asked for the pixels' middles, which no rounding can put on another pixel
+        outputs = tf.raw_ops.ResizeNearestNeighbor(
+            images=inputs, size=size, half_pixel_centers=True
+        )
+        outputs.set_shape(self.compute_output_shape(inputs.shape))  # what is known of it
+        return outputs
 
     def compute_output_shape(self, input_shape):
         rows, columns = (n and n * self.times for n in input_shape[1:3])

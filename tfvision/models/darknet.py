@@ -6,12 +6,9 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-import keras
-
 from tfvision import errors
 from tfvision.models import darknet_build, darknet_cfg, darknet_heads, darknet_plan
 from tfvision.models.darknet_cfg import Section
-from tfvision.net import Net
 from tfvision.ops.yolo import Head
 
 
@@ -64,20 +61,6 @@ def darknet(image, *, cfg: str | os.PathLike, num_classes: int | None = None, **
     sections = load(cfg, num_classes=num_classes)
     with _named(cfg):
         return errors.call(darknet_build.build, options, "darknet", image, sections)
-
-
-def net(
-    *,
-    num_classes: int,
-    image_size: tuple[int | None, int | None],
-    cfg: str | os.PathLike,
-    **options,
-) -> Net:
-    """The network of a cfg file, as `models.build` makes one by the name "darknet"."""
-    image = keras.Input((*image_size, 3), name="image", dtype="float32")
-    outputs = darknet(image, cfg=cfg, num_classes=num_classes, **options)
-    model = keras.Model({"image": image}, outputs, name="darknet")
-    return Net(model, model)
 
 
 @contextlib.contextmanager

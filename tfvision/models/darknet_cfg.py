@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tfvision import errors
@@ -196,6 +196,26 @@ def parse(text: str) -> list[Section]:
     if not sections or sections[0].kind != "net":
         raise errors.DataError("line 1: a cfg file starts with [net]")
     return sections
+
+
+def text(sections: Sequence[Section], image_size: tuple[int, int]) -> str:
+    """A cfg file of sections without [net], for images of (height, width) pixels.
+
+    Keys of the training are not in it: other programs run such a file, Darknet does not train
+    it."""
+    net = section("net", height=image_size[0], width=image_size[1])
+    lines = []
+    for part in (net, *sections):
+        lines.append(f"[{part.kind}]")
+        for key, value in part.values.items():
+            if value == [] or (key, value) in (("padding", -1), ("size", 0)):  # not said
+                continue
+            numbers = value if isinstance(value, list) else [value]
+            # whole numbers without a point, for programs that want an int there
+            shown = [int(n) if isinstance(n, float) and n.is_integer() else n for n in numbers]
+            lines.append(f"{key}={','.join(map(str, shown))}")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def _look_up(table, name, what, line):

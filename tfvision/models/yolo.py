@@ -14,12 +14,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import keras
-
 from tfvision import errors
 from tfvision.models import darknet_build, darknet_plan, yolo_sections
 from tfvision.models.darknet_cfg import Section
-from tfvision.net import Net
 from tfvision.ops.yolo import Head
 
 # name -> (function to sections, what is not that function's default)
@@ -116,19 +113,5 @@ def _split(name: str, options: Mapping[str, Any]) -> tuple[dict, dict]:
     )
 
 
-def _named(name: str) -> Callable[..., dict]:
-    return functools.partial(network, name=name)
-
-
-def _net(name: str) -> Callable[..., Net]:
-    def build(*, num_classes: int, image_size: tuple[int | None, int | None], **options) -> Net:
-        image = keras.Input((*image_size, 3), name="image", dtype="float32")
-        outputs = network(image, name, num_classes=num_classes, **options)
-        model = keras.Model({"image": image}, outputs, name=name)
-        return Net(model, model)
-
-    return build
-
-
-YOLO = {name: _named(name) for name in NETWORKS}  # (image, *, num_classes, **options) -> outputs
-YOLO_NETS = {name: _net(name) for name in NETWORKS}  # (*, num_classes, image_size, **options)
+# (image, *, num_classes, **options) -> outputs
+YOLO = {name: functools.partial(network, name=name) for name in NETWORKS}
