@@ -52,6 +52,26 @@ def test_momentum_and_epsilon_by_hand():
     np.testing.assert_allclose(np.array(layer.moving_variance), [2.75])  # 0.75 * 1 + 0.25 * 8
 
 
+@pytest.mark.parametrize("channels", [6, 16])
+@pytest.mark.parametrize("training", [False, True])
+def test_batch_normalisation_in_bfloat16_is_that_of_float32_rounded(channels, training):
+    x = tf.cast(tf.random.stateless_normal([2, 4, 4, channels], [0, 0]), tf.bfloat16)
+    results = {}
+    for dtype in ("float32", "bfloat16"):
+        layer = layers.BatchNormalization(dtype=dtype, epsilon=1e-6)
+        images = tf.cast(x, dtype)
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            outputs = layer(images, training=training)
+            loss = tf.reduce_sum(tf.cast(outputs, tf.float32) ** 3)
+        assert outputs.dtype == dtype
+        gradient = tape.gradient(loss, images)
+        results[dtype] = [np.asarray(tf.cast(t, tf.float32)) for t in (outputs, gradient)]
+        results[dtype].append(np.asarray(layer.moving_variance))
+    for ours, expected in zip(results["bfloat16"], results["float32"], strict=True):
+        np.testing.assert_allclose(ours, expected, atol=0.02 * np.abs(expected).max())
+
+
 @pytest.mark.addons
 def test_batch_normalisation_keeps_float32_statistics_under_bfloat16():
     with stack.precision("mixed_bfloat16"):

@@ -76,16 +76,20 @@ class BatchNormalization(Layer):
         else:
             mean = tf.convert_to_tensor(self.moving_mean)
             variance = tf.convert_to_tensor(self.moving_variance)
+        # On a CPU the bfloat16 kernels are many times slower than float32's where the
+        # channels are no multiple of 16 (benchmarks/normalization.py).
+        slow = inputs.dtype == tf.bfloat16 and inputs.shape[-1] % 16
         # Not tf.nn's own function, which raises epsilon to 1.001e-5 for the sake of old cuDNN.
-        return tf.raw_ops.FusedBatchNormV3(
-            x=inputs,
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=tf.cast(inputs, tf.float32) if slow else inputs,
             scale=tf.convert_to_tensor(self.gamma),
             offset=tf.convert_to_tensor(self.beta),
             mean=mean,
             variance=variance,
             epsilon=self.epsilon,
             is_training=training,
-        )[:3]
+        )
+        return tf.cast(outputs, inputs.dtype), mean, variance
 
     def _across_replicas(self, inputs, replicas):
         x = tf.cast(inputs, tf.float32)
