@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfvision import errors, models, stack
-from tfvision.models import darknet, darknet_cfg, darknet_plan, yolo, yolo_sections
+from tfvision import errors, layers, models, stack
+from tfvision.models import darknet, darknet_cfg, darknet_plan, summary, yolo, yolo_sections
 from tfvision.net import Net
 
 pytestmark = pytest.mark.addons
@@ -163,10 +163,10 @@ def test_bfloat16_gives_float32_outputs_near_those_of_float32(name):
 @pytest.mark.parametrize("name", SMALL)
 def test_activations_and_normalisation_are_options(name):
     net = build(name, activation="mish", bn_momentum=0.9, bn_epsilon=1e-3, bn_frozen=True)
-    layers = net.train.layers
-    assert {layer.function for layer in layers if hasattr(layer, "function")} == {"mish"}
-    found = {(n.momentum, n.epsilon, n.frozen) for n in layers if n.name.endswith(".bn")}
-    assert found == {(0.9, 1e-3, True)}
+    found = net.train.layers
+    assert {layer.function for layer in found if hasattr(layer, "function")} == {"mish"}
+    norms = {(n.momentum, n.epsilon, n.frozen) for n in found if n.name.endswith(".bn")}
+    assert norms == {(0.9, 1e-3, True)}
     default = build(name).train.get_layer("L000.activation")
     assert (default.function, default.options) == ("leaky_relu", {"slope": 0.1})
 
@@ -211,3 +211,28 @@ def test_sections_of_python_have_darknets_defaults():
     section = darknet_cfg.section("maxpool", stride=2)
     assert section.values == {"stride": 2, "size": 0, "padding": -1}
     assert darknet_plan.pool(section) == (2, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "flops"),
+    [  # billions, of the project's page: two a multiply-add
+        ("yolo_v3_tiny", 416, 5.56),
+        pytest.param("yolo_v2", 608, 62.94, marks=pytest.mark.slow),
+        pytest.param("yolo_v3", 416, 65.86, marks=pytest.mark.slow),
+        pytest.param("yolo_v3_spp", 608, 141.45, marks=pytest.mark.slow),
+    ],
+)
+def test_an_image_costs_what_was_published(name, size, flops):
+    model = models.build(name, num_classes=80, image_size=(size, size)).serve
+    whole = summary.total(summary.by_layer(model))
+    assert 2 * whole.multiply_adds / 1e9 == pytest.approx(flops, abs=0.006)
+
+
+def test_places_between_neighbours_shrink_with_upsampling_and_kernels_of_places_count_once():
+    image = keras.Input((8, 8, 4))
+    x = layers.Reorg(2, name="reorg")(image)  # 4 x 4, neighbours 2 pixels apart
+    x = layers.Upsample(2, name="upsample")(x)  # 8 x 8, 1 pixel
+    x = layers.LocallyConnected2D(2, 3, padding=1, name="local")(x)
+    rows = {row.name: row for row in summary.by_layer(keras.Model(image, x))}
+    assert rows["local"].receptive_field == (3, 3)
+    assert rows["local"].multiply_adds == 64 * 9 * 16 * 2

@@ -135,6 +135,10 @@ def _look(layer: Any, inputs: Sequence[_Seen]) -> _Seen:
     jump = tuple(max(seen.jump[axis] for seen in inputs) for axis in (0, 1))
     if isinstance(layer, _WHOLE):
         return _Seen((math.inf, math.inf), jump)
+    if isinstance(layer, layers.Upsample):
+        return _Seen(field, tuple(j / layer.times for j in jump))
+    if isinstance(layer, layers.Reorg):
+        return _Seen(field, tuple(j * layer.stride for j in jump))
     size = getattr(layer, "kernel_size", None) or getattr(layer, "size", None)
     if size is None:
         return _Seen(field, jump)
@@ -149,7 +153,8 @@ def _look(layer: Any, inputs: Sequence[_Seen]) -> _Seen:
 def _row(layer: Any, found: _Seen) -> Row:
     outputs = [tuple(int(n) for n in tensor.shape[1:]) for tensor in _tensors(layer.output)]
     kernel = getattr(layer, "kernel", None)
-    places = math.prod(outputs[0][:-1])
+    own = isinstance(layer, layers.LocallyConnected2D)  # its kernel has the places in it
+    places = 1 if own else math.prod(outputs[0][:-1])
     return Row(
         layer.name,
         outputs[0],
