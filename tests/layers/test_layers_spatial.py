@@ -1,10 +1,15 @@
 """Convolution and pooling against sums written out, and against each other."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tfvision import layers
+from tfvision.layers import convolution
 
 pytestmark = pytest.mark.addons
 X = np.random.default_rng(0).normal(size=(2, 7, 6, 3)).astype(np.float32)
@@ -64,16 +69,57 @@ def test_a_dilated_convolution_and_its_gradient_are_those_of_a_kernel_with_holes
     wide[::dilation, ::dilation] = np.array(layer.kernel)
     holed.kernel.assign(wide)
     x, found = tf.constant(X), []
-    for convolution in (layer, holed):
+    for either in (layer, holed):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            outputs = convolution(x)
+            outputs = either(x)
             loss = tf.reduce_sum(outputs**2)
-        to_x, to_kernel = tape.gradient(loss, [x, convolution.trainable_weights[0]])
+        to_x, to_kernel = tape.gradient(loss, [x, either.trainable_weights[0]])
         found.append((outputs, to_x, to_kernel))
     np.testing.assert_allclose(found[0][0], found[1][0], atol=1e-5)
     np.testing.assert_allclose(found[0][1], found[1][1], atol=1e-3)
     np.testing.assert_allclose(found[0][2], found[1][2][::dilation, ::dilation], atol=1e-2)
+
+
+@pytest.mark.parametrize("padding", [None, 0, 1])
+def test_dilation_by_space_to_batch_is_the_same(monkeypatch, padding):
+    layer = layers.Conv2D(4, 3, dilation=3, padding=padding)
+    layer.build(X.shape)
+    x, found = tf.constant(np.tile(X, (1, 2, 2, 1))), []
+    for native in (True, False):
+        monkeypatch.setattr(convolution, "dilates", lambda dtype, native=native: native)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            outputs = layer(x)
+            loss = tf.reduce_sum(outputs**2)
+        found.append([outputs, *tape.gradient(loss, [x, layer.trainable_weights[0]])])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5 * np.abs(theirs).max())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("onednn", ["0", "1"])
+def test_dilated_convolutions_train_with_and_without_onednn(onednn):
+    code = (
+        "import tensorflow as tf; from tfvision.layers import Conv2D, convolution\n"
+        "layer, x = Conv2D(2, 3, dilation=2), tf.ones([1, 7, 8, 3])\n"
+        "@tf.function\n"
+        "def gradient():\n"
+        "    with tf.GradientTape() as tape:\n"
+        "        tape.watch(x)\n"
+        "        loss = tf.reduce_sum(layer(x))\n"
+        "    return tape.gradient(loss, x)\n"
+        "layer.build(x.shape)\n"
+        "print(gradient().shape, convolution.dilates('float32'))"
+    )
+    environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": onednn}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("(1, 7, 8, 3)")
+    if onednn == "0":
+        assert done.stdout.split()[-1] == "False"
 
 
 def test_a_wide_kernel_pads_each_axis_by_its_own_half():

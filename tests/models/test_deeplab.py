@@ -142,6 +142,14 @@ def test_the_first_unit_of_a_dilated_stage_follows_the_authors_or_torchvision():
     assert dilations(**deeplab.TORCHVISION_OPTIONS) == [1, 2, 2, 4]
 
 
+def test_a_multi_grid_multiplies_the_last_stages_rates():
+    model = build("deeplab_v3_resnet50", multi_grid=(1, 2, 4))
+    found = [model.get_layer(f"layer{s}.{u}.conv2").dilation for s in (3, 4) for u in (0, 1, 2)]
+    assert found == [1, 1, 1, 2, 4, 8]  # Figure 5 of v3, at output stride 16
+    with pytest.raises(errors.UsageError, match="ResNet-18 has 2 units"):
+        build("deeplab_v3_resnet18", multi_grid=(1, 2, 4))
+
+
 def test_separable_convolutions_are_normalised_between_their_halves_or_not():
     names = {layer.name for layer in build("deeplab_v3plus_resnet18").layers}
     assert {"decoder.aspp.0.convs.1.0.0.bn", "decoder.block3.0.0.relu"} <= names

@@ -8,6 +8,8 @@ Axis letters: B batch, H height, W width, C channels.
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -35,6 +37,38 @@ def padded(inputs: tf.Tensor, padding: tuple[int, int], value: float = 0) -> tf.
         return inputs
     edges = [[0, 0], [padding[0]] * 2, [padding[1]] * 2, [0, 0]]
     return tf.pad(inputs, edges, constant_values=value)
+
+
+@functools.cache
+def dilates(dtype: str) -> bool:
+    """Can TensorFlow differentiate a dilated convolution here?
+
+    oneDNN can on a CPU, as fast as an undilated one (benchmarks/atrous.py). Where it is switched
+    off, not built in or does not know the dtype, TensorFlow's own kernel refuses."""
+    with tf.init_scope():
+        try:
+            tf.raw_ops.Conv2DBackpropInput(
+                input_sizes=[1, 5, 5, 1],
+                filter=tf.zeros([3, 3, 1, 1], dtype),
+                out_backprop=tf.zeros([1, 5, 5, 1], dtype),
+                strides=[1] * 4,
+                padding="SAME",
+                dilations=[1, 2, 2, 1],
+            )
+        except tf.errors.InvalidArgumentError:
+            return False
+    return True
+
+
+def by_space_to_batch(inputs: tf.Tensor, kernel: tf.Tensor, dilation: int) -> tf.Tensor:
+    """A dilated VALID convolution, as an undilated one of every dilation-th pixel."""
+    missing = -tf.shape(inputs)[1:3] % dilation  # pixels to a whole number of blocks
+    ends = tf.stack([tf.zeros_like(missing), missing], axis=1)
+    outputs = tf.space_to_batch(inputs, [dilation] * 2, ends)
+    outputs = tf.nn.conv2d(outputs, kernel, 1, "VALID")
+    outputs = tf.batch_to_space(outputs, [dilation] * 2, ends)
+    sizes = output_sizes(inputs.shape, kernel.shape[:2], 1, 0, dilation)
+    return tf.ensure_shape(outputs, [None, *sizes, kernel.shape[3]])
 
 
 class Conv2D(Layer):
@@ -89,7 +123,12 @@ class Conv2D(Layer):
             # (80 times slower in bfloat16; benchmarks/padding.py).
             inputs, padding = padded(inputs, self.padding), "VALID"
         kernel = tf.cast(self.kernel, inputs.dtype)
-        outputs = tf.nn.conv2d(inputs, kernel, self.strides, padding, dilations=self.dilation)
+        if self.dilation > 1 and self.strides == 1 and not dilates(inputs.dtype.name):
+            if padding == "SAME":
+                inputs = padded(inputs, self.padding)
+            outputs = by_space_to_batch(inputs, kernel, self.dilation)
+        else:
+            outputs = tf.nn.conv2d(inputs, kernel, self.strides, padding, dilations=self.dilation)
         if self.use_bias:
             outputs = tf.nn.bias_add(outputs, tf.cast(self.bias, outputs.dtype))
         return outputs

@@ -9,7 +9,7 @@ Axis letters: B batch, H, W, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import keras
@@ -61,6 +61,7 @@ def stages(
     version: str = "1.5",
     output_stride: int = 32,
     dilate_first: bool = False,
+    multi_grid: Sequence[int] | None = None,
     width: int = 64,
     stem: str = "imagenet",
     activation: str = "relu",
@@ -79,7 +80,9 @@ def stages(
     version: a key of VERSIONS. output_stride: 32, or 16 or 8, where the 3x3 of the last one or
     two stages are dilated instead (DeepLabv3, arXiv:1706.05587, section 3.1). dilate_first: the
     first unit of such a stage is dilated like the others; without, like the stage before
-    (torchvision's weights want that, segmentation_models_pytorch's the former). width: channels
+    (torchvision's weights want that, segmentation_models_pytorch's the former). multi_grid: what
+    the rates of the last stage's units are multiplied by, such as (1, 2, 4) (section 3.2.1 there);
+    None is 1, as in the published weights. width: channels
     of the first convolution; every other count scales with it. stem: "imagenet" (7x7 stride 2
     and pooling, Table 1) or "small" (one 3x3 at stride 1, for pictures of a few dozen pixels;
     section 4.2: all strides are a quarter). stochastic_depth: drop rate of the last unit,
@@ -89,6 +92,12 @@ def stages(
     errors.choose(dict.fromkeys(("imagenet", "small")), stem, "ResNet stem")
     dilated = errors.choose(DILATED, output_stride, "output_stride")
     kind = errors.choose(VERSIONS, str(version), "ResNet version")
+    grid = [1] * UNITS[depth][-1] if multi_grid is None else [int(rate) for rate in multi_grid]
+    if len(grid) != UNITS[depth][-1] or min(grid) < 1:
+        raise errors.UsageError(
+            f"multi_grid is {multi_grid}; the last stage of ResNet-{depth} has"
+            f" {UNITS[depth][-1]} units, with a rate of 1 or more each"
+        )
 
     def conv(x, filters, size, name, **options):
         return layers.Conv2D(filters, size, use_bias=kind.conv_bias, name=name, **options)(x)
@@ -126,11 +135,12 @@ def stages(
             dilation, stride = dilation * 2, 1
         for index in range(count):
             done += 1
+            rate = dilation if index or dilate_first else before
             x = unit(
                 x,
                 width * 2**stage,
                 stride=1 if index else stride,
-                dilation=dilation if index or dilate_first else before,
+                dilation=rate * grid[index] if stage == 3 else rate,
                 name=f"layer{stage + 1}.{index}",
                 parts=parts,
                 drop=stochastic_depth * done / total,
