@@ -1,4 +1,9 @@
-"""tfvision evaluate: metrics of a trained run on a split, as a table and as JSON."""
+"""tfvision evaluate: metrics of a trained run on a split, as a table and as JSON.
+
+tfvision evaluate --workdir=RUN evaluates a run. Weights that were imported need none:
+tfvision evaluate --config=EXPERIMENT --config.weights.path=FILE --config.data.path=DIR.
+--detections=FILE.json also writes a detector's boxes as COCO json.
+"""
 
 from __future__ import annotations
 
@@ -7,36 +12,64 @@ import os
 from collections.abc import Sequence
 
 from absl import app, flags
+from ml_collections import config_flags
 
+from tfvision import config as settings
 from tfvision import errors
 from tfvision.tools import runs
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run folder.")
+_CONFIG = config_flags.DEFINE_config_file("config", None, "In place of a run: an experiment.")
+_OPTIONS = flags.DEFINE_multi_string("option", [], "As in tfvision train.")
 _SPLIT = flags.DEFINE_string("split", None, "Split to evaluate; the config's val by default.")
 _OUTPUT = flags.DEFINE_string("output", None, "JSON file for the numbers and tables.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which weights.")
+
+
+_DETECTIONS = flags.DEFINE_string("detections", None, "COCO json file for a detector's boxes.")
+
+arguments = settings.flag_arguments
 
 
 def main(argv: Sequence[str]) -> None:
     """Evaluates. Raises UsageError and DataError."""
     if len(argv) > 1:
         raise errors.UsageError(f"unexpected argument '{argv[1]}'; evaluate takes flags only")
-    run = runs.open_run(_WORKDIR.value, _CHECKPOINT.value)
-    from tfvision.training import workdirs
-
+    if (_WORKDIR.value is None) == (_CONFIG.value is None):
+        raise errors.UsageError("give --workdir, or --config with weights, and not both")
+    if _WORKDIR.value is None:
+        config = settings.with_options(_CONFIG.value, _OPTIONS.value)
+        run = runs.open_weights(config, _SPLIT.value or config.data.val)
+    else:
+        run = runs.open_run(_WORKDIR.value, _CHECKPOINT.value)
     split = _SPLIT.value or run.config.data.val
+    evaluator = run.trainer.evaluator
+    found = next((m for m in evaluator.metrics if hasattr(m, "as_coco")), None)
+    if _DETECTIONS.value and found is None:
+        raise errors.UsageError(
+            "--detections needs the metric 'coco' of a detector (config.detection.metrics)"
+        )
     results = run.trainer.evaluate(split)
-    print(f"{_WORKDIR.value}, step {run.step}, split '{split}', {run.precision}")
+    what = f"{_WORKDIR.value}, step {run.step}" if _WORKDIR.value else run.config.weights.path
+    print(f"{what}, split '{split}', {run.precision}")
     for name, value in results.items():
         print(f"  {name:<18}{value:.4f}")
-    for table in run.trainer.evaluator.tables():
+    for table in evaluator.tables():
         print(f"\n{table}")
+    from tfvision.training import workdirs
+
     if _OUTPUT.value:
-        content = workdirs.evaluation_json(run.step, split, results, run.trainer.evaluator)
-        os.makedirs(os.path.dirname(os.path.abspath(_OUTPUT.value)), exist_ok=True)
-        with open(_OUTPUT.value + ".aside", "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=2)
-        os.replace(_OUTPUT.value + ".aside", _OUTPUT.value)
+        _write(_OUTPUT.value, workdirs.evaluation_json(run.step, split, results, evaluator))
+    if _DETECTIONS.value:
+        found.category_ids = run.trainer.data.category_ids
+        _write(_DETECTIONS.value, found.as_coco()[1])
+
+
+def _write(path: str, content) -> None:
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    with open(path + ".aside", "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=2)
+    os.replace(path + ".aside", path)
 
 
 if __name__ == "__main__":

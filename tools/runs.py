@@ -51,6 +51,20 @@ def open_run(workdir: str | None, which: str = "best") -> Run:
     return Run(config, trainer.task, trainer, state.get("metrics") or {}, state["step"])
 
 
+def open_weights(config: Any, split: str) -> Run:
+    """A net with the weights that `config.weights` names, ready to evaluate `split`.
+
+    Raises UsageError where no weights are named."""
+    if not config.weights.path:
+        raise errors.UsageError("--config.weights.path is missing: the file of the weights")
+    from tfvision import tasks, training
+
+    config.data.train = split  # the only one that is looked at
+    trainer = training.Trainer(tasks.build(config), config, "")
+    trainer.start_weights()
+    return Run(config, trainer.task, trainer, {}, 0)
+
+
 def samples(config: Any, count: int) -> list[bytes]:
     """The first `count` encoded images of the validation split."""
     import tensorflow as tf

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageEnhance, ImageOps
 
-from tfvision.inputs import augment, erase, policies
+from tfvision.inputs import augment, colour, erase, policies
 from tfvision.ops import colours
 
 SEED = tf.constant([3, 5], tf.int64)
@@ -143,3 +143,28 @@ def test_a_colour_policy_leaves_objects_where_they_are():
             {"image": IMAGE, "boxes": boxes}, tf.constant([0, index], tf.int64), geometric=False
         )
         np.testing.assert_array_equal(found["boxes"], boxes)
+
+
+def test_darknets_colour_turns_hue_and_scales_saturation_and_value():
+    # (200, 100, 100): hue 0, saturation 1/2, value 200 / 255.
+    image = tf.constant(np.full((1, 1, 3), (200.0, 100.0, 100.0), np.float32))
+    scales = set()
+    for index in range(20):
+        seed = tf.constant([0, index], tf.int64)
+        only = {"hue": 0.0, "saturation": 1.0, "exposure": 1.0}
+        same = colour.darknet_colour({"image": image}, seed, **only)["image"]
+        np.testing.assert_allclose(same, image, atol=1e-3)
+        lit = colour.darknet_colour({"image": image}, seed, **{**only, "exposure": 1.2})["image"]
+        factor = float(lit[0, 0, 0]) / 200.0
+        assert 1 / 1.2 <= factor <= 1.2
+        np.testing.assert_allclose(lit, image * factor, rtol=1e-4)
+        scales.add(factor > 1.0)
+        pale = colour.darknet_colour({"image": image}, seed, **{**only, "saturation": 1.5})
+        red, green, blue = pale["image"].numpy()[0, 0]
+        assert red == pytest.approx(200.0, abs=1e-3)
+        assert green == pytest.approx(blue, abs=1e-3)
+        assert 0.5 / 1.5 - 1e-4 <= 1 - green / red <= 0.75 + 1e-4
+        turned = colour.darknet_colour({"image": image}, seed, **{**only, "hue": 0.1})["image"]
+        assert float(tf.reduce_max(turned)) == pytest.approx(200.0, abs=1e-2)
+        assert float(tf.reduce_min(turned)) == pytest.approx(100.0, abs=1e-2)
+    assert scales == {True, False}  # it gets darker as well as lighter

@@ -66,6 +66,7 @@ AUGMENTATIONS: dict[str, Callable] = {
     "translate": translate,
     # colour
     "colour_jitter": colour.colour_jitter,
+    "darknet_colour": colour.darknet_colour,
     "grey": colour.grey,
     "blur": colour.blur,
     "noise": colour.noise,

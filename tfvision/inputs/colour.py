@@ -55,6 +55,31 @@ def colour_jitter(
     return {**sample, "image": tf.clip_by_value(image, 0.0, 255.0)}
 
 
+def darknet_colour(
+    sample: Sample,
+    seed: tf.Tensor,
+    *,
+    hue: float = 0.1,
+    saturation: float = 1.5,
+    exposure: float = 1.5,
+) -> Sample:
+    """Darknet's changes in HSV (random_distort_image of its source; YOLO v1, section 2.2).
+
+    hue: turned by up to +- this share of the circle. saturation, exposure: the two other channels
+    are multiplied or divided, at equal odds, by a factor of 1 to this."""
+    image = tf.cast(sample["image"], tf.float32)
+    hsv = tf.image.rgb_to_hsv(tf.clip_by_value(image, 0.0, 255.0) / 255.0)
+
+    def factor(position: int, most: float) -> tf.Tensor:
+        scale = seeds.uniform(seed, position, 1.0, most)
+        return tf.where(seeds.happens(seed, position + 1, 0.5), scale, 1.0 / scale)
+
+    turned = tf.math.floormod(hsv[..., 0] + seeds.uniform(seed, 0, -hue, hue), 1.0)
+    channels = [turned, hsv[..., 1] * factor(1, saturation), hsv[..., 2] * factor(3, exposure)]
+    hsv = tf.clip_by_value(tf.stack(channels, axis=-1), 0.0, 1.0)
+    return {**sample, "image": tf.image.hsv_to_rgb(hsv) * 255.0}
+
+
 def grey(sample: Sample, seed: tf.Tensor, *, probability: float = 0.2) -> Sample:
     """Takes the colour out (0.2: Chen et al. 2020, arXiv:2002.05709, appendix A)."""
     return _sometimes(sample, seed, probability, colours.grey)

@@ -200,7 +200,7 @@ class Trainer:
         self._check_evaluation()
         workdirs.prepare(self.workdir, self.config)
         if not self.restore("latest"):
-            self._start_weights()
+            self.start_weights()
         start = int(self.step.numpy())
         self.logs = Logs(self.workdir, step=start, total=self.total)
         self.logs.say(self._headline(start))
@@ -241,7 +241,7 @@ class Trainer:
             f" {rate:g}{warm} ({self.schedule.name})"
         )
 
-    def _start_weights(self) -> None:
+    def start_weights(self) -> None:
         section = self.config.weights
         if section.path:
             weights.load(self.net, section.path, source=section.source, skip=tuple(section.skip))
