@@ -39,7 +39,7 @@ def defaults() -> dict[str, Any]:
         },
         "model": {"name": "resnet50"},  # *
         "weights": {
-            "path": "",  # start from this file: .safetensors, .npz, .pth
+            "path": "",  # start from this file (.safetensors, .npz, .pth ...) or run folder
             "source": "tfvision",
             "skip": (),  # regular expressions of variables not to load (the head)
             "freeze": (),  # of variables not to train; a layer without any left is frozen whole

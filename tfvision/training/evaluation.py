@@ -56,11 +56,14 @@ class Evaluator:
         for metric in self.metrics:
             if hasattr(metric, "confusion"):
                 found["confusion"] = metric.confusion.tolist()
-            if hasattr(metric, "per_class"):
+            if hasattr(metric, "per_class") and "per_class" not in found:
                 rows = _rows(metric.per_class())
                 found["per_class"] = dict(zip(metric.class_names, rows, strict=True))
             if hasattr(metric, "reliability"):
                 found["reliability"] = _rows(metric.reliability())
+            if hasattr(metric, "curves") and "curves" not in found:
+                drawn = metric.curves().items()
+                found["curves"] = {name: _sampled(curve) for name, curve in drawn}
         return found
 
 
@@ -70,3 +73,11 @@ def _rows(columns: dict[str, np.ndarray]) -> list[dict[str, float | int | None]]
         {k: None if np.isnan(v) else v.item() for k, v in zip(columns, row, strict=True)}
         for row in zip(*columns.values(), strict=True)
     ]
+
+
+def _sampled(curve: dict[str, np.ndarray]) -> dict[str, list[float]]:
+    """A precision-recall curve at 101 recalls: the best precision at that recall or more."""
+    recalls = np.linspace(0.0, 1.0, 101)
+    precision, recall = (np.nan_to_num(curve[k]) for k in ("precision", "recall"))
+    best = [precision[recall >= r - 1e-9].max(initial=0.0) for r in recalls]
+    return {"recall": recalls.round(2).tolist(), "precision": np.round(best, 4).tolist()}

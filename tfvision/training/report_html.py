@@ -79,6 +79,9 @@ def page(
             " the bin (Guo et al. 2017).</p>"
         )
         pair.append(_section("Reliability", _plot(plots, "reliability") + note))
+    if "precision_recall" in plots:
+        note = '<p class="soft">At IoU 0.5; the thick line is the mean of the classes.</p>'
+        pair.append(_section("Precision and recall", _plot(plots, "precision_recall") + note))
     wide = len(found.get("confusion") or ()) > report_plots.NUMBERED
     parts += pair if wide else [f'<div class="pair">{"".join(pair)}</div>']
     for kind, title in (("mistakes", "The worst answers"), ("best", "The best")):
@@ -162,7 +165,7 @@ def _metrics(found: Mapping[str, Any]) -> str:
 
 def _per_class(table: Mapping[str, Mapping[str, Any]]) -> str:
     columns = list(next(iter(table.values())))
-    key = next((c for c in ("average_precision", "f1", "iou") if c in columns), columns[0])
+    key = next((c for c in ("average_precision", "iou", "ap", "f1") if c in columns), columns[0])
     order = sorted(table, key=lambda name: (table[name][key] is None, table[name][key] or 0.0))
     lines = []
     for name in order:

@@ -22,7 +22,8 @@ _STYLE |= {f"{part}.color": _TEXT for part in ("xtick", "ytick")} | {"axes.label
 
 
 def plots(found: Mapping[str, Any]) -> dict[str, str]:
-    """{name: SVG as a data URI} of what the run has: curves, confusion, reliability."""
+    """{name: SVG as a data URI} of what the run has: curves, confusion, reliability, precision
+    against recall."""
     import matplotlib
 
     drawn = {}
@@ -32,6 +33,8 @@ def plots(found: Mapping[str, Any]) -> dict[str, str]:
         if found.get("confusion"):
             names = found["config"]["data"]["class_names"]
             drawn["confusion"] = _confusion(np.array(found["confusion"]), names)
+        if found.get("curves"):
+            drawn["precision_recall"] = _precision_recall(found["curves"])
         if found.get("reliability"):
             drawn["reliability"] = _reliability(found["reliability"], found["metrics"])
     return drawn
@@ -138,6 +141,23 @@ def _confusion(confusion: np.ndarray, names: Sequence[str]) -> str:
         ink = "white" if shares[y, x] > 0.55 else _TEXT
         axis.text(x, y, f"{counts[y, x]}", ha="center", va="center", color=ink, fontsize=8)
     figure.colorbar(image, ax=axis, shrink=0.6, aspect=30, label="share of the row's images")
+    return _uri(figure)
+
+
+def _precision_recall(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
+    """Precision against recall of each class at IoU 0.5; few classes by name."""
+    figure, (axis,) = _figure(5.2, 4.4)
+    areas = {name: np.mean(curve["precision"]) for name, curve in curves.items()}
+    for place, name in enumerate(sorted(areas, key=areas.get, reverse=True)):
+        curve = curves[name]
+        named = len(curves) <= len(_INK)
+        style = {"color": _INK[place], "label": name} if named else {"color": "#94a3b8"}
+        axis.plot(curve["recall"], curve["precision"], linewidth=1.5 if named else 0.8, **style)
+    if len(curves) > 1:
+        mean = np.mean([curve["precision"] for curve in curves.values()], axis=0)
+        axis.plot(curve["recall"], mean, color="#0f172a", linewidth=2, label="mean")
+    axis.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
+    _legend(axis)
     return _uri(figure)
 
 

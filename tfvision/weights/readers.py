@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfvision import errors
-from tfvision.weights import hdf5, pth
+from tfvision.weights import hdf5, pth, runs
 
 # safetensors' names of element types
 _SAFETENSORS = {
@@ -31,9 +31,12 @@ _WRAPPER = "module."  # torch's DataParallel puts it before every name
 def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """All arrays of a weight file under their own names, less a "module." before all of them.
 
-    float16 and bfloat16 come back as float32. No code of the file is run. Raises DataError,
-    always of one line, for a file that is missing, broken, or of an unknown extension."""
+    A folder is a run of ours (`weights.runs`). float16 and bfloat16 come back as float32. No
+    code of the file is run. Raises DataError, always of one line, for a file that is missing,
+    broken, or of an unknown extension."""
     path = os.fspath(path)
+    if os.path.isdir(path):
+        return runs.read(path)
     extension = os.path.splitext(path)[1].lower()
     if extension not in READERS:
         raise errors.DataError(

@@ -1,0 +1,54 @@
+"""The weights of a run folder of ours, by name: what another run starts from.
+
+A checkpoint keeps its variables by position and their names in `state.json` beside them
+(training.checkpoints).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+
+import numpy as np
+
+from tfvision import errors
+
+_FOLDER = re.compile(r"^(best|step)-(\d{8})$")
+_KEY = "{}/{}/.ATTRIBUTES/VARIABLE_VALUE"
+
+
+def read(path: str) -> dict[str, np.ndarray]:
+    """{"layer/variable": array} of a run folder's best (else latest) checkpoint, or of a
+    checkpoint's own folder; the averaged weights where the run kept an average.
+
+    Raises DataError for a folder that holds none, or a broken one."""
+    folder = path if os.path.isfile(os.path.join(path, "state.json")) else _newest(path)
+    import tensorflow as tf
+
+    try:
+        with open(os.path.join(folder, "state.json"), encoding="utf-8") as file:
+            names = [name for name, _ in json.load(file)["variables"]]
+        reader = tf.train.load_checkpoint(os.path.join(folder, "variables"))
+        found = [reader.get_tensor(_KEY.format("model", i)) for i in range(len(names))]
+        kept = reader.get_variable_to_shape_map()
+        place = 0
+        for index, array in enumerate(found):
+            key = _KEY.format("averages", place)
+            if array.dtype.kind == "f" and key in kept:
+                found[index], place = reader.get_tensor(key), place + 1
+    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise errors.DataError(f"{folder} cannot be read: {first}") from error
+    short = ["/".join(name.split("/")[-2:]) for name in names]
+    return dict(zip(short, found, strict=True))
+
+
+def _newest(path: str) -> str:
+    """The folder of the best checkpoint of a run, else of the latest."""
+    root = os.path.join(path, "checkpoints")
+    names = os.listdir(root) if os.path.isdir(root) else []
+    found = sorted((m[1] == "best", m[2], m[0]) for m in map(_FOLDER.match, names) if m)
+    if not found:
+        raise errors.DataError(f"{path} is a folder, but no run of tfvision with a checkpoint")
+    return os.path.join(root, found[-1][2])
