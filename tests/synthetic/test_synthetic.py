@@ -115,3 +115,20 @@ def test_nothing_else_is_overwritten(name, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
     with pytest.raises(errors.UsageError, match="train is 0"):
         synthetic.GENERATORS[name](str(tmp_path / "new"), train=0)
+
+
+def test_label_maps_agree_with_the_instances(balloons):
+    names = (balloons / "masks/labels.txt").read_text().split()
+    assert names == ["background", "round", "heart", "star"]
+    path = balloons / "annotations/instances_train.json"
+    content = json.loads(path.read_text())
+    for image in content["images"]:
+        stem = image["file_name"].removesuffix(".jpg")
+        with Image.open(balloons / f"masks/train/{stem}.png") as mask:
+            values = np.asarray(mask)
+        assert values.shape == (96, 128)
+        own = [a for a in content["annotations"] if a["image_id"] == image["id"]]
+        for class_id in (1, 2, 3):
+            area = sum(a["area"] for a in own if a["category_id"] == class_id)
+            found = int((values == class_id).sum())
+            assert area <= found <= area + 12 * 8  # what is too small to be an object is left out

@@ -2,6 +2,7 @@
 
     images/train/00000.jpg ...                   scenes
     annotations/instances_train.json             COCO: boxes, polygons, areas of what is visible
+    masks/train/00000.png, masks/labels.txt      label maps: background, then the kinds
     classes/train/<none|round|heart|star>/*.jpg  crops: is there a balloon, and of which kind
 
 and the same for val, which shows other parts of the photographs.
@@ -49,16 +50,18 @@ def write(
     with outputs.folder(output, made_by) as folder:
         for number, split in enumerate(_SPLITS):
             _write_split(folder, split, counts[split], size, (seed, number))
+        with open(os.path.join(folder, "masks", "labels.txt"), "w", encoding="utf-8") as file:
+            file.writelines(f"{name}\n" for name in ("background", *drawing.KINDS))
 
 
 def _write_split(
     folder: str, split: str, count: int, size: tuple[int, int], seed: tuple[int, int]
 ) -> None:
-    images = os.path.join(folder, "images", split)
+    images, masks = (os.path.join(folder, kind, split) for kind in ("images", "masks"))
     classes = {
         kind: os.path.join(folder, "classes", split, kind) for kind in ("none", *drawing.KINDS)
     }
-    for path in (images, *classes.values(), os.path.join(folder, "annotations")):
+    for path in (images, masks, *classes.values(), os.path.join(folder, "annotations")):
         os.makedirs(path, exist_ok=True)
     content = _empty_json()
     for index in range(count):
@@ -66,6 +69,8 @@ def _write_split(
         scene = scenes.make(rng, size, split)
         name = f"{index:05d}.jpg"
         _save(scene.image, os.path.join(images, name))
+        label_map = pillow.fromarray(_label_map(scene))
+        label_map.save(os.path.join(masks, f"{index:05d}.png"))
         entry = {"id": index + 1, "file_name": name, "height": size[0], "width": size[1]}
         content["images"].append(entry)
         content["annotations"] += _annotations(scene, index + 1, len(content["annotations"]))
@@ -108,6 +113,12 @@ def _annotations(scene: scenes.Scene, image_id: int, before: int) -> list[dict[s
             }
         )
     return entries
+
+
+def _label_map(scene: scenes.Scene) -> np.ndarray:
+    """uint8 [H, W]: 0 for the background, 1 + its kind's place for a balloon."""
+    ids = [drawing.KINDS.index(kind) + 1 for kind in scene.kinds]
+    return np.array([*ids, 0], np.uint8)[scene.owner]  # the owner -1 is the background
 
 
 def _bounds(mask: np.ndarray) -> tuple[int, int, int, int]:
