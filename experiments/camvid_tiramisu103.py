@@ -1,6 +1,6 @@
 """FC-DenseNet103 on CamVid, the paper's first phase: crops of 224.
 
-    tfvision convert --format=camvid --images=DIR --split=train --output=data/camvid  (and val, test)
+    tfvision convert --format=camvid --images=DIR --split=train --output=data/camvid  (and val)
     tfvision train --config=camvid_tiramisu103 --workdir=runs/tiramisu103
     tfvision train --config=camvid_tiramisu103_full --workdir=runs/tiramisu103_full
 

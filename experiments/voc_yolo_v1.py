@@ -4,10 +4,10 @@
     tfvision train --config=voc_yolo_v1 --workdir=runs/yolo_v1      (convert val, too)
 
 448 x 448, batch 64, 40,000 steps of SGD with momentum 0.9: 5e-4, times 2.5, 2 and 2 at 200, 400
-and 600 steps, divided by 10 at 20,000 and 30,000; weight decay 5e-4, dropout 0.5, scaling and shifts
-of up to a fifth (arXiv:1506.02640, section 2.2). Starts from ImageNet's weights where weights.path
-names them. Not run here. The paper's on VOC 2007 test, trained on 2007 and 2012: mAP 0.634
-(Table 1).
+and 600 steps, divided by 10 at 20,000 and 30,000; weight decay 5e-4, dropout 0.5, sizes and
+places changed by up to a fifth (arXiv:1506.02640, section 2.2). Starts from ImageNet's weights
+where weights.path names them. Not run here. The paper's on VOC 2007 test, trained on 2007 and
+2012: mAP 0.634 (Table 1).
 """
 
 from tfvision.config import config
