@@ -8,15 +8,18 @@ import pytest
 from tfvision import losses, optimizers
 from tfvision.inputs import augment, mixing
 from tfvision.layers import activations
+from tfvision.models import detectors, segmenters
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 PAGES = {
     "activations": activations.names(),
-    "augmentation": [*augment.AUGMENTATIONS, *augment.WINDOWS, *mixing.MIXES],
-    "losses": list(losses.LOSSES),
+    "augmentation": [*augment.AUGMENTATIONS, *augment.WINDOWS, *mixing.MIXES, *mixing.BOX_MIXES],
+    "losses": [*losses.LOSSES, *losses.PIXELS, *losses.yolo.BOX_LOSSES],
     "optimizers": list(optimizers.OPTIMIZERS),
     "schedules": list(optimizers.schedules.SCHEDULES),
     "normalization": ["bn_momentum", "bn_epsilon", "bn_synchronized", "bn_frozen"],
+    "segmentation": list(segmenters.SEGMENTERS),
+    "detection": list(detectors.DETECTORS),
     "regularization": ["regularization.l1", "regularization.l2"],
 }
 

@@ -115,7 +115,7 @@ def agreeing(found, reference, close, photos):
                 for kind, score, ours in boxes
             )
         total += len(wanted)
-        extra += max(sum(score >= 0.3 + close for _, score, _ in boxes) - len(wanted), 0)
+        extra += max(sum(score >= 0.3 + close for _, score, _ in best(boxes)) - len(wanted), 0)
     return same, total, extra
 
 
@@ -145,7 +145,7 @@ def test_from_opencvs_own_pixels_scores_and_hits_are_opencvs(exported, shared_da
         with Image.open(photos / name) as photo:
             scale = np.array([photo.width / width, photo.height / height] * 2)
             edges = np.array([photo.width, photo.height] * 2)
-        ours = [(kind, score, box * scale) for kind, score, box in ours if score >= 0.3]
+        ours = [(kind, score, box * scale) for kind, score, box in best(ours) if score >= 0.3]
         # The reference's boxes reach beyond the image, ours are cut off there.
         theirs = [(d["class"], d["score"], np.clip(d["box_xyxy"], 0, edges)) for d in wanted]
         for who, called in enumerate((ours, theirs)):
@@ -153,6 +153,15 @@ def test_from_opencvs_own_pixels_scores_and_hits_are_opencvs(exported, shared_da
             boxes[who] += len(called)
     assert hits[0] == hits[1] > 40
     assert boxes[0] == boxes[1]
+
+
+def best(boxes):
+    """A box's best class alone: the reference gives no second one, Darknet and we do."""
+    kept = []
+    for kind, score, box in sorted(boxes, key=lambda d: -d[1]):
+        if not any(np.abs(box - other).max() < 1e-3 for _, _, other in kept):
+            kept.append((kind, score, box))
+    return kept
 
 
 def true_positives(found, truth):
