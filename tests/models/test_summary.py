@@ -1,6 +1,7 @@
 """What a network costs and sees, against numbers that one computes by hand."""
 
 import keras
+import numpy as np
 import pytest
 
 from tfvision import layers, models
@@ -62,3 +63,24 @@ def test_totals_are_the_published_ones(name, size, giga, million):
     whole = summary.total(summary.by_stage(net.serve))
     assert round(whole.multiply_adds / 1e9, 3) == giga
     assert round(whole.parameters / 1e6, 3) == million
+
+
+def test_enlarging_layers_by_hand():
+    image = keras.Input((8, 8, 3), name="image")
+    x = layers.Conv2D(4, 3, strides=2, name="down")(image)  # 4 x 4, sees 3, neighbours 2 apart
+    y = layers.Conv2DTranspose(5, size=(8, 8), name="up")(x)
+    z = layers.Resize((16, 8), name="resize")(y)
+    rows = {row.name: row for row in summary.by_layer(keras.Model(image, z))}
+    assert rows["up"].receptive_field == (5, 5)  # two of the inputs
+    assert rows["up"].multiply_adds == 4 * 4 * 3 * 3 * 5 * 4
+    assert rows["resize"].receptive_field == (6, 5)  # two rows, 1 apart; columns stay
+    assert rows["resize"].output == (16, 8, 5)
+
+
+@pytest.mark.parametrize("name", ["fc_densenet_small", "deeplab_v3plus_resnet18", "yolo_v3_small"])
+def test_every_task_has_a_table(name):
+    net = models.build(name, num_classes=3, image_size=(64, 64), width=4)
+    rows = summary.by_stage(net.serve)
+    assert summary.total(rows).parameters == sum(
+        np.prod(v.shape) for v in net.serve.trainable_variables
+    )

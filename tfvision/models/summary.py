@@ -21,6 +21,8 @@ _WHOLE = (
     layers.Flatten,
     layers.GlobalAveragePool,
 )
+# Each output of these lies between two inputs, on each axis.
+_RESIZING = (layers.Conv2DTranspose, layers.Resize, layers.ScaleFlip)
 _RESOLUTIONS = 2
 
 
@@ -139,6 +141,13 @@ def _look(layer: Any, inputs: Sequence[_Seen]) -> _Seen:
         return _Seen(field, tuple(j / layer.times for j in jump))
     if isinstance(layer, layers.Reorg):
         return _Seen(field, tuple(j * layer.stride for j in jump))
+    if isinstance(layer, _RESIZING):
+        before, after = (_tensors(t)[0].shape[1:3] for t in (layer.input, layer.output))
+        pairs = list(zip(before, after, field, jump, strict=True))
+        return _Seen(  # one more neighbour on each axis that changes
+            tuple(f if b == a else f + j for b, a, f, j in pairs),
+            tuple(j * b / a for b, a, _, j in pairs),
+        )
     size = getattr(layer, "kernel_size", None) or getattr(layer, "size", None)
     if size is None:
         return _Seen(field, jump)
@@ -154,7 +163,8 @@ def _row(layer: Any, found: _Seen) -> Row:
     outputs = [tuple(int(n) for n in tensor.shape[1:]) for tensor in _tensors(layer.output)]
     kernel = getattr(layer, "kernel", None)
     own = isinstance(layer, layers.LocallyConnected2D)  # its kernel has the places in it
-    places = 1 if own else math.prod(outputs[0][:-1])
+    at = layer.input.shape[1:] if isinstance(layer, layers.Conv2DTranspose) else outputs[0]
+    places = 1 if own else math.prod(at[:-1])
     return Row(
         layer.name,
         outputs[0],
