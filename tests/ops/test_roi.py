@@ -122,7 +122,7 @@ def pyramid(seed=0):
         for level in range(2, 6)
     }
     corner = rng.uniform(-20, 200, (2, 40, 2))
-    size = np.exp(rng.uniform(np.log(8), np.log(600), (2, 40, 2)))
+    size = np.exp(rng.uniform(np.log(8), np.log(900), (2, 40, 2)))
     return levels, np.concatenate([corner, corner + size], axis=-1).astype(np.float32)
 
 
