@@ -13,7 +13,7 @@ import numpy as np
 
 from tfvision import errors
 from tfvision.net import Net
-from tfvision.weights import native
+from tfvision.weights import native, torchvision_rcnn
 
 _BACKBONE = "backbone."
 _COUNTER = "num_batches_tracked"  # how many batches the moving statistics have met
@@ -40,6 +40,8 @@ def fill(
     are; entries of the file that have no place in the net are matched as "layer/parameter"
     ("fc/weight"), and dropped. Raises DataError if the two do not agree, and then changes
     nothing."""
+    if torchvision_rcnn.is_rcnn(state):
+        state = torchvision_rcnn.ours(state)
     names = native.named(net)
     entries: dict[str, tuple[str, np.ndarray]] = {}
     for source, array in state.items():

@@ -1,0 +1,126 @@
+"""Faster R-CNN (Ren et al. 2015, arXiv:1506.01497) on a feature pyramid (Lin et al. 2017,
+arXiv:1612.03144), with torchvision's conventions, whose state dicts fill it by name.
+
+Axis letters: B batch, H, W, R proposals, D detections, K classes (background on top, last).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import keras
+
+from tfvision import errors
+from tfvision.layers import rcnn
+from tfvision.models import fpn, roi_heads, rpn
+from tfvision.ops import rpn_anchors
+
+STRIDE = 32  # both sides of a canvas are multiples of it
+
+
+class Parts(NamedTuple):
+    """What the graphs of one network start from.
+
+    pyramid: {"p2": ..., "p6": ...}; rpn: of `rpn.head`; box_head: of `roi_heads`."""
+
+    image: Any
+    frame: Any
+    pyramid: dict
+    rpn: dict
+    box_head: Callable
+
+
+def parts(
+    stages: Callable,
+    *,
+    num_classes: int,
+    image_size: tuple[int, int],
+    channels: int = 256,
+    hidden: int = 1024,
+    anchor_sizes: Sequence[Sequence[float]] = rpn_anchors.SIZES,
+    anchor_ratios: Sequence[float] = rpn_anchors.RATIOS,
+    sampling_ratio: int = 2,
+    aligned: bool = False,
+    bn_frozen: bool = True,
+    **backbone,
+) -> Parts:
+    """The inputs, the pyramid, the proposal network's answers and the box head.
+
+    stages: image, bn_frozen=, **backbone -> {"c2": ..., "c5": ...}. image_size: of the canvas,
+    multiples of 32. channels: of the pyramid; hidden: of the box head. anchor_sizes: of levels 2
+    to 6. sampling_ratio, aligned: of ROI Align (torchvision's; detectron2 has 0, True).
+    bn_frozen: normalisation as the checkpoint has it, which batches of a few images need."""
+    if any(side % STRIDE for side in image_size):
+        near = " x ".join(str(-(-side // STRIDE) * STRIDE) for side in image_size)
+        raise errors.UsageError(
+            f"image_size is {image_size[0]} x {image_size[1]}; both must be multiples of {STRIDE},"
+            f" such as {near}"
+        )
+    image = keras.Input((*image_size, 3), name="image", dtype="float32")
+    frame = keras.Input((6,), name="frame", dtype="float32")
+    pyramid = fpn.pyramid(stages(image, bn_frozen=bn_frozen, **backbone), channels=channels)
+    answers = rpn.head(image, pyramid, sizes=anchor_sizes, ratios=anchor_ratios)
+    box = roi_heads.box_head(
+        num_classes, hidden=hidden, sampling_ratio=sampling_ratio, aligned=aligned
+    )
+    return Parts(image, frame, pyramid, answers, box)
+
+
+def detect(
+    network: Parts,
+    *,
+    pre_nms: int = 1000,
+    post_nms: int = 1000,
+    proposal_nms_iou: float = 0.7,
+    score_threshold: float = 0.05,
+    nms_iou: float = 0.5,
+    max_detections: int = 100,
+) -> dict:
+    """The outputs of serving: proposals, the box head's answers for them, and detections.
+
+    pre_nms: proposals of a level before NMS, post_nms: of all levels after it (torchvision's
+    1000 and 1000 at test). Returns proposals [B, R, 4] in canvas pixels, num_proposals [B],
+    class_logits [B, R, K + 1], box_deltas [B, R, K + 1, 4], boxes [B, D, 4] in canvas pixels,
+    scores [B, D], class_ids [B, D] (-1: padding), num_detections [B]."""
+    options = {"pre_nms": pre_nms, "post_nms": post_nms, "nms_iou": proposal_nms_iou}
+    frame = {"frame": network.frame}
+    found = rcnn.Proposals(name="proposals", **options)({**network.rpn, **frame})
+    logits, deltas = network.box_head(network.pyramid, found["proposals"])
+    answers = {**found, "class_logits": logits, "box_deltas": deltas}
+    detections = rcnn.Detections(
+        score_threshold=score_threshold,
+        nms_iou=nms_iou,
+        max_detections=max_detections,
+        name="detections",
+    )({**answers, **frame})
+    return {**answers, **detections}
+
+
+def serving(
+    stages: Callable,
+    *,
+    num_classes: int,
+    image_size: tuple[int, int],
+    name: str = "faster_rcnn",
+    pre_nms: int = 1000,
+    post_nms: int = 1000,
+    proposal_nms_iou: float = 0.7,
+    score_threshold: float = 0.05,
+    nms_iou: float = 0.5,
+    max_detections: int = 100,
+    **options,
+) -> keras.Model:
+    """The network of serving: {"image": [B, H, W, 3] RGB 0..255, "frame": [B, 6]} -> `detect`'s
+    outputs. options: those of `parts`, the backbone's among them."""
+    network = parts(stages, num_classes=num_classes, image_size=image_size, **options)
+    outputs = detect(
+        network,
+        pre_nms=pre_nms,
+        post_nms=post_nms,
+        proposal_nms_iou=proposal_nms_iou,
+        score_threshold=score_threshold,
+        nms_iou=nms_iou,
+        max_detections=max_detections,
+    )
+    return keras.Model({"image": network.image, "frame": network.frame}, outputs, name=name)
