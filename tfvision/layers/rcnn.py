@@ -29,14 +29,14 @@ def clip(boxes: tf.Tensor, frame: tf.Tensor) -> tf.Tensor:
     return tf.minimum(tf.maximum(boxes, low), high)
 
 
-class _Part(keras.layers.Layer):
+class Part(keras.layers.Layer):
     """A layer whose inputs are not cast: boxes must not become bfloat16."""
 
     def __init__(self, **kwargs):
         super().__init__(autocast=False, **kwargs)
 
 
-class Anchors(_Part):
+class Anchors(Part):
     """The anchors of a pyramid's maps: a list of float32 [N, 4], without a batch's axis.
 
     cells: the anchors of a place on each level, see `ops.rpn_anchors.cells`."""
@@ -58,7 +58,7 @@ def _size(tensor):
     return [tensor.shape[axis] or dynamic[axis] for axis in (1, 2)]
 
 
-class Places(_Part):
+class Places(Part):
     """A level's answers [B, H, W, A * units] -> float32 [B, H * W * A, units], or of one unit
     [B, H * W * A]: the order of `Anchors`."""
 
@@ -75,7 +75,7 @@ class Places(_Part):
         return tf.cast(tf.reshape(inputs, shape), tf.float32)
 
 
-class Proposals(_Part):
+class Proposals(Part):
     """What a region proposal network proposes: the best boxes after NMS inside each level.
 
     (Lin et al. 2017, arXiv:1612.03144, section 4.1; the steps and their order are torchvision's.)
@@ -114,7 +114,7 @@ class Proposals(_Part):
         return {"proposals": tf.stop_gradient(boxes), "num_proposals": count}
 
 
-class RoiAlign(_Part):
+class RoiAlign(Part):
     """`ops.roi.pyramid_align` on p2, p3, ...: [B, R, size, size, C] of the features' dtype."""
 
     def __init__(self, size, *, sampling_ratio=2, aligned=False, **kwargs):
@@ -133,7 +133,7 @@ class RoiAlign(_Part):
         )
 
 
-class FoldRegions(_Part):
+class FoldRegions(Part):
     """[B, R, H, W, C] -> [B * R, H, W, C], for convolutions."""
 
     def call(self, inputs):
@@ -141,7 +141,7 @@ class FoldRegions(_Part):
         return tf.reshape(inputs, [-1, *inputs.shape[2:]])
 
 
-class UnfoldRegions(_Part):
+class UnfoldRegions(Part):
     """[B * R, ...] -> [B, R, ...], R that of the boxes."""
 
     def call(self, inputs):
@@ -151,7 +151,7 @@ class UnfoldRegions(_Part):
         return tf.reshape(values, [tf.shape(boxes)[0], regions, *values.shape[1:]])
 
 
-class ClassDeltas(_Part):
+class ClassDeltas(Part):
     """[B, R, (K + 1) * 4] -> float32 [B, R, K + 1, 4]: (dy, dx, dh, dw) of every class."""
 
     def call(self, inputs):
@@ -160,7 +160,7 @@ class ClassDeltas(_Part):
         return tf.cast(tf.reshape(inputs, [-1, regions, inputs.shape[2] // 4, 4]), tf.float32)
 
 
-class Detections(_Part):
+class Detections(Part):
     """The box head's answers as detections: decoded, cut to the image, NMS inside each class.
 
     (Ren et al. 2015, arXiv:1506.01497; steps as in torchvision.) What scores above
@@ -201,7 +201,7 @@ class Detections(_Part):
         return found
 
 
-class OwnClass(_Part):
+class OwnClass(Part):
     """Of mask logits of every class those of each detection's own: float32 [B, D, H, W]."""
 
     def call(self, inputs):
@@ -212,7 +212,7 @@ class OwnClass(_Part):
         return tf.gather(turned, tf.maximum(class_ids, 0), batch_dims=2)
 
 
-class Sigmoid(_Part):
+class Sigmoid(Part):
     """Logits -> probabilities, float32."""
 
     def call(self, inputs):

@@ -12,6 +12,8 @@ the last), h, w cells of a mask.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
 from tfvision import errors
@@ -71,3 +73,29 @@ def masks(logits: tf.Tensor, targets: tf.Tensor, class_ids: tf.Tensor) -> tf.Ten
     values = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(targets, tf.float32), logits)
     there = (class_ids >= 0) & (class_ids < background)
     return tf.where(there, tf.reduce_mean(values, axis=[2, 3]), 0.0)
+
+
+def terms(outputs: Mapping[str, tf.Tensor], *, beta: float = BETA) -> dict[str, tuple]:
+    """The four terms of Faster R-CNN, each a sum and what to divide it by: two float32 [B].
+
+    outputs: those of the training graph (`models.faster_rcnn.training`). A batch's loss is the
+    images' sums together, divided by their counts together or 1: the terms rpn_class, rpn_box,
+    class, box."""
+    anchors = tf.cast(outputs["rpn_valid"], tf.float32)
+    positive = tf.cast(outputs["rpn_positive"], tf.float32)
+    proposed = boxes(outputs["rpn_deltas"], outputs["rpn_targets"], beta=beta)
+    class_ids = outputs["roi_class_ids"]
+    background = outputs["class_logits"].shape[-1] - 1
+    regions = tf.cast(class_ids >= 0, tf.float32)
+    objects = regions * tf.cast(class_ids < background, tf.float32)
+    own = own_deltas(outputs["box_deltas"], class_ids)
+    values = {
+        "rpn_class": (objectness(outputs["rpn_logits"], outputs["rpn_positive"]), anchors, anchors),
+        "rpn_box": (proposed, positive, anchors),
+        "class": (classes(outputs["class_logits"], class_ids), regions, regions),
+        "box": (boxes(own, outputs["roi_targets"], beta=beta), objects, regions),
+    }
+    return {
+        name: (tf.reduce_sum(value * where, axis=1), tf.reduce_sum(count, axis=1))
+        for name, (value, where, count) in values.items()
+    }

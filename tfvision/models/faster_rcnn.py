@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import keras
 
 from tfvision import errors
-from tfvision.layers import rcnn
+from tfvision.layers import rcnn, rcnn_samples
 from tfvision.models import fpn, roi_heads, rpn
 from tfvision.ops import rpn_anchors
 
@@ -35,7 +35,7 @@ def parts(
     stages: Callable,
     *,
     num_classes: int,
-    image_size: tuple[int, int],
+    image_size: tuple[int | None, int | None],
     channels: int = 256,
     hidden: int = 1024,
     anchor_sizes: Sequence[Sequence[float]] = rpn_anchors.SIZES,
@@ -48,11 +48,12 @@ def parts(
     """The inputs, the pyramid, the proposal network's answers and the box head.
 
     stages: image, bn_frozen=, **backbone -> {"c2": ..., "c5": ...}. image_size: of the canvas,
-    multiples of 32. channels: of the pyramid; hidden: of the box head. anchor_sizes: of levels 2
-    to 6. sampling_ratio, aligned: of ROI Align (torchvision's; detectron2 has 0, True).
+    multiples of 32, or None where a batch tells. channels: of the pyramid; hidden: of the box
+    head. anchor_sizes: of levels 2 to 6. sampling_ratio, aligned: of ROI Align (torchvision's;
+    detectron2 has 0, True).
     bn_frozen: normalisation as the checkpoint has it, which batches of a few images need."""
-    if any(side % STRIDE for side in image_size):
-        near = " x ".join(str(-(-side // STRIDE) * STRIDE) for side in image_size)
+    if any(side and side % STRIDE for side in image_size):
+        near = " x ".join(str(-(-(side or STRIDE) // STRIDE) * STRIDE) for side in image_size)
         raise errors.UsageError(
             f"image_size is {image_size[0]} x {image_size[1]}; both must be multiples of {STRIDE},"
             f" such as {near}"
@@ -124,3 +125,68 @@ def serving(
         max_detections=max_detections,
     )
     return keras.Model({"image": network.image, "frame": network.frame}, outputs, name=name)
+
+
+def learn(
+    network: Parts,
+    num_classes: int,
+    *,
+    train_pre_nms: int = 2000,
+    train_post_nms: int = 2000,
+    proposal_nms_iou: float = 0.7,
+    anchor_samples: int = 256,
+    region_samples: int = 512,
+) -> tuple[dict, dict]:
+    """The graph of training: (its inputs beyond image and frame, its outputs).
+
+    The inputs are the truth: boxes [B, M, 4] in canvas pixels and class_ids int32 [B, M] (-1:
+    padding). train_pre_nms, train_post_nms: proposals of a level before NMS, of all after it
+    (torchvision's). anchor_samples, region_samples: of an image, of which at most a half and a
+    quarter are positive. Outputs: those of `layers.rcnn_samples`, class_logits [B, S, K + 1] and
+    box_deltas [B, S, K + 1, 4] of the sampled regions; `losses.rcnn.terms` takes them."""
+    truth = {
+        "boxes": keras.Input((None, 4), name="boxes", dtype="float32"),
+        "class_ids": keras.Input((None,), name="class_ids", dtype="int32"),
+    }
+    anchors = rcnn_samples.AnchorSamples(count=anchor_samples, name="anchor_samples")
+    outputs = anchors({**network.rpn, **truth})
+    found = rcnn.Proposals(
+        pre_nms=train_pre_nms,
+        post_nms=train_post_nms,
+        nms_iou=proposal_nms_iou,
+        name="train_proposals",
+    )({**network.rpn, "frame": network.frame})
+    regions = rcnn_samples.RegionSamples(num_classes, count=region_samples, name="region_samples")
+    outputs |= regions({**found, **truth})
+    logits, deltas = network.box_head(network.pyramid, outputs["rois"], prefix="train_")
+    return truth, {**outputs, "class_logits": logits, "box_deltas": deltas}
+
+
+def training(
+    stages: Callable,
+    *,
+    num_classes: int,
+    image_size: tuple[int | None, int | None],
+    name: str = "faster_rcnn",
+    train_pre_nms: int = 2000,
+    train_post_nms: int = 2000,
+    proposal_nms_iou: float = 0.7,
+    anchor_samples: int = 256,
+    region_samples: int = 512,
+    **options,
+) -> keras.Model:
+    """The network of training: {"image", "frame", "boxes", "class_ids"} -> `learn`'s outputs.
+
+    `serving` built inside `layers.sharing` of it has the same weights. options: of `parts`."""
+    network = parts(stages, num_classes=num_classes, image_size=image_size, **options)
+    truth, outputs = learn(
+        network,
+        num_classes,
+        train_pre_nms=train_pre_nms,
+        train_post_nms=train_post_nms,
+        proposal_nms_iou=proposal_nms_iou,
+        anchor_samples=anchor_samples,
+        region_samples=region_samples,
+    )
+    inputs = {"image": network.image, "frame": network.frame, **truth}
+    return keras.Model(inputs, outputs, name=name)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import keras
+
 from tfvision import layers
 
 _NAME = "backbone.fpn"
@@ -23,7 +25,9 @@ def pyramid(stages: Mapping, *, channels: int = 256) -> dict:
 
     def conv(x, size, kind, level):
         name = f"{_NAME}.{kind}.{level - 2}.0"
-        return layers.Conv2D(channels, size, use_bias=True, name=name)(x)
+        # nothing is cut off behind these, so variance is kept (torchvision's and detectron2's)
+        draw = keras.initializers.VarianceScaling(1.0, "fan_in", "uniform")
+        return layers.Conv2D(channels, size, use_bias=True, initializer=draw, name=name)(x)
 
     outputs, above = {}, None
     for level in (5, 4, 3, 2):

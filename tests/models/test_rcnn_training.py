@@ -1,0 +1,144 @@
+"""The training graph of Faster R-CNN: what is sampled, its targets, and that it learns."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfvision import layers, stack
+from tfvision.layers import context, rcnn_samples
+from tfvision.losses import rcnn as losses
+from tfvision.models import faster_rcnn
+from tfvision.models.backbones import resnet
+from tfvision.ops import boxes as box_ops
+
+pytestmark = pytest.mark.addons
+STAGES = functools.partial(resnet.stages, depth=18, width=8)
+SIZES = ((12,), (24,), (48,), (64,), (90,))
+NET = {"num_classes": 2, "channels": 16, "hidden": 64, "anchor_sizes": SIZES}
+FEW = {"train_pre_nms": 100, "train_post_nms": 50, "anchor_samples": 64, "region_samples": 32}
+BOXES = np.array([[[8, 8, 40, 32], [30, 50, 60, 90], [0, 0, 0, 0]], [[0, 0, 0, 0]] * 3], np.float32)
+CLASS_IDS = np.array([[0, 1, -1], [-1, -1, -1]], np.int32)
+
+
+def batch():
+    """A red and a blue box on grey, and an image without objects."""
+    image = np.full((2, 64, 96, 3), 120, np.float32)
+    image[0, 8:40, 8:32] = [255, 0, 0]
+    image[0, 30:60, 50:90] = [0, 0, 255]
+    frame = np.tile(np.array([[64, 96, 1, 1, 0, 0]], np.float32), [2, 1])
+    return {"image": image, "frame": frame, "boxes": BOXES, "class_ids": CLASS_IDS}
+
+
+def run(model, step=0):
+    with context.randomness(3, tf.constant(step, tf.int64), 0):
+        return model({name: tf.constant(value) for name, value in batch().items()}, training=True)
+
+
+def total(outputs):
+    """A batch's loss, and its terms."""
+    parts = {
+        name: tf.reduce_sum(value) / tf.maximum(tf.reduce_sum(count), 1.0)
+        for name, (value, count) in losses.terms(outputs).items()
+    }
+    return tf.add_n(list(parts.values())), parts
+
+
+def test_what_is_sampled_is_right_and_a_function_of_the_step():
+    model = faster_rcnn.training(STAGES, image_size=(64, 96), **NET, **FEW)
+    found = {name: value.numpy() for name, value in run(model).items()}
+    assert found["rpn_logits"].shape == found["rpn_valid"].shape == (2, 64)
+    assert found["rpn_valid"].all()
+    assert 1 <= found["rpn_positive"][0].sum() <= 32
+    assert not found["rpn_positive"][1].any()
+    class_ids, rois = found["roi_class_ids"], found["rois"]
+    assert rois.shape == (2, 32, 4)
+    assert set(class_ids[0]) >= {0, 1, 2}  # the truths are proposals, so both are found
+    assert set(class_ids[1]) == {2}  # the background alone
+    for index, roi, truth, target in zip(
+        class_ids[0], rois[0], found["roi_truth"][0], found["roi_targets"][0], strict=True
+    ):
+        overlap = box_ops.iou_matrix(roi[None], BOXES[0, :2]).numpy()[0]
+        if index == 2:
+            assert overlap.max() < 0.5
+            assert not target.any()
+        else:
+            assert overlap[index] == overlap.max() >= 0.5
+            assert CLASS_IDS[0, truth] == index
+            back = box_ops.decode(target, roi, weights=(10.0, 10.0, 5.0, 5.0))
+            np.testing.assert_allclose(back, BOXES[0, truth], atol=1e-3)
+    again = {name: value.numpy() for name, value in run(model).items()}
+    np.testing.assert_array_equal(found["rois"], again["rois"])
+    other = run(model, step=1)
+    assert (other["rois"].numpy() != found["rois"]).any()
+
+
+def test_the_terms_are_the_sums_over_what_is_sampled():
+    model = faster_rcnn.training(STAGES, image_size=(64, 96), **NET, **FEW)
+    outputs = run(model)
+    found = {name: value.numpy() for name, value in outputs.items()}
+    terms = losses.terms(outputs)
+    assert [count.numpy().tolist() for _, count in terms.values()] == [[64, 64]] * 2 + [
+        [(found["roi_class_ids"][b] >= 0).sum() for b in range(2)]
+    ] * 2
+    logits, positive = found["rpn_logits"].astype(np.float64), found["rpn_positive"]
+    wanted = np.log1p(np.exp(np.where(positive, -logits, logits))).sum(axis=1)
+    np.testing.assert_allclose(terms["rpn_class"][0], wanted, rtol=1e-4)
+    box = np.zeros(2)
+    for b, r in np.argwhere((found["roi_class_ids"] >= 0) & (found["roi_class_ids"] < 2)):
+        deltas = found["box_deltas"][b, r, found["roi_class_ids"][b, r]]
+        d = np.abs(deltas - found["roi_targets"][b, r]).astype(np.float64)
+        box[b] += np.where(d < 1 / 9, d * d * 4.5, d - 1 / 18).sum()
+    np.testing.assert_allclose(terms["box"][0], box, rtol=1e-4)
+    assert terms["rpn_box"][0][1] == terms["box"][0][1] == 0.0  # the image without objects
+
+
+def test_padding_of_regions_costs_nothing():
+    inputs = {
+        "proposals": tf.zeros([1, 4, 4]),
+        "num_proposals": tf.constant([0]),
+        "boxes": tf.constant([[[0.0, 0.0, 10.0, 10.0]]]),
+        "class_ids": tf.constant([[1]]),
+    }
+    found = rcnn_samples.RegionSamples(2, count=8, name="regions")(inputs)
+    assert found["roi_class_ids"].numpy().tolist() == [[1] + [-1] * 7]
+    assert not np.isnan(found["roi_targets"].numpy()).any()
+    assert found["roi_targets"].numpy().tolist() == [[[0.0] * 4] * 8]
+
+
+@pytest.mark.slow
+def test_it_learns_two_boxes_and_finds_them_when_serving_with_shared_weights():
+    keras.utils.set_random_seed(1)
+    model = faster_rcnn.training(STAGES, image_size=(None, None), bn_frozen=False, **NET, **FEW)
+    with layers.sharing(model):
+        serve = faster_rcnn.serving(
+            STAGES, image_size=(64, 96), bn_frozen=False, pre_nms=100, post_nms=50, **NET
+        )
+    variables = [stack.raw(v) for v in model.trainable_variables]
+    slots = [tf.Variable(tf.zeros_like(v), trainable=False) for v in variables]
+
+    @tf.function
+    def step(number):
+        with context.randomness(3, number, 0), tf.GradientTape() as tape:
+            outputs = model(batch(), training=True)
+            loss, _ = total(outputs)
+        gradients = tape.gradient(loss, variables)
+        gradients, _ = tf.clip_by_global_norm(gradients, 5.0)
+        for variable, slot, gradient in zip(variables, slots, gradients, strict=True):
+            slot.assign(0.9 * slot + gradient)
+            variable.assign_sub(0.005 * slot)
+        return loss
+
+    first = None
+    for number in range(300):
+        loss = step(tf.constant(number, tf.int64))
+        first = float(loss) if first is None else first
+    assert float(loss) < 0.1 * first
+    found = serve({name: batch()[name] for name in ("image", "frame")})
+    overlaps = box_ops.iou_matrix(BOXES[0, :2], found["boxes"][0]).numpy()
+    for number in (0, 1):
+        mine = (found["class_ids"][0].numpy() == number) & (found["scores"][0].numpy() > 0.5)
+        assert (overlaps[number] * mine).max() > 0.8
+    assert int(found["num_detections"][1]) == 0  # the image without objects

@@ -1,0 +1,101 @@
+"""What the losses of R-CNN look at, drawn inside the training graph: anchors and regions that are
+matched to the truth and sampled, with their targets. No gradient but through what is sampled.
+
+Axis letters: B images, N anchors of a level, R proposals, M truths (padded), S sampled, K classes.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from tfvision.layers import context
+from tfvision.layers.rcnn import BOX_WEIGHTS, Part
+from tfvision.ops import boxes as box_ops
+from tfvision.ops import matching
+
+
+def _seed(name: str) -> tf.Tensor:
+    """The layer's seed in this step; outside the Trainer TensorFlow's generator draws one."""
+    seed = context.seed_for(name)
+    if seed is None:
+        return tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32)
+    return seed
+
+
+def _targets(boxes, truth, codes, positive, weights):
+    """Deltas from boxes [B, S, 4] to their truths; zeros where not positive. [B, S, 4]."""
+    own = tf.gather(truth, tf.maximum(codes, 0), batch_dims=1)
+    # What is not positive gets a box that has a logarithm.
+    unit = tf.constant([0.0, 0.0, 1.0, 1.0])
+    own, boxes = (tf.where(positive[..., None], part, unit) for part in (own, boxes))
+    return tf.stop_gradient(box_ops.encode(own, boxes, weights=weights))
+
+
+class AnchorSamples(Part):
+    """Sampled anchors of each image, the proposal network's answers for them, and their targets.
+
+    (Ren et al. 2015, arXiv:1506.01497, section 3.1.2 and 3.1.3.) An anchor is positive from
+    `positive_iou` on, or as a truth's best; negative below `negative_iou`. All anchors take part,
+    those across the image's border too (torchvision, detectron2)."""
+
+    def __init__(
+        self, *, count=256, positive_share=0.5, positive_iou=0.7, negative_iou=0.3, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.draw = {"count": int(count), "positive_share": float(positive_share)}
+        self.limits = {"positive_iou": float(positive_iou), "negative_iou": float(negative_iou)}
+
+    def call(self, inputs):
+        """inputs: {"logits": [[B, N], ...], "deltas": [[B, N, 4], ...], "anchors": [[N, 4], ...],
+        "boxes": [B, M, 4], "class_ids": int [B, M]}. Returns rpn_logits [B, S], rpn_deltas,
+        rpn_targets [B, S, 4], rpn_positive and rpn_valid bool [B, S] (False: padding)."""
+        anchors = tf.concat(inputs["anchors"], axis=0)
+        logits, deltas = (tf.concat(inputs[key], axis=1) for key in ("logits", "deltas"))
+        truth, class_ids = inputs["boxes"], inputs["class_ids"]
+        codes = matching.match(anchors, truth, class_ids, low_quality=True, **self.limits)
+        found = matching.sample(codes, _seed(self.name), **self.draw)
+        codes = tf.gather(codes, found.indices, batch_dims=1)
+        boxes = tf.gather(anchors, found.indices)
+        return {
+            "rpn_logits": tf.gather(logits, found.indices, batch_dims=1),
+            "rpn_deltas": tf.gather(deltas, found.indices, batch_dims=1),
+            "rpn_targets": _targets(boxes, truth, codes, found.positive, (1.0,) * 4),
+            "rpn_positive": found.positive,
+            "rpn_valid": found.valid,
+        }
+
+
+class RegionSamples(Part):
+    """Sampled regions of each image for the box head, with their classes and targets.
+
+    (Girshick 2015, arXiv:1504.08083, section 2.3.) The truths are proposals too, so that there
+    are positives from the first step on. Positives come first: a mask head needs the first
+    `count * positive_share` alone."""
+
+    def __init__(self, num_classes, *, count=512, positive_share=0.25, positive_iou=0.5, **kwargs):
+        super().__init__(**kwargs)
+        self.num_classes, self.positive_iou = int(num_classes), float(positive_iou)
+        self.draw = {"count": int(count), "positive_share": float(positive_share)}
+
+    def call(self, inputs):
+        """inputs: {"proposals": [B, R, 4], "num_proposals": [B], "boxes": [B, M, 4], "class_ids":
+        int [B, M]}. Returns rois, roi_targets [B, S, 4], roi_class_ids int32 [B, S] (K: the
+        background, -1: padding) and roi_truth int32 [B, S] (the truth's number, or negative)."""
+        truth, class_ids = inputs["boxes"], inputs["class_ids"]
+        proposals = inputs["proposals"]
+        there = tf.range(tf.shape(proposals)[1])[None] < inputs["num_proposals"][:, None]
+        boxes = tf.concat([proposals, truth], axis=1)
+        there = tf.concat([there, class_ids >= 0], axis=1)
+        limits = {"positive_iou": self.positive_iou, "negative_iou": self.positive_iou}
+        codes = matching.match(boxes, truth, class_ids, **limits)
+        found = matching.sample(codes, _seed(self.name), there=there, **self.draw)
+        codes = tf.gather(codes, found.indices, batch_dims=1)
+        codes = tf.where(found.valid, codes, matching.BETWEEN)
+        rois = tf.stop_gradient(tf.gather(boxes, found.indices, batch_dims=1))
+        rois = tf.where(found.valid[..., None], rois, 0.0)
+        return {
+            "rois": tf.ensure_shape(rois, [None, self.draw["count"], 4]),
+            "roi_targets": _targets(rois, truth, codes, found.positive, BOX_WEIGHTS),
+            "roi_class_ids": matching.labels(codes, class_ids, background=self.num_classes),
+            "roi_truth": codes,
+        }
