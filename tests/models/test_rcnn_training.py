@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfvision import layers, stack
 from tfvision.layers import context, rcnn_samples
 from tfvision.losses import rcnn as losses
-from tfvision.models import faster_rcnn
+from tfvision.models import faster_rcnn, mask_rcnn
 from tfvision.models.backbones import resnet
 from tfvision.ops import boxes as box_ops
 
@@ -142,3 +142,52 @@ def test_it_learns_two_boxes_and_finds_them_when_serving_with_shared_weights():
         mine = (found["class_ids"][0].numpy() == number) & (found["scores"][0].numpy() > 0.5)
         assert (overlaps[number] * mine).max() > 0.8
     assert int(found["num_detections"][1]) == 0  # the image without objects
+
+
+def masked_batch():
+    """The same pictures with masks at half the canvas's size: whole boxes."""
+    masks = np.zeros((2, 3, 32, 48), np.uint8)
+    for number, box in enumerate(BOXES[0, :2].astype(int) // 2):
+        masks[0, number, box[0] : box[2], box[1] : box[3]] = 1
+    return {**batch(), "masks": masks}
+
+
+def test_the_mask_terms_are_those_of_the_positive_regions():
+    model = mask_rcnn.training(STAGES, image_size=(64, 96), mask_widths=(8, 8), **NET, **FEW)
+    values = {name: tf.constant(value) for name, value in masked_batch().items()}
+    with context.randomness(3, tf.constant(0, tf.int64), 0), tf.GradientTape() as tape:
+        outputs = model(values, training=True)
+        terms = losses.terms(outputs)
+        loss = tf.reduce_sum(terms["mask"][0])
+    assert outputs["mask_logits"].shape == (2, 8, 28, 28, 3)
+    class_ids = outputs["roi_class_ids"].numpy()
+    count = ((class_ids == 0) | (class_ids == 1)).sum(axis=1)
+    assert terms["mask"][1].numpy().tolist() == count.tolist()
+    assert count[0] >= 2
+    assert count[1] == 0
+    wanted = 0.0
+    for r in range(count[0]):  # positives come first
+        roi, number = outputs["rois"][0, r].numpy(), outputs["roi_truth"][0, r].numpy()
+        target = outputs["mask_targets"][0, r].numpy()
+        inside = box_ops.intersection(roi, BOXES[0, number]) / box_ops.area(roi)
+        assert abs(target.mean() - inside) < 0.1
+        logits = outputs["mask_logits"][0, r, :, :, class_ids[0, r]].numpy().astype(np.float64)
+        wanted += (np.log1p(np.exp(logits)) - target * logits).mean()
+    np.testing.assert_allclose(terms["mask"][0], [wanted, 0.0], rtol=1e-4)
+    names = [stack.variable_path(v) for v in model.trainable_variables]
+    weights = [stack.raw(v) for v in model.trainable_variables]
+    gradients = dict(zip(names, tape.gradient(loss, weights), strict=True))
+    for name in ("roi_heads.mask_predictor.conv5_mask/kernel", "conv1/kernel"):
+        assert float(tf.reduce_max(tf.abs(gradients[name]))) > 0.0
+
+
+def test_mask_rcnn_serves_with_the_weights_of_training():
+    model = mask_rcnn.training(STAGES, image_size=(None, None), mask_widths=(8,), **NET, **FEW)
+    with layers.sharing(model):
+        serve = mask_rcnn.serving(STAGES, image_size=(64, 96), mask_widths=(8,), **NET)
+    mine = {id(v) for v in model.trainable_variables}
+    assert {id(v) for v in serve.trainable_variables} <= mine
+    variable = model.get_layer("roi_heads.mask_predictor.mask_fcn_logits").bias
+    variable.assign([50.0, 50.0, 50.0])
+    found = serve({name: batch()[name] for name in ("image", "frame")})
+    assert found["masks"].numpy().min() > 0.99

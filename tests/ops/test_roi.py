@@ -196,3 +196,27 @@ def test_gradients_are_the_same_bits_each_time_under_op_determinism():
         from tensorflow.python.framework import config  # TensorFlow offers no other way back
 
         config.disable_op_determinism()
+
+
+def test_mask_targets_are_regions_of_the_own_truths_mask():
+    rng = np.random.default_rng(2)
+    masks = (rng.random((2, 3, 20, 30)) < 0.5).astype(np.uint8)
+    boxes = np.array([[[0, 0, 20, 30], [4, 3, 9, 17]], [[2, 2, 12, 28], [1, 5, 19, 9]]], np.float32)
+    owner = np.array([[2, 0], [1, -1]], np.int32)
+    found = roi.mask_targets(masks, boxes, owner, size=(4, 5)).numpy()
+    assert found.dtype == np.float32
+    for b in range(2):
+        for r in range(2):
+            own = masks[b, max(owner[b, r], 0), None, :, :, None].astype(np.float32)
+            alone = roi.align(own, boxes[b, None, r, None], size=(4, 5), scale=1.0)
+            np.testing.assert_allclose(found[b, r], alone[0, 0, :, :, 0], atol=1e-6)
+    half = roi.mask_targets(masks, 2 * boxes, owner, size=(4, 5), scale=0.5)
+    np.testing.assert_allclose(half, found, atol=1e-6)
+
+
+def test_the_mask_of_a_region_half_on_its_truth_is_half_set():
+    mask = np.zeros((1, 1, 16, 16), np.uint8)
+    mask[..., 8:] = 1
+    found = roi.mask_targets(mask, np.array([[[0.0, 4.0, 16.0, 12.0]]]), [[0]], size=(2, 4))
+    # points at columns 4.5, 5.5 | 6.5, 7.5 | 8.5, ...: that at 7.5 lies between 0 and 1
+    np.testing.assert_allclose(found[0, 0], [[0, 0.25, 1, 1]] * 2)

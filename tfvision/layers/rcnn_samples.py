@@ -11,7 +11,9 @@ import tensorflow as tf
 from tfvision.layers import context
 from tfvision.layers.rcnn import BOX_WEIGHTS, Part
 from tfvision.ops import boxes as box_ops
-from tfvision.ops import matching
+from tfvision.ops import matching, roi
+
+POSITIVE_REGIONS = 0.25  # of the sampled regions at most (Girshick 2015, section 2.3)
 
 
 def _seed(name: str) -> tf.Tensor:
@@ -70,12 +72,12 @@ class RegionSamples(Part):
 
     (Girshick 2015, arXiv:1504.08083, section 2.3.) The truths are proposals too, so that there
     are positives from the first step on. Positives come first: a mask head needs the first
-    `count * positive_share` alone."""
+    `count * POSITIVE_REGIONS` alone."""
 
-    def __init__(self, num_classes, *, count=512, positive_share=0.25, positive_iou=0.5, **kwargs):
+    def __init__(self, num_classes, *, count=512, positive_iou=0.5, **kwargs):
         super().__init__(**kwargs)
         self.num_classes, self.positive_iou = int(num_classes), float(positive_iou)
-        self.draw = {"count": int(count), "positive_share": float(positive_share)}
+        self.draw = {"count": int(count), "positive_share": POSITIVE_REGIONS}
 
     def call(self, inputs):
         """inputs: {"proposals": [B, R, 4], "num_proposals": [B], "boxes": [B, M, 4], "class_ids":
@@ -99,3 +101,35 @@ class RegionSamples(Part):
             "roi_class_ids": matching.labels(codes, class_ids, background=self.num_classes),
             "roi_truth": codes,
         }
+
+
+class FirstRegions(Part):
+    """The first `count` regions of [B, S, ...], where `RegionSamples` puts the positives."""
+
+    def __init__(self, count, **kwargs):
+        super().__init__(**kwargs)
+        self.count = int(count)
+
+    def call(self, inputs):
+        """inputs: [B, S, ...]."""
+        return inputs[:, : self.count]
+
+
+class MaskTargets(Part):
+    """What the mask head should say of each region: float32 [B, P, size, size] in 0..1."""
+
+    def __init__(self, size=28, **kwargs):
+        super().__init__(**kwargs)
+        self.size = int(size)
+
+    def call(self, inputs):
+        """inputs: {"image": [B, H, W, 3], "masks": uint8 [B, M, h, w] on the whole canvas, perhaps
+        coarser, "rois": [B, P, 4], "roi_truth": int32 [B, P]}."""
+        scale = tf.shape(inputs["masks"])[2] / tf.shape(inputs["image"])[1]
+        return roi.mask_targets(
+            inputs["masks"],
+            inputs["rois"],
+            inputs["roi_truth"],
+            size=(self.size, self.size),
+            scale=tf.cast(scale, tf.float32),
+        )

@@ -78,9 +78,9 @@ def masks(logits: tf.Tensor, targets: tf.Tensor, class_ids: tf.Tensor) -> tf.Ten
 def terms(outputs: Mapping[str, tf.Tensor], *, beta: float = BETA) -> dict[str, tuple]:
     """The four terms of Faster R-CNN, each a sum and what to divide it by: two float32 [B].
 
-    outputs: those of the training graph (`models.faster_rcnn.training`). A batch's loss is the
-    images' sums together, divided by their counts together or 1: the terms rpn_class, rpn_box,
-    class, box."""
+    outputs: those of the training graph (`models.faster_rcnn.training`, `models.mask_rcnn`'s). A
+    batch's loss is the images' sums together, divided by their counts together or 1: the terms
+    rpn_class, rpn_box, class, box, and with `mask_logits` mask."""
     anchors = tf.cast(outputs["rpn_valid"], tf.float32)
     positive = tf.cast(outputs["rpn_positive"], tf.float32)
     proposed = boxes(outputs["rpn_deltas"], outputs["rpn_targets"], beta=beta)
@@ -95,6 +95,10 @@ def terms(outputs: Mapping[str, tf.Tensor], *, beta: float = BETA) -> dict[str, 
         "class": (classes(outputs["class_logits"], class_ids), regions, regions),
         "box": (boxes(own, outputs["roi_targets"], beta=beta), objects, regions),
     }
+    if "mask_logits" in outputs:
+        first = outputs["mask_targets"].shape[1]  # only positives have a mask, and they are first
+        mask = masks(outputs["mask_logits"], outputs["mask_targets"], class_ids[:, :first])
+        values["mask"] = (mask, objects[:, :first], objects)
     return {
         name: (tf.reduce_sum(value * where, axis=1), tf.reduce_sum(count, axis=1))
         for name, (value, where, count) in values.items()

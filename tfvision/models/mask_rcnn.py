@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import keras
 
-from tfvision.layers import rcnn
+from tfvision.layers import rcnn, rcnn_samples
 from tfvision.models import faster_rcnn, roi_heads
 
 MASK_WIDTHS = (256, 256, 256, 256)  # of the mask head's 3x3 convolutions (figure 4, right)
@@ -61,3 +61,52 @@ def serving(
     )
     outputs |= masks(network, head, outputs)
     return keras.Model({"image": network.image, "frame": network.frame}, outputs, name=name)
+
+
+def training(
+    stages: Callable,
+    *,
+    num_classes: int,
+    image_size: tuple[int | None, int | None],
+    name: str = "mask_rcnn",
+    mask_widths: Sequence[int] = MASK_WIDTHS,
+    region_samples: int = 512,
+    train_pre_nms: int = 2000,
+    train_post_nms: int = 2000,
+    proposal_nms_iou: float = 0.7,
+    anchor_samples: int = 256,
+    sampling_ratio: int = 2,
+    aligned: bool = False,
+    **options,
+) -> keras.Model:
+    """The network of training: {"image", "frame", "boxes", "class_ids", "masks"} -> the outputs of
+    `faster_rcnn.learn`, mask_logits [B, P, 28, 28, K + 1] and mask_targets [B, P, 28, 28].
+
+    masks: uint8 [B, M, h, w] of 0 and 1, each truth's on the whole canvas; h, w may be a fraction
+    of the canvas's sides. P: the quarter of the regions that may be positive. `serving` built
+    inside `layers.sharing` of it has the same weights. options: of `faster_rcnn.parts`."""
+    align = {"sampling_ratio": sampling_ratio, "aligned": aligned}
+    network = faster_rcnn.parts(
+        stages, num_classes=num_classes, image_size=image_size, **align, **options
+    )
+    truth, outputs = faster_rcnn.learn(
+        network,
+        num_classes,
+        train_pre_nms=train_pre_nms,
+        train_post_nms=train_post_nms,
+        proposal_nms_iou=proposal_nms_iou,
+        anchor_samples=anchor_samples,
+        region_samples=region_samples,
+    )
+    truth["masks"] = keras.Input((None, None, None), name="masks", dtype="uint8")
+    most = int(region_samples * rcnn_samples.POSITIVE_REGIONS)
+    first = {
+        key: rcnn_samples.FirstRegions(most, name=f"mask_{key}")(outputs[key])
+        for key in ("rois", "roi_truth")
+    }
+    targets = rcnn_samples.MaskTargets(name="mask_targets")
+    outputs["mask_targets"] = targets({**first, "image": network.image, "masks": truth["masks"]})
+    head = roi_heads.mask_head(num_classes, widths=mask_widths, **align)
+    outputs["mask_logits"] = head(network.pyramid, first["rois"], prefix="train_")
+    inputs = {"image": network.image, "frame": network.frame, **truth}
+    return keras.Model(inputs, outputs, name=name)

@@ -81,6 +81,30 @@ def pyramid_pool(
     return _pool(_pyramid(levels, boxes), boxes, size)
 
 
+def mask_targets(
+    masks: tf.Tensor,
+    boxes: tf.Tensor,
+    owner: tf.Tensor,
+    *,
+    size: tuple[int, int],
+    scale: tf.Tensor | float = 1.0,
+    sampling_ratio: int = 2,
+) -> tf.Tensor:
+    """What a mask head should say: each region of its own truth's mask, float32 [B, R, h, w] 0..1.
+
+    (He et al. 2017, arXiv:1703.06870, section 3: the truth's mask cut by the proposal.) masks
+    [B, M, H, W] of 0 and 1, any dtype; boxes [B, R, 4]; owner int32 [B, R]: the mask's number,
+    negative for none (the first mask's values then stand there); scale: mask pixels an image
+    pixel. ROI Align as torchvision samples them, which takes sampling_ratio 0. No gradient."""
+    count, height, width = tf.unstack(tf.shape(masks)[1:])
+    number = tf.range(tf.shape(masks)[0])[:, None] * count + tf.maximum(owner, 0)
+    like = tf.zeros_like(owner)
+    pixels = tf.reshape(tf.stop_gradient(masks), [-1, 1])
+    scale = tf.zeros(tf.shape(owner)) + scale
+    maps = _Maps(pixels, number * height * width, like + height, like + width, scale)
+    return tf.stop_gradient(_align(maps, boxes, size, sampling_ratio, False)[..., 0])
+
+
 def level_of(boxes: tf.Tensor, lowest: int, highest: int) -> tf.Tensor:
     """int32 [..., 4] -> [...]: floor(4 + log2(sqrt(area) / 224)), cut to lowest..highest.
 
@@ -149,6 +173,8 @@ def _align(maps, boxes, size, sampling_ratio, aligned):
         return tf.reshape(places, [-1, 4]), tf.reshape(share, [-1, 4])
 
     result = _weighted_sum(maps.pixels, points, rows * columns)
+    if maps.pixels.dtype.is_floating:
+        result = tf.cast(result, maps.pixels.dtype)
     shape = [*tf.unstack(tf.shape(boxes)[:2]), *size, maps.pixels.shape[-1]]
     result = tf.reshape(result, shape)
     return tf.ensure_shape(result, [*boxes.shape[:2], *size, maps.pixels.shape[-1]])
@@ -174,7 +200,7 @@ def _neighbours(start, length, count, limit, bins, index):
 
 
 def _weighted_sum(pixels, points, count):
-    """Sum over `count` calls of points(number) -> places [N, 4], shares [N, 4]: [N, C]."""
+    """Sum over `count` calls of points(number) -> places [N, 4], shares [N, 4]: float32 [N, C]."""
 
     @tf.custom_gradient
     def function(pixels):
@@ -185,11 +211,9 @@ def _weighted_sum(pixels, points, count):
 
         def gradient(upstream):
             # One point of every bin at a time here too; the gather's own gradient would keep all.
-            wide = tf.cast(upstream, tf.float32)
-
             def spread(number, total):
                 places, shares = points(number)
-                values = tf.reshape(wide[:, None] * shares[..., None], [-1, tf.shape(wide)[1]])
+                values = tf.reshape(upstream[:, None] * shares[..., None], [-1, pixels.shape[-1]])
                 rows = tf.shape(pixels)[0]
                 own = tf.math.unsorted_segment_sum(values, tf.reshape(places, [-1]), rows)
                 return number + 1, total + own
@@ -197,8 +221,7 @@ def _weighted_sum(pixels, points, count):
             return tf.cast(_loop(spread, tf.zeros_like(pixels, tf.float32), count), pixels.dtype)
 
         length = tf.shape(points(0)[0])[0]
-        total = _loop(add, tf.zeros([length, pixels.shape[-1]]), count)
-        return tf.cast(total, pixels.dtype), gradient
+        return _loop(add, tf.zeros([length, pixels.shape[-1]]), count), gradient
 
     return function(pixels)
 
