@@ -95,6 +95,27 @@ def test_the_terms_are_the_sums_over_what_is_sampled():
     assert terms["rpn_box"][0][1] == terms["box"][0][1] == 0.0  # the image without objects
 
 
+def test_a_network_is_built_and_differentiated_under_op_determinism():
+    tf.config.experimental.enable_op_determinism()
+    try:
+        model = mask_rcnn.training(STAGES, image_size=(64, 96), mask_widths=(8,), **NET, **FEW)
+        weights = [stack.raw(v) for v in model.trainable_variables]
+        values = {name: tf.constant(value) for name, value in masked_batch().items()}
+
+        @tf.function
+        def step():
+            with context.randomness(3, tf.constant(0, tf.int64), 0), tf.GradientTape() as tape:
+                loss, _ = total(model(values, training=True))
+            return tape.gradient(loss, weights)
+
+        for first, second in zip(step(), step(), strict=True):
+            np.testing.assert_array_equal(first.numpy(), second.numpy())
+    finally:
+        from tensorflow.python.framework import config  # TensorFlow offers no other way back
+
+        config.disable_op_determinism()
+
+
 def test_padding_of_regions_costs_nothing():
     inputs = {
         "proposals": tf.zeros([1, 4, 4]),

@@ -17,11 +17,11 @@ POSITIVE_REGIONS = 0.25  # of the sampled regions at most (Girshick 2015, sectio
 
 
 def _seed(name: str) -> tf.Tensor:
-    """The layer's seed in this step; outside the Trainer TensorFlow's generator draws one."""
+    """The layer's seed in this step; outside the Trainer the same each time.
+
+    Keras calls a layer while it builds a graph, where op determinism forbids unseeded draws."""
     seed = context.seed_for(name)
-    if seed is None:
-        return tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32)
-    return seed
+    return tf.zeros([2], tf.int32) if seed is None else seed
 
 
 def _targets(boxes, truth, codes, positive, weights):
