@@ -14,7 +14,7 @@ DOCS = pathlib.Path(__file__).parents[1] / "docs"
 PAGES = {
     "activations": activations.names(),
     "augmentation": [*augment.AUGMENTATIONS, *augment.WINDOWS, *mixing.MIXES, *mixing.BOX_MIXES],
-    "losses": [*losses.LOSSES, *losses.PIXELS, *losses.yolo.BOX_LOSSES],
+    "losses": [*losses.LOSSES, *losses.PIXELS, *losses.boxes.BOXES],
     "optimizers": list(optimizers.OPTIMIZERS),
     "schedules": list(optimizers.schedules.SCHEDULES),
     "normalization": ["bn_momentum", "bn_epsilon", "bn_synchronized", "bn_frozen"],
