@@ -4,6 +4,11 @@
     tfvision convert --format=masks --images=data/balloons/images/train \\
         --annotations=data/balloons/masks/train --split=train --output=data/balloon-maps  (and val)
     tfvision train --config=balloons_deeplab --workdir=runs/balloon-maps
+
+Measured with these commands (2026-11-24; float32, 287 s of processor time; 13m15s by the clock on
+2 cores that other runs shared): mIoU 0.563, pixel accuracy 0.881 on the 100 validation scenes; by
+step: 250 0.465, 500 0.545, 750 0.561, 1000 0.563. The hardest quarter of the pixels alone counts,
+which finds balloons where there are none; with all pixels and 6 epochs it was 0.279.
 """
 
 from tfvision.config import config

@@ -5,6 +5,10 @@
         --annotations=data/balloons/annotations/instances_train.json --split=train \\
         --output=data/balloons-records      (and for val)
     tfvision train --config=balloons_yolo_v3 --workdir=runs/balloon-boxes
+
+Measured with these commands (2026-11-24; float32, 543 s of processor time; 16m33s by the clock on
+2 cores that other runs shared): AP 0.412, AP50 0.709 on the 100 validation scenes; AP50 by step:
+200 0.238, 400 0.622, 600 0.709.
 """
 
 from tfvision.config import config
