@@ -22,7 +22,7 @@ from tfvision import optimizers, stack, tasks, training
 from tfvision.training.step import StepFunction
 
 CLASSES = tuple("abcdefghijk")
-SIZE = (144, 192)  # height, width
+SIZE = (96, 128)  # height, width
 FRAMES = 4
 
 
