@@ -10,39 +10,17 @@ them (weights.source=darknet, weights.skip for the head). Not run here. The pape
 test, trained on 2007 and 2012: mAP 0.768 at 416 (Table 3).
 """
 
-from tfvision.config import config
+from tfvision.experiments import coco_yolo_v3
 
 STEPS = 80_200
 
 
 def get_config():
-    """The run."""
-    return config(
-        task="detection",
-        data={"path": "data/voc"},
-        model={"name": "yolo_v2"},
-        inputs={
-            "image_size": (416, 416),
-            "train_size": (608, 608),
-            "resize": "letterbox",
-            "antialias": False,
-            "augment": (
-                {"name": "darknet_jitter", "size": (608, 608), "jitter": 0.3, "antialias": False},
-                {"name": "horizontal_flip"},
-                {"name": "darknet_colour", "hue": 0.1, "saturation": 1.5, "exposure": 1.5},
-            ),
-            "multi_scale": (320, 608, 32),
-        },
-        optimizer={"name": "momentum", "momentum": 0.9},
-        schedule={
-            "name": "piecewise",
-            "learning_rate": 1e-3,
-            "boundaries": (40_000 / STEPS, 60_000 / STEPS),
-            "factors": (0.1, 0.01),
-            "warmup_epochs": 1000 * 64 / 16_551,
-            "warmup_power": 4.0,
-        },
-        regularization={"l2": 5e-4},
-        detection={"metrics": ("voc2007", "coco")},
-        train={"batch_size": 64, "steps": STEPS, "accumulate": 4, "eval_every": 2_000},
-    )
+    """The run: what both recipes share stands in coco_yolo_v3."""
+    config = coco_yolo_v3.get_config()
+    config.data.path, config.model.name = "data/voc", "yolo_v2"
+    config.schedule.boundaries = (40_000 / STEPS, 60_000 / STEPS)
+    config.schedule.warmup_epochs = 1000 * 64 / 16_551
+    config.detection.metrics = ("voc2007", "coco")
+    config.train.steps, config.train.eval_every = STEPS, 2_000
+    return config
