@@ -19,6 +19,7 @@ from tfvision.tools import runs
 _MODEL = flags.DEFINE_string("model", None, "BASE (its highest version) or BASE/N.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for predictions.json and the pictures.")
 _SHEET = flags.DEFINE_integer("sheet", 24, "Pictures on sheet.png at most; 0: no sheet.")
+_THRESHOLD = flags.DEFINE_float("threshold", 0.5, "Boxes of higher scores are drawn.")
 
 _BATCH = 32
 
@@ -65,7 +66,9 @@ def _batch(model, files: Sequence[str], start: int, shown: list) -> list[dict]:
     answers = model.predict([data for data, _ in ready]) if ready else []
     for (data, result), answer in zip(ready, answers, strict=True):
         image = pictures.open_upright(data, result["file"])
-        drawn = pictures.draw_prediction(image, answer, model.class_names, several=several)
+        drawn = pictures.draw_prediction(
+            image, answer, model.class_names, several=several, threshold=_THRESHOLD.value
+        )
         stem = os.path.splitext(os.path.basename(result["file"]))[0]
         name = f"{start + results.index(result):05d}-{stem}.png"
         drawn.save(os.path.join(_OUTPUT.value, name))

@@ -40,3 +40,20 @@ def test_everything_can_be_drawn_on_any_size(size):
     assert draw.label_map(picture, np.zeros(size, np.uint8), ["sky"]).size == picture.size
     assert draw.caption(picture, "text").width == picture.width
     assert draw.masks(picture, np.ones((1, *size), np.uint8), [(9, 9, 9)]).size == picture.size
+
+
+def test_boxes_are_drawn_from_a_score_on():
+    white = Image.new("RGB", (64, 64), "white")
+    found = {
+        "boxes": np.array([[8.0, 8.0, 30.0, 30.0], [40.0, 40.0, 60.0, 60.0]]),
+        "scores": np.array([0.9, 0.3]),
+        "class_ids": np.array([0, 1]),
+    }
+
+    def touched(threshold):
+        pixels = np.asarray(draw.prediction(white, found, ["a", "b"], threshold=threshold))
+        return (pixels[8:31, 8:31] != 255).any(), (pixels[50:61, 40:61] != 255).any()
+
+    assert touched(0.5) == (True, False)
+    assert touched(0.2) == (True, True)
+    assert touched(0.95) == (False, False)

@@ -124,18 +124,19 @@ def prediction(
     *,
     scale: float = 1.0,
     explained: bool = True,
+    threshold: float = THRESHOLD,
 ) -> pillow.Image:
     """What a model says of an image, drawn on it; its labels are not (see serving.pictures).
 
     prediction: with `class_map` [H, W], which is laid over the picture, `explained` by a legend;
-    or with `boxes` [N, 4] (y x y x), `scores` and `class_ids` [N], those above THRESHOLD, the
+    or with `boxes` [N, 4] (y x y x), `scores` and `class_ids` [N], those above `threshold`, the
     best on top. scale: pixels of `picture` for one of the boxes'."""
     if "class_map" in prediction:
         return label_map(picture, prediction["class_map"], class_names, explained=explained)
     found, scores = (np.asarray(prediction[key]) for key in ("boxes", "scores"))
     ids = np.asarray(prediction["class_ids"])
     count = int(prediction.get("num_detections", len(found)))
-    kept = [i for i in np.argsort(scores[:count], kind="stable") if scores[i] > THRESHOLD]
+    kept = [i for i in np.argsort(scores[:count], kind="stable") if scores[i] > threshold]
     texts = [f"{name_of(int(ids[i]), class_names)} {100 * scores[i]:.0f} %" for i in kept]
     inks = [colour(int(ids[i])) for i in kept]
     return boxes(picture, found[kept] * scale, texts, inks)

@@ -42,6 +42,7 @@ def draw_prediction(
     *,
     several: bool = False,
     longest: int = 0,
+    threshold: float = draw.THRESHOLD,
 ) -> pillow.Image:
     """A new RGB picture of `image` (upright RGB) with its prediction.
 
@@ -49,11 +50,11 @@ def draw_prediction(
     labels; everything else is drawn as `draw.prediction` says. class_names: in id order.
     several: the labels do not exclude each other (sigmoid), so all above THRESHOLD are
     highlighted and not the best alone. longest: side of the result in pixels; 0 keeps the
-    image's, but at least draw.SMALLEST."""
+    image's, but at least draw.SMALLEST. threshold: boxes of higher scores are drawn."""
     scale = draw.scale_of(image.size, longest)
     canvas = draw.resized(image, scale)
     if "boxes" in prediction or "class_map" in prediction:
-        return draw.prediction(canvas, prediction, class_names, scale=scale)
+        return draw.prediction(canvas, prediction, class_names, scale=scale, threshold=threshold)
     rows = _rows(prediction, class_names, several)
     return _with_panel(canvas, rows)
 
