@@ -62,7 +62,8 @@ def load_encoder(model, file):
     """Torchvision's MobileNetV2 into the encoder, by its own names."""
     arrays = np.load(file)
     state = {k: torch.tensor(arrays[k]) for k in arrays.files if k.startswith("features.")}
-    missing, unexpected = model.encoder.load_state_dict(state, strict=False)
+    # not the encoder's own, which returns nothing
+    missing, unexpected = torch.nn.Module.load_state_dict(model.encoder, state, strict=False)
     if unexpected or [name for name in missing if "num_batches" not in name]:
         raise SystemExit(f"the encoder lacks {missing[:3]} and does not know {unexpected[:3]}")
 
