@@ -1,6 +1,5 @@
 """Darknet's weights into nets and back: real files, and networks held to OpenCV's numbers."""
 
-import importlib.util
 import json
 import pathlib
 import struct
@@ -11,6 +10,7 @@ import zlib
 import keras
 import numpy as np
 import pytest
+from oracle_files import fill
 
 from tfvision import errors, models, weights
 from tfvision.models import yolo, yolo_sections
@@ -67,16 +67,6 @@ classes=3
 VALUES = 4 * 4 + 4 * 27 + 4 + 4 * 9 + 16 + 16 * 4
 HEAD = 16 + 16 * 4
 START = struct.pack("<3iq", 0, 2, 5, 7)
-
-
-def _load_fill():
-    spec = importlib.util.spec_from_file_location("oracle_fill", ORACLES / "fill.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fill = _load_fill()
 
 
 def _oracle(case):

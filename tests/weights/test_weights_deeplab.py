@@ -1,12 +1,12 @@
 """State dicts of DeepLabs into ours, held to the numbers of torchvision and of smp."""
 
-import importlib.util
-import json
 import pathlib
 
 import keras
 import numpy as np
+import oracle_files
 import pytest
+from oracle_files import fill
 
 from tfvision import errors, layers, weights
 from tfvision.models import deeplab
@@ -17,25 +17,8 @@ ORACLES = pathlib.Path(__file__).parents[1] / "oracles"
 ENDS = {50: (2, 3, 5, 2), 101: (2, 3, 22, 2)}  # the last unit of each stage of a ResNet
 
 
-def _load_fill():
-    spec = importlib.util.spec_from_file_location("oracle_fill", ORACLES / "fill.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fill = _load_fill()
-
-
-def _oracle(case):
-    meta = json.loads((ORACLES / case / "meta.json").read_text(encoding="utf-8"))
-    with np.load(ORACLES / case / "golden.npz") as file:
-        golden = dict(file)
-    return meta, golden
-
-
 def _state(meta, golden):
-    state = {name: fill.fill(name, shape, meta["salt"]) for name, shape in meta["state_dict"]}
+    state = oracle_files.state(meta)
     for name, checksum in meta["fill_check"].items():
         assert fill.checksum(state[name]) == checksum
     replaced = {n.removeprefix("override/"): a for n, a in golden.items() if "override/" in n}
@@ -101,7 +84,7 @@ def _trainable(model):
 @pytest.mark.slow
 @pytest.mark.addons
 def test_deeplab_v3_is_torchvisions():
-    meta, golden = _oracle("deeplabv3_resnet50")
+    meta, golden = oracle_files.read("deeplabv3_resnet50")
     net = _net("deeplab_v3_resnet50", meta["input_hw"], 21, **deeplab.TORCHVISION_OPTIONS)
     count = weights.load(net, _state(meta, golden), source="torchvision")
     assert count == meta["state_dict_elements"] - meta["num_batches_tracked_entries"]
@@ -116,7 +99,7 @@ def test_deeplab_v3_is_torchvisions():
 @pytest.mark.slow
 @pytest.mark.addons
 def test_deeplab_v3plus_is_smps_at_both_output_strides_with_one_set_of_weights():
-    meta, golden = _oracle("deeplabv3plus_resnet50_os16")
+    meta, golden = oracle_files.read("deeplabv3plus_resnet50_os16")
     name = "deeplab_v3plus_resnet50"
     net = _net(name, meta["input_hw"], 21, **deeplab.SMP_OPTIONS)
     count = weights.load(net, _state(meta, golden), source="smp")
@@ -124,7 +107,7 @@ def test_deeplab_v3plus_is_smps_at_both_output_strides_with_one_set_of_weights()
     assert _trainable(net.train) == meta["trainable"]
     _same(net.train, meta, golden, _nodes(50, smp=True))
 
-    meta, golden = _oracle("deeplabv3plus_resnet50_os8")
+    meta, golden = oracle_files.read("deeplabv3plus_resnet50_os8")
     with layers.sharing(net.train):
         dense = _model(name, meta["input_hw"], 21, output_stride=8, **deeplab.SMP_OPTIONS)
     bias = golden["override/segmentation_head.0.bias"]  # the two cases differ in it alone
@@ -134,7 +117,7 @@ def test_deeplab_v3plus_is_smps_at_both_output_strides_with_one_set_of_weights()
 
 @pytest.mark.slow
 def test_deeplab_v3plus_on_resnet101_is_smps():
-    meta, golden = _oracle("deeplabv3plus_resnet101_os16")
+    meta, golden = oracle_files.read("deeplabv3plus_resnet101_os16")
     net = _net("deeplab_v3plus_resnet101", meta["input_hw"], 19, **deeplab.SMP_OPTIONS)
     weights.load(net, _state(meta, golden), source="smp")
     assert _trainable(net.train) == meta["trainable"]

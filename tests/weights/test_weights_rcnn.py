@@ -1,14 +1,14 @@
 """State dicts of torchvision's detectors into ours, held to torchvision's own numbers."""
 
 import functools
-import importlib.util
-import json
 import pathlib
 
 import keras
 import numpy as np
+import oracle_files
 import pytest
 import tensorflow as tf
+from oracle_files import fill
 
 from tfvision import weights
 from tfvision.layers import rcnn
@@ -25,21 +25,9 @@ LEVELS = ("P2", "P3", "P4", "P5", "P6")
 GIVEN = 64  # golden proposals that the box head is asked about
 
 
-def _load_fill():
-    spec = importlib.util.spec_from_file_location("oracle_fill", ORACLES / "fill.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fill = _load_fill()
-
-
 def _oracle(case):
-    meta = json.loads((ORACLES / case / "meta.json").read_text(encoding="utf-8"))
-    with np.load(ORACLES / case / "golden.npz") as file:
-        golden = dict(file)
-    state = {name: fill.fill(name, shape, meta["salt"]) for name, shape in meta["state_dict"]}
+    meta, golden = oracle_files.read(case)
+    state = oracle_files.state(meta)
     for name, checksum in meta["fill_check"].items():
         assert fill.checksum(state[name]) == checksum
     replaced = {n.removeprefix("override/"): a for n, a in golden.items() if "override/" in n}

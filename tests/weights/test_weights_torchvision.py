@@ -1,14 +1,14 @@
 """State dicts into nets, held to torchvision's own numbers; and our format there and back."""
 
-import importlib.util
-import json
 import pathlib
 import subprocess
 import sys
 
 import keras
 import numpy as np
+import oracle_files
 import pytest
+from oracle_files import fill
 
 from tfvision import errors, models, stack, weights
 from tfvision.weights import native
@@ -22,21 +22,9 @@ LARGE = ("resnet152", "vgg16", "inception_v3")  # large, or slow to fill
 TINY = {"num_classes": 4, "image_size": (32, 32), "width": 4}
 
 
-def _load_fill():
-    spec = importlib.util.spec_from_file_location("oracle_fill", ORACLES / "fill.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fill = _load_fill()
-
-
 def _oracle(case):
-    meta = json.loads((ORACLES / case / "meta.json").read_text(encoding="utf-8"))
-    with np.load(ORACLES / case / "golden.npz") as file:
-        golden = dict(file)
-    state = {name: fill.fill(name, shape, meta["salt"]) for name, shape in meta["state_dict"]}
+    meta, golden = oracle_files.read(case)
+    state = oracle_files.state(meta)
     return meta, golden, state
 
 
