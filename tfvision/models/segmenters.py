@@ -10,7 +10,6 @@ Axis letters: B batch, H, W, K classes.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 
 import keras
@@ -68,20 +67,7 @@ def _build(name: str) -> Callable[..., Net]:
             return Net(train, evaluated(image_size, name))
         return Net(train, _averaged(image_size, evaluated, scales, eval_flip, name))
 
-    build.__signature__ = _signature(build, function)
     return build
-
-
-def _signature(build: Callable, function: Callable) -> inspect.Signature:
-    """The options of both, for messages and listings."""
-    own = [p for p in inspect.signature(build).parameters.values() if p.kind != p.VAR_KEYWORD]
-    known = {p.name for p in own}
-    more = [
-        p
-        for p in inspect.signature(function).parameters.values()
-        if p.kind is p.KEYWORD_ONLY and p.name not in known
-    ]
-    return inspect.Signature([*own, *more])
 
 
 def _image(size: tuple[int, int]):
