@@ -64,6 +64,20 @@ def padded(sample: Sample, places: int) -> Sample:
         ),
     }
 
+    if objects.FRAMED in sample:
+        masks = sample[objects.FRAMED][:places]
+        shape = (places, *masks.shape[1:])
+        result["masks"] = tf.ensure_shape(tf.pad(masks, [[0, rest], [0, 0], [0, 0]]), shape)
+    return result
+
+
+def padded_proposals(sample: Sample, places: int) -> Sample:
+    """`proposals` float32 [R, 4] of a fixed R = `places`, the first of them, zeros behind;
+    `num_proposals` int32 scalar: how many are none of these zeros."""
+    boxes = tf.cast(sample["proposals"][:places], tf.float32)
+    count = tf.shape(boxes)[0]
+    boxes = tf.pad(boxes, [[0, places - count], [0, 0]])
+    return {"proposals": tf.ensure_shape(boxes, (places, 4)), "num_proposals": count}
 
 def for_metrics(example: Sample) -> Sample:
     """{"truth/boxes": ...}: an example's objects, serialized, in the original image's pixels.
