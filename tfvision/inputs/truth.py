@@ -64,12 +64,6 @@ def padded(sample: Sample, places: int) -> Sample:
         ),
     }
 
-    if objects.FRAMED in sample:
-        masks = sample[objects.FRAMED][:places]
-        shape = (places, *masks.shape[1:])
-        result["masks"] = tf.ensure_shape(tf.pad(masks, [[0, rest], [0, 0], [0, 0]]), shape)
-    return result
-
 
 def padded_proposals(sample: Sample, places: int) -> Sample:
     """`proposals` float32 [R, 4] of a fixed R = `places`, the first of them, zeros behind;
@@ -78,6 +72,7 @@ def padded_proposals(sample: Sample, places: int) -> Sample:
     count = tf.shape(boxes)[0]
     boxes = tf.pad(boxes, [[0, places - count], [0, 0]])
     return {"proposals": tf.ensure_shape(boxes, (places, 4)), "num_proposals": count}
+
 
 def for_metrics(example: Sample) -> Sample:
     """{"truth/boxes": ...}: an example's objects, serialized, in the original image's pixels.
