@@ -1,9 +1,10 @@
-"""Masks of one object: polygons, COCO's run lengths, bitmaps, and crops to a box (numpy).
+"""Masks of one object: polygons, COCO's run lengths, bitmaps, crops to a box, and what a network
+says in a box's own frame (numpy).
 
 Bitmaps are uint8 [H, W] of 0 and 1. Polygons are flat [x0, y0, x1, y1, ...] in pixels. Runs go
 down the columns (Fortran order) and start with zeros, as in COCO's maskApi.
 
-Axis letters: H height, W width, P boundary points.
+Axis letters: H height, W width, P boundary points, m cells a side of a box's frame.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from tfvision.ops import run_lengths
+
 # COCO's rasteriser walks the outline on a grid five times as fine as the pixels.
 _SCALE = 5
 # What a box may reach into a pixel without claiming it: far above the rounding of a normalised
 # float32, far below what anybody annotates.
 _BOUNDS_TOLERANCE = 1.0 / 64.0
+_ROWS = 32  # of pixels that are sampled at a time
 
 
 def from_polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> np.ndarray:
@@ -105,7 +109,7 @@ def from_rle(rle: Mapping[str, Any]) -> np.ndarray:
     Raises ValueError where the runs are broken or do not fill the size."""
     height, width = (int(n) for n in rle["size"])
     counts = rle["counts"]
-    runs = from_string(counts) if isinstance(counts, (str, bytes)) else list(counts)
+    runs = run_lengths.from_string(counts) if isinstance(counts, (str, bytes)) else list(counts)
     if any(not isinstance(n, (int, np.integer)) or n < 0 for n in runs):
         raise ValueError("runs are not all counts")
     if sum(runs) != height * width:
@@ -116,49 +120,10 @@ def from_rle(rle: Mapping[str, Any]) -> np.ndarray:
 
 def to_rle(mask: np.ndarray, *, compress: bool = True) -> dict[str, Any]:
     """Bitmap [H, W] -> COCO's RLE dict; the counts as its string, or as a list of runs."""
-    flat = (np.asarray(mask) != 0).T.reshape(-1)
-    edges = np.flatnonzero(np.diff(flat.astype(np.int8))) + 1
-    if flat.size and flat[0]:
-        edges = np.concatenate([[0], edges])
-    runs = np.diff(np.concatenate([[0], edges, [flat.size]])).tolist()
-    return {"size": list(mask.shape), "counts": to_string(runs) if compress else runs}
-
-
-def from_string(text: str | bytes) -> list[int]:
-    """COCO's compressed counts -> runs: base 32, six bits a character, differences of every
-    second run. Raises ValueError for a character outside or a cut string."""
-    data = text.encode("utf-8") if isinstance(text, str) else text
-    runs: list[int] = []
-    at = 0
-    while at < len(data):
-        value = shift = 0
-        more = True
-        while more:
-            if at >= len(data) or not 48 <= data[at] < 112 or shift > 60:
-                raise ValueError("broken compressed run-length string")
-            bits = data[at] - 48
-            value |= (bits & 0x1F) << shift
-            more = bool(bits & 0x20)
-            at += 1
-            shift += 5
-        if bits & 0x10:
-            value -= 1 << shift
-        runs.append(value + runs[-2] if len(runs) > 2 else value)
-    return runs
-
-
-def to_string(runs: Sequence[int]) -> str:
-    """The inverse of `from_string`."""
-    text = []
-    for i, run in enumerate(runs):
-        value = int(run) - (int(runs[i - 2]) if i > 2 else 0)
-        more = True
-        while more:
-            bits = value & 0x1F
-            value >>= 5
-            more = value != -1 if bits & 0x10 else value != 0
-            text.append(chr(bits + (0x20 if more else 0) + 48))
-    return "".join(text)
+    height, width = mask.shape
+    runs = run_lengths.of_part(mask, (0, 0, height, width), (height, width))
+    counts = run_lengths.to_string(runs) if compress else runs
+    return {"size": [height, width], "counts": counts}
 
 
 def area(mask: np.ndarray) -> int:
@@ -207,3 +172,91 @@ def paste(part: np.ndarray, window: tuple[int, int, int, int], size: tuple[int, 
     canvas = np.zeros(size, part.dtype)
     canvas[y1:y2, x1:x2] = part
     return canvas
+
+
+def in_window(
+    mask: np.ndarray,
+    box: Sequence[float],
+    size: tuple[int, int],
+    *,
+    threshold: float = 0.5,
+) -> tuple[np.ndarray, tuple[int, int, int, int]]:
+    """As `from_box_frame`, but only (the part bool [h, w], its window (y1, x1, y2, x2))."""
+    mask = np.pad(np.asarray(mask, np.float32), 1)
+    (top, bottom), (left, right) = (
+        _pixels(float(low), float(high), length)
+        for low, high, length in zip(box[:2], box[2:], size, strict=True)
+    )
+    row, y = _places(top, bottom, box[0], box[2], mask.shape[0])
+    column, x = _places(left, right, box[1], box[3], mask.shape[1])
+    across = mask[:, column] * (1 - x) + mask[:, column + 1] * x
+    part = np.zeros((bottom - top, right - left), bool)
+    # Some rows at a time stay in the processor's cache: three times as fast.
+    for start in range(0, len(part), _ROWS):
+        here = slice(start, start + _ROWS)
+        above, weight = across[row[here]], y[here, None]
+        part[here] = above + (across[row[here] + 1] - above) * weight > threshold
+    return part, (top, left, bottom, right)
+
+
+def _pixels(low: float, high: float, length: int) -> tuple[int, int]:
+    """The pixels whose centres lie in (low, high) on an axis of `length`, end exclusive."""
+    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        return 0, 0
+    start = int(np.floor(np.clip(low - 0.5, -1, length))) + 1
+    return start, max(int(np.ceil(np.clip(high - 0.5, 0, length))), start)
+
+
+def _places(start, end, low, high, cells: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of each pixel the padded cell before its centre, and how far it is on the way to the next."""
+    along = (np.arange(start, end) + 0.5 - low) / (float(high) - float(low) or 1.0)
+    places = along * (cells - 2) + 0.5
+    cell = np.minimum(places.astype(np.int64), cells - 2)
+    return cell, (places - cell).astype(np.float32)
+
+
+def from_box_frame(
+    mask: np.ndarray,
+    box: Sequence[float],
+    size: tuple[int, int],
+    *,
+    threshold: float = 0.5,
+) -> np.ndarray:
+    """A mask in its box's frame -> bitmap uint8 [H, W] of the whole image: 1 where it is above
+    `threshold`.
+
+    mask [m, m]: numbers of the cells of a grid that divides the box evenly. box: y x y x in
+    pixels, continuous edges; it may reach beyond the image or have no area. size: (H, W).
+    Each pixel is sampled at its centre (y + 0.5, x + 0.5), bilinearly between the cells'
+    centres. Beyond the outermost centres the numbers fall to the 0 of a ring of cells around
+    the box, and what lies outside the box is 0."""
+    part, window = in_window(mask, box, size, threshold=threshold)
+    return paste(part.astype(np.uint8), window, size)
+
+
+def from_box_frame_in_whole_pixels(
+    mask: np.ndarray,
+    box: Sequence[float],
+    size: tuple[int, int],
+    *,
+    threshold: float = 0.5,
+) -> np.ndarray:
+    """As `from_box_frame`, by torchvision's rule, for comparisons with it.
+
+    The box is grown by the ring of zeros, its corners are cut to whole pixels and the last one
+    counts as inside (`paste_masks_in_image`), which moves a mask by up to a pixel."""
+    box = np.asarray(box, np.float64)
+    grown = (mask.shape[0] + 2) / mask.shape[0]
+    middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2 * grown
+    low, high = np.trunc(middle - half), np.trunc(middle + half)
+    box = np.concatenate([low, np.maximum(high, low) + 1])
+    return from_box_frame(np.pad(mask, 1), box, size, threshold=threshold)
+
+
+def rle_from_box_frame(
+    mask: np.ndarray, box: Sequence[float], size: tuple[int, int]
+) -> dict[str, Any]:
+    """As `from_box_frame`, as COCO's RLE dict, with no bitmap of the image on the way."""
+    part, window = in_window(mask, box, size)
+    counts = run_lengths.to_string(run_lengths.of_part(part, window, size))
+    return {"size": [int(side) for side in size], "counts": counts}
