@@ -61,11 +61,12 @@ def defaults() -> dict[str, Any]:
             "multi_scale": (),  # detection: (lowest side, highest, step) of square batches
             "multi_scale_every": 10,  # steps
         },
-        "detection": {
+        "detection": {  # and instances
             "max_boxes": 0,  # places for true boxes in a batch; 0: as many as the fullest image has
             "train_difficult": False,  # learn from Pascal VOC's difficult objects too
-            "score_threshold": 0.005,  # of what is a detection
-            "nms_iou": 0.45,  # boxes of a class that overlap a better one more are left out
+            "mask_size": 112,  # cells a side of a true mask in its box, for instances
+            "score_threshold": 0.005,  # of what is a detection; R-CNN's papers: 0.05
+            "nms_iou": 0.45,  # boxes of a class that overlap a better one more go; R-CNN: 0.5
             "soft_nms": "",  # gaussian or linear: they lose score instead
             "max_detections": 100,  # an image
             "metrics": ("coco",),  # coco, voc2007, voc2010; the first number picks the best weights

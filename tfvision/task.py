@@ -23,7 +23,9 @@ class Task:
     metrics: () -> objects with reset / update(batch, predictions) / result, on host NumPy.
     examples: count -> a metric that keeps the images worth a look (metrics.examples), or None.
     mix: (training batch, seed int64 [2], step int64) -> batch, or None where batches stay as
-        they are."""
+        they are.
+    serve_losses: can `losses` be taken of `net.serve`'s outputs? Where not, an evaluation has
+        metrics alone."""
 
     name: str
     fields: tuple[str, ...]
@@ -34,3 +36,4 @@ class Task:
     metrics: Callable[[], list]
     mix: Callable | None = None
     examples: Callable | None = None
+    serve_losses: bool = True

@@ -7,7 +7,7 @@ from PIL import Image
 
 from tfvision import config as configs
 from tfvision import errors
-from tfvision.inputs import canvas, decode
+from tfvision.inputs import canvas, decode, objects, truth
 
 pytestmark = pytest.mark.addons
 
@@ -106,3 +106,52 @@ def test_training_moves_the_label_map_with_the_pixels(crop):
 def test_a_label_map_is_decoded_as_stored():
     found = decode.label_map({"label_map": tf.constant(png([[0, 7], [255, 3]]))})
     np.testing.assert_array_equal(found, [[0, 7], [255, 3]])
+
+
+EXAMPLE = {
+    "image": np.zeros((4, 6, 3), np.uint8),
+    "height": tf.constant(4, tf.int64),
+    "width": tf.constant(6, tf.int64),
+    "boxes": np.array([[1, 2, 3, 5], [0, 0, 4, 6], [0.5, 0, 2, 1]], np.float32),
+    "class_ids": np.array([0, 1, 1]),
+    "masks": [
+        png([[255, 0, 0], [0, 255, 255]]),  # of the box's pixels
+        png(np.eye(4, 6)),  # of the whole image
+        b"",  # none
+    ],
+}
+
+
+def test_object_masks_are_of_the_box_or_of_the_image_or_missing():
+    found = tf.function(lambda: decode.object_masks(EXAMPLE))().numpy()
+    assert found.dtype == np.uint8
+    wanted = np.zeros((3, 4, 6), np.uint8)
+    wanted[0, 1, 2] = wanted[0, 2, 3] = wanted[0, 2, 4] = 1
+    wanted[1] = np.eye(4, 6)
+    np.testing.assert_array_equal(found, wanted)
+    none = {**EXAMPLE, "masks": tf.zeros([0], tf.string), "boxes": np.zeros((0, 4), np.float32)}
+    assert decode.object_masks(none).shape == (0, 4, 6)
+
+
+def test_a_mask_of_another_size_is_an_error():
+    broken = {**EXAMPLE, "masks": [png(np.ones((3, 5))), png(np.eye(4, 6)), b""]}
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode.object_masks(broken)
+
+
+def test_masks_follow_their_boxes_into_a_batch():
+    settings = inputs(
+        resize="letterbox", augment=({"name": "horizontal_flip", "probability": 1.0},)
+    )
+    sample = canvas.load({**EXAMPLE, "seed": tf.constant([0, 1], tf.int64)}, settings, True)
+    sample = objects.framed(sample, 6)
+    sample = canvas.fit(sample, (8, 12), settings)
+    batch = truth.padded(sample, 4)
+    np.testing.assert_allclose(batch["boxes"][0], [2, 2, 6, 8])  # mirrored, twice as large
+    assert batch["masks"].shape == (4, 6, 6)
+    cells = np.repeat(np.repeat([[0, 0, 1], [1, 1, 0]], 3, axis=0), 2, axis=1)
+    np.testing.assert_array_equal(batch["masks"][0], cells)
+    assert not batch["masks"][2].numpy().any()  # it has no mask, and stays
+    assert batch["class_ids"].numpy().tolist() == [0, 1, 1, -1]
+    plain = canvas.load(EXAMPLE, settings, False)
+    assert "masks" not in plain

@@ -84,8 +84,11 @@ def nearest(maps: tf.Tensor, frame: tf.Tensor, size: Size, fill: int) -> tf.Tens
 def load(example: decode.Example, inputs: Mapping, training: bool) -> Sample:
     """An example's pixels and truth, for training cut to a window and augmented.
 
-    Moves `boxes` and the other per-object tensors, `masks` and `label_map` with the image."""
-    sample = {key: example[key] for key in objects.KEYS if key in example}
+    Moves `boxes` and the other per-object tensors, `masks` and `label_map` with the image. Masks
+    are for training alone: evaluation takes the truth's as they are."""
+    sample = {key: example[key] for key in objects.KEYS if key in example and key != "masks"}
+    if "masks" in example and training:
+        sample["masks"] = decode.object_masks(example)
     if "label_map" in example:
         sample["label_map"] = decode.label_map(example)
     if not training:

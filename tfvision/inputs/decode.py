@@ -20,6 +20,8 @@ Window = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 _HEADER_BYTES = 1 << 17
 _EXIF_MARK = b"Exif"
 _ORIENTATION_TAG = 0x0112
+# What a box may reach into a pixel without claiming it: ops.masks.box_bounds has the same.
+_BOUNDS_TOLERANCE = 1.0 / 64.0
 
 
 # What few images need stays a function of its own in the graph: inlined, its hundreds of nodes
@@ -204,3 +206,32 @@ def label_map(example: Example) -> tf.Tensor:
     """The class ids of an example's pixels, uint8 [H, W] with void 255, as stored."""
     decoded = tf.io.decode_png(example["label_map"], channels=1)
     return tf.ensure_shape(decoded, (None, None, 1))[:, :, 0]
+
+
+def object_masks(example: Example) -> tf.Tensor:
+    """The masks of an example's objects on the whole image, uint8 [N, H, W] of 0 and 1.
+
+    A PNG is of the whole image or of its box's pixels (`ops.masks.box_bounds`), its own size
+    tells which; an empty string, of an object without a mask, is a mask without a pixel."""
+    size = tf.cast(tf.stack([example["height"], example["width"]]), tf.int32)
+
+    def one(part):
+        png, box = part
+        return tf.cond(tf.equal(tf.strings.length(png), 0), nothing, lambda: drawn(png, box))
+
+    def nothing():
+        return tf.zeros(size, tf.uint8)
+
+    def drawn(png, box):
+        mask = tf.cast(tf.io.decode_png(png, channels=1)[:, :, 0] > 0, tf.uint8)
+        low = tf.cast(tf.floor(box[:2] + _BOUNDS_TOLERANCE), tf.int32)
+        low = tf.clip_by_value(low, 0, size - 1)
+        whole = tf.reduce_all(tf.equal(tf.shape(mask), size))
+        low = tf.where(whole, 0, low)
+        return tf.pad(mask, tf.stack([low, size - low - tf.shape(mask)], axis=1))
+
+    # One object more, so that there is always one to stack.
+    pngs = tf.concat([[""], example["masks"]], axis=0)
+    boxes = tf.concat([tf.zeros([1, 4]), example["boxes"]], axis=0)
+    spec = tf.TensorSpec([None, None], tf.uint8)
+    return tf.map_fn(one, (pngs, boxes), fn_output_signature=spec)[1:]

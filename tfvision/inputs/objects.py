@@ -15,7 +15,8 @@ from tfvision import schema
 
 Sample = dict[str, tf.Tensor]
 
-KEYS = (*schema.GROUPS["objects"], *schema.GROUPS["masks"])  # the tensors [N, ...]
+FRAMED = "box_masks"  # masks in the frames of their boxes
+KEYS = (*schema.GROUPS["objects"], *schema.GROUPS["masks"], FRAMED)  # the tensors [N, ...]
 # What is narrower is a rounding error of normalised coordinates; pixels, as in ops.masks.
 _LEAST_SIDE = 1.0 / 64.0
 
@@ -59,6 +60,22 @@ def settle(
 def filled(masks: tf.Tensor) -> tf.Tensor:
     """bool [N]: which of the masks [N, H, W] have a pixel."""
     return tf.reduce_any(tf.cast(masks, tf.bool), axis=[1, 2])
+
+
+def framed(sample: Sample, cells: int) -> Sample:
+    """The sample with `masks` [N, H, W] turned into FRAMED, uint8 [N, cells, cells] of 0 and 1.
+
+    Each cell has the pixel under its middle. In the box's frame a mask follows its box through
+    every later change of scale, and takes the same memory whatever the image's size."""
+    boxes, masks = sample["boxes"], tf.cast(sample["masks"], tf.uint8)
+    middles = (tf.range(cells, dtype=tf.float32) + 0.5) / cells
+    for axis in (0, 1):
+        low, high = boxes[:, axis, tf.newaxis], boxes[:, axis + 2, tf.newaxis]
+        at = tf.cast(tf.floor(low + middles * (high - low)), tf.int32)
+        at = tf.clip_by_value(at, 0, tf.shape(masks)[axis + 1] - 1)
+        masks = tf.gather(masks, at, axis=axis + 1, batch_dims=1)
+    kept = {key: value for key, value in sample.items() if key != "masks"}
+    return {**kept, FRAMED: tf.ensure_shape(masks, (None, cells, cells))}
 
 
 def bounds(masks: tf.Tensor) -> tf.Tensor:

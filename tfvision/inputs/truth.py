@@ -51,18 +51,24 @@ def for_training(sample: Sample, *, crowds: bool = False, difficult: bool = Fals
 
 
 def padded(sample: Sample, places: int) -> Sample:
-    """`boxes` float32 [M, 4], `class_ids` int32 [M] (PADDING where there is no object) alone.
+    """`boxes` float32 [M, 4], `class_ids` int32 [M] (PADDING where there is no object) alone, and
+    `masks` uint8 [M, s, s] where the sample has them in the frames of their boxes.
 
     Objects beyond `places` are cut off."""
     boxes = tf.cast(sample["boxes"][:places], tf.float32)
     ids = tf.cast(sample["class_ids"][:places], tf.int32)
     rest = places - tf.shape(ids)[0]
-    return {
+    result = {
         "boxes": tf.ensure_shape(tf.pad(boxes, [[0, rest], [0, 0]]), (places, 4)),
         "class_ids": tf.ensure_shape(
             tf.pad(ids, [[0, rest]], constant_values=schema.PADDING), (places,)
         ),
     }
+    if objects.FRAMED in sample:
+        masks = sample[objects.FRAMED][:places]
+        shape = (places, *masks.shape[1:])
+        result["masks"] = tf.ensure_shape(tf.pad(masks, [[0, rest], [0, 0], [0, 0]]), shape)
+    return result
 
 
 def padded_proposals(sample: Sample, places: int) -> Sample:

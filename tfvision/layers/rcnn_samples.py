@@ -116,20 +116,30 @@ class FirstRegions(Part):
 
 
 class MaskTargets(Part):
-    """What the mask head should say of each region: float32 [B, P, size, size] in 0..1."""
+    """What the mask head should say of each region: its truth's mask, cut by the region.
+
+    A truth's mask is given in the frame of its own box, so an image of many objects needs no
+    canvas for each. One without a pixel stands for a truth that has no mask."""
 
     def __init__(self, size=28, **kwargs):
         super().__init__(**kwargs)
         self.size = int(size)
 
     def call(self, inputs):
-        """inputs: {"image": [B, H, W, 3], "masks": uint8 [B, M, h, w] on the whole canvas, perhaps
-        coarser, "rois": [B, P, 4], "roi_truth": int32 [B, P]}."""
-        scale = tf.shape(inputs["masks"])[2] / tf.shape(inputs["image"])[1]
-        return roi.mask_targets(
-            inputs["masks"],
-            inputs["rois"],
-            inputs["roi_truth"],
-            size=(self.size, self.size),
-            scale=tf.cast(scale, tf.float32),
-        )
+        """inputs: {"boxes": [B, M, 4], "masks": uint8 [B, M, s, s] of 0 and 1, "rois": [B, P, 4],
+        "roi_truth": int32 [B, P]}. Returns mask_targets float32 [B, P, size, size] in 0..1 and
+        mask_valid bool [B, P]: is there a mask of the region's truth?"""
+        masks, truth = inputs["masks"], inputs["roi_truth"]
+        number = tf.maximum(truth, 0)
+        own = tf.gather(inputs["boxes"], number, batch_dims=1)
+        start, sides = own[..., :2], tf.maximum(own[..., 2:] - own[..., :2], 1e-3)
+        cells = tf.cast(tf.shape(masks)[2], tf.float32)
+        # region and mask in the cells of the truth's frame, where each axis has its own scale
+        start, scale = tf.tile(start, [1, 1, 2]), tf.tile(cells / sides, [1, 1, 2])
+        rois = (inputs["rois"] - start) * scale
+        size = (self.size, self.size)
+        filled = tf.reduce_any(masks > 0, axis=[2, 3])
+        return {
+            "mask_targets": roi.mask_targets(masks, rois, truth, size=size, aligned=True),
+            "mask_valid": tf.gather(filled, number, batch_dims=1) & (truth >= 0),
+        }

@@ -4,7 +4,7 @@ float32. What is padding costs 0; who sums divides by max(count, 1).
 Faster R-CNN divides the sums of both terms of the proposal network by the sampled anchors, and
 those of both terms of the box head by the sampled regions, background included (torchvision; Ren
 et al. 2015, arXiv:1506.01497, eq. 1 with lambda such that both terms weigh alike). Mask R-CNN
-divides by the positive regions.
+divides by the positive regions whose truth has a mask.
 
 Axis letters: B images, R sampled anchors or regions, K classes (the background comes on top, as
 the last), h, w cells of a mask.
@@ -80,25 +80,27 @@ def terms(outputs: Mapping[str, tf.Tensor], *, beta: float = BETA) -> dict[str, 
 
     outputs: those of the training graph (`models.faster_rcnn.training`, `models.mask_rcnn`'s). A
     batch's loss is the images' sums together, divided by their counts together or 1: the terms
-    rpn_class, rpn_box, class, box, and with `mask_logits` mask."""
-    anchors = tf.cast(outputs["rpn_valid"], tf.float32)
-    positive = tf.cast(outputs["rpn_positive"], tf.float32)
-    proposed = boxes(outputs["rpn_deltas"], outputs["rpn_targets"], beta=beta)
+    rpn_class, rpn_box (Fast R-CNN has neither), class, box, and with `mask_logits` mask."""
+    values = {}
+    if "rpn_logits" in outputs:
+        anchors = tf.cast(outputs["rpn_valid"], tf.float32)
+        positive = tf.cast(outputs["rpn_positive"], tf.float32)
+        proposed = boxes(outputs["rpn_deltas"], outputs["rpn_targets"], beta=beta)
+        objects = objectness(outputs["rpn_logits"], outputs["rpn_positive"])
+        values["rpn_class"] = (objects, anchors, anchors)
+        values["rpn_box"] = (proposed, positive, anchors)
     class_ids = outputs["roi_class_ids"]
     background = outputs["class_logits"].shape[-1] - 1
     regions = tf.cast(class_ids >= 0, tf.float32)
     objects = regions * tf.cast(class_ids < background, tf.float32)
     own = own_deltas(outputs["box_deltas"], class_ids)
-    values = {
-        "rpn_class": (objectness(outputs["rpn_logits"], outputs["rpn_positive"]), anchors, anchors),
-        "rpn_box": (proposed, positive, anchors),
-        "class": (classes(outputs["class_logits"], class_ids), regions, regions),
-        "box": (boxes(own, outputs["roi_targets"], beta=beta), objects, regions),
-    }
+    values["class"] = (classes(outputs["class_logits"], class_ids), regions, regions)
+    values["box"] = (boxes(own, outputs["roi_targets"], beta=beta), objects, regions)
     if "mask_logits" in outputs:
         first = outputs["mask_targets"].shape[1]  # only positives have a mask, and they are first
         mask = masks(outputs["mask_logits"], outputs["mask_targets"], class_ids[:, :first])
-        values["mask"] = (mask, objects[:, :first], objects)
+        shown = objects[:, :first] * tf.cast(outputs["mask_valid"], tf.float32)
+        values["mask"] = (mask, shown, shown)
     return {
         name: (tf.reduce_sum(value * where, axis=1), tf.reduce_sum(count, axis=1))
         for name, (value, where, count) in values.items()

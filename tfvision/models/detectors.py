@@ -14,8 +14,9 @@ import tensorflow as tf
 
 from tfvision import errors, layers
 from tfvision.layers import context
+from tfvision.losses import rcnn as rcnn_losses
 from tfvision.losses import yolo as yolo_losses
-from tfvision.models import darknet, yolo
+from tfvision.models import darknet, rcnn, yolo
 from tfvision.net import Net
 from tfvision.ops import nms, reduce
 from tfvision.ops import yolo as yolo_ops
@@ -27,11 +28,16 @@ class Detector:
 
     losses: (batch, outputs) -> {term: float32 scalar}, each divided by global counts; the batch
     has `boxes` [B, M, 4] in canvas pixels, `class_ids` [B, M] and `valid` [B]. detections:
-    (outputs, (H, W)) -> boxes [B, D, 4] in canvas pixels, scores, class_ids [B, D] (-1: padding)
-    and num_detections [B]."""
+    (outputs, (H, W)) -> boxes [B, D, 4] in canvas pixels, scores, class_ids [B, D] (-1: padding),
+    num_detections [B] and, where the network has `masks`, masks [B, D, h, w], probabilities in
+    the frame of each box. options: for the network's builder, beside the config's.
+    serve_losses: can `losses` be taken of the serving graph's outputs?"""
 
     losses: Callable
     detections: Callable
+    options: Mapping = dataclasses.field(default_factory=dict)
+    masks: bool = False
+    serve_losses: bool = True
 
 
 def build(
@@ -51,6 +57,53 @@ def build(
     errors.choose(DETECTORS, name, "detection model")
     if soft_nms:
         errors.choose(nms.DECAYS, soft_nms, "soft NMS")
+    limits = {"score_threshold": score_threshold, "max_detections": max_detections}
+    if name in rcnn.RCNN:
+        if soft_nms:
+            raise errors.UsageError(
+                f"{name} has no soft NMS; leave config.detection.soft_nms empty"
+            )
+        return _rcnn(name, options=options, loss=loss, limits={**limits, "nms_iou": nms_iou})
+    return _yolo(
+        name,
+        num_classes=num_classes,
+        options=options,
+        loss=loss,
+        limits={**limits, "iou_threshold": nms_iou},
+        soft_nms=soft_nms,
+    )
+
+
+def _rcnn(name: str, *, options: Mapping, loss: Mapping, limits: Mapping) -> Detector:
+    for option in limits:
+        if option in options:
+            raise errors.UsageError(
+                f"config.model.{option} is set; it belongs to config.detection.{option}"
+            )
+
+    def losses(batch, outputs):
+        terms = errors.call(rcnn_losses.terms, loss, f"the loss of {name}", outputs)
+        valid = batch["valid"]
+        return {term: reduce.global_ratio(*parts, valid) for term, parts in terms.items()}
+
+    masks = rcnn.ARCHITECTURES[name].masks
+    kept = ("boxes", "scores", "class_ids", "num_detections", *(("masks",) if masks else ()))
+
+    def detections(outputs, size):
+        return {key: outputs[key] for key in kept}
+
+    return Detector(losses, detections, limits, masks, serve_losses=False)
+
+
+def _yolo(
+    name: str,
+    *,
+    num_classes: int,
+    options: Mapping,
+    loss: Mapping,
+    limits: Mapping,
+    soft_nms: str,
+) -> Detector:
     heads = _HEADS[name](num_classes=num_classes, **options)
     if not heads:
         raise errors.UsageError(f"model '{name}' has no layer of boxes; it detects nothing")
@@ -75,12 +128,9 @@ def build(
     def detections(outputs, size):
         boxes, objectness, probabilities = yolo_ops.decode_all(outputs, heads, size)
         scores = objectness[..., tf.newaxis] * probabilities
-        limits = {"score_threshold": score_threshold, "max_detections": max_detections}
         if soft_nms:
-            return nms.soft_per_class(
-                boxes, scores, decay=soft_nms, iou_threshold=nms_iou, **limits
-            )
-        return nms.per_class(boxes, scores, iou_threshold=nms_iou, **limits)
+            return nms.soft_per_class(boxes, scores, decay=soft_nms, **limits)
+        return nms.per_class(boxes, scores, **limits)
 
     return Detector(losses, detections)
 
@@ -117,4 +167,4 @@ def _net(name: str) -> Callable[..., Net]:
     return build
 
 
-DETECTORS = {name: _net(name) for name in _NETWORKS}
+DETECTORS = {**{name: _net(name) for name in _NETWORKS}, **rcnn.RCNN}

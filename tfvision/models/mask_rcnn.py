@@ -39,13 +39,14 @@ def serving(
     score_threshold: float = 0.05,
     nms_iou: float = 0.5,
     max_detections: int = 100,
+    pooling: str = "align",
     sampling_ratio: int = 2,
     aligned: bool = False,
     **options,
 ) -> keras.Model:
     """The network of serving: {"image": [B, H, W, 3] RGB 0..255, "frame": [B, 6]} -> the outputs
     of `faster_rcnn.detect` and of `masks`. options: those of `faster_rcnn.parts`."""
-    align = {"sampling_ratio": sampling_ratio, "aligned": aligned}
+    align = {"pooling": pooling, "sampling_ratio": sampling_ratio, "aligned": aligned}
     network = faster_rcnn.parts(
         stages, num_classes=num_classes, image_size=image_size, **align, **options
     )
@@ -75,17 +76,19 @@ def training(
     train_post_nms: int = 2000,
     proposal_nms_iou: float = 0.7,
     anchor_samples: int = 256,
+    pooling: str = "align",
     sampling_ratio: int = 2,
     aligned: bool = False,
     **options,
 ) -> keras.Model:
     """The network of training: {"image", "frame", "boxes", "class_ids", "masks"} -> the outputs of
-    `faster_rcnn.learn`, mask_logits [B, P, 28, 28, K + 1] and mask_targets [B, P, 28, 28].
+    `faster_rcnn.learn`, mask_logits [B, P, 28, 28, K + 1], mask_targets [B, P, 28, 28] and
+    mask_valid bool [B, P].
 
-    masks: uint8 [B, M, h, w] of 0 and 1, each truth's on the whole canvas; h, w may be a fraction
-    of the canvas's sides. P: the quarter of the regions that may be positive. `serving` built
-    inside `layers.sharing` of it has the same weights. options: of `faster_rcnn.parts`."""
-    align = {"sampling_ratio": sampling_ratio, "aligned": aligned}
+    masks: uint8 [B, M, s, s] of 0 and 1, each truth's in the frame of its box; all 0 where it has
+    none. P: the quarter of the regions that may be positive. `serving` built inside
+    `layers.sharing` of it has the same weights. options: of `faster_rcnn.parts`."""
+    align = {"pooling": pooling, "sampling_ratio": sampling_ratio, "aligned": aligned}
     network = faster_rcnn.parts(
         stages, num_classes=num_classes, image_size=image_size, **align, **options
     )
@@ -104,8 +107,8 @@ def training(
         key: rcnn_samples.FirstRegions(most, name=f"mask_{key}")(outputs[key])
         for key in ("rois", "roi_truth")
     }
-    targets = rcnn_samples.MaskTargets(name="mask_targets")
-    outputs["mask_targets"] = targets({**first, "image": network.image, "masks": truth["masks"]})
+    own = {key: truth[key] for key in ("boxes", "masks")}
+    outputs |= rcnn_samples.MaskTargets(name="mask_targets")({**first, **own})
     head = roi_heads.mask_head(num_classes, widths=mask_widths, **align)
     outputs["mask_logits"] = head(network.pyramid, first["rois"], prefix="train_")
     inputs = {"image": network.image, "frame": network.frame, **truth}

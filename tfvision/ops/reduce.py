@@ -11,10 +11,20 @@ def global_mean(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     values, weights: [B]. The gradients of all replicas' results then add up to the gradient of
     the global batch's mean."""
     weights = tf.cast(weights, tf.float32)
+    return global_ratio(tf.cast(values, tf.float32) * weights, weights, weights > 0)
+
+
+def global_ratio(sums: tf.Tensor, counts: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+    """sum(sums) / max(sum of counts over all replicas, 1), float32 scalar, as `global_mean`.
+
+    sums, counts: [B], of each image; valid: bool [B], the images that count."""
     # An example that does not count must not spoil the sum, whatever its value is.
-    values = tf.where(weights > 0, tf.cast(values, tf.float32), 0.0)
-    count = tf.reduce_sum(weights)
+    sums, counts = (
+        tf.where(valid, tf.cast(part, tf.float32), tf.zeros_like(part, tf.float32))
+        for part in (sums, counts)
+    )
+    count = tf.reduce_sum(counts)
     replicas = tf.distribute.get_replica_context()
     if replicas is not None and replicas.num_replicas_in_sync > 1:
         count = replicas.all_reduce(tf.distribute.ReduceOp.SUM, count)
-    return tf.reduce_sum(values * weights) / tf.maximum(count, 1.0)
+    return tf.reduce_sum(sums) / tf.maximum(count, 1.0)

@@ -89,20 +89,22 @@ def mask_targets(
     size: tuple[int, int],
     scale: tf.Tensor | float = 1.0,
     sampling_ratio: int = 2,
+    aligned: bool = False,
 ) -> tf.Tensor:
     """What a mask head should say: each region of its own truth's mask, float32 [B, R, h, w] 0..1.
 
     (He et al. 2017, arXiv:1703.06870, section 3: the truth's mask cut by the proposal.) masks
     [B, M, H, W] of 0 and 1, any dtype; boxes [B, R, 4]; owner int32 [B, R]: the mask's number,
     negative for none (the first mask's values then stand there); scale: mask pixels an image
-    pixel. ROI Align as torchvision samples them, which takes sampling_ratio 0. No gradient."""
+    pixel. ROI Align as torchvision samples them, which takes sampling_ratio 0 and not aligned. No
+    gradient."""
     count, height, width = tf.unstack(tf.shape(masks)[1:])
     number = tf.range(tf.shape(masks)[0])[:, None] * count + tf.maximum(owner, 0)
     like = tf.zeros_like(owner)
     pixels = tf.reshape(tf.stop_gradient(masks), [-1, 1])
     scale = tf.zeros(tf.shape(owner)) + scale
     maps = _Maps(pixels, number * height * width, like + height, like + width, scale)
-    return tf.stop_gradient(_align(maps, boxes, size, sampling_ratio, False)[..., 0])
+    return tf.stop_gradient(_align(maps, boxes, size, sampling_ratio, aligned)[..., 0])
 
 
 def level_of(boxes: tf.Tensor, lowest: int, highest: int) -> tf.Tensor:

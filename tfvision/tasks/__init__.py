@@ -9,15 +9,22 @@ from tfvision.records import dataset
 from tfvision.task import Task
 from tfvision.tasks.classification import classification
 from tfvision.tasks.detection import detection
+from tfvision.tasks.instance import instance
 from tfvision.tasks.segmentation import segmentation
 
 TASKS = {
     "classification": classification,
     "segmentation": segmentation,
     "detection": detection,
+    "instance": instance,
 }
 # the group of the schema that a data set must have
-_NEEDS = {"classification": "labels", "segmentation": "label_map", "detection": "objects"}
+_NEEDS = {
+    "classification": "labels",
+    "segmentation": "label_map",
+    "detection": "objects",
+    "instance": "masks",
+}
 
 
 def resolve(config) -> None:
@@ -51,7 +58,7 @@ def resolve(config) -> None:
             f" against {list(known)[:5]} (first five)"
         )
     config.data.class_names = tuple(data.class_names)
-    if needed == "objects":
+    if needed in ("objects", "masks"):
         _fill_max_boxes(config, data)
     # Going on with a run on other records would not be the same run.
     shards = [shard.sha256 for split in data.splits.values() for shard in split.shards]

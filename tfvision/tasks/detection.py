@@ -1,27 +1,20 @@
 """Object detection: boxes with a class and a score.
 
-Axis letters: B batch, H, W of the canvas, M places for true boxes, D detections at most, K
-classes.
+Axis letters: B batch, D detections at most.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import tensorflow as tf
-
-from tfvision import config as configs
-from tfvision import errors, metrics, models
-from tfvision.inputs import canvas, mixing, multi_scale, truth
-from tfvision.models import detectors
-from tfvision.ops import images
+from tfvision import metrics
 from tfvision.task import Task
+from tfvision.tasks import boxes
 
-FIELDS = ("image", "boxes", "class_ids", "is_crowd", "difficult", "area")
 METRICS = {
-    "coco": lambda names: metrics.CocoDetection(names),
-    "voc2007": lambda names: metrics.VocDetection(names, style="2007"),
-    "voc2010": lambda names: metrics.VocDetection(names, style="2010"),
+    "coco": lambda names: [metrics.CocoDetection(names)],
+    "voc2007": lambda names: [metrics.VocDetection(names, style="2007")],
+    "voc2010": lambda names: [metrics.VocDetection(names, style="2010")],
 }
 
 
@@ -31,91 +24,4 @@ def detection(config, class_names: Sequence[str]) -> Task:
     Outputs: those of the model's family (`models.detectors`). Predictions: boxes float32
     [B, D, 4] in the original images' pixels, scores [B, D], class_ids int32 [B, D] (-1: padding)
     by falling score, num_detections int32 [B]. Evaluation samples carry `truth/*`."""
-    classes = len(class_names)
-    section, inputs = config.detection, config.inputs
-    size = tuple(int(side) for side in inputs.image_size)
-    train_size = tuple(int(side) for side in inputs.train_size) or size
-    errors.choose(canvas.RESIZES, inputs.resize, "resize")
-    chosen = [errors.choose(METRICS, name, "detection metric") for name in section.metrics]
-    if not chosen:
-        raise errors.UsageError(f"detection.metrics is empty; choose of: {', '.join(METRICS)}")
-    options = configs.options(config.model, "name")
-    family = detectors.build(
-        config.model.name,
-        num_classes=classes,
-        options=options,
-        loss=configs.options(config.loss, "name"),
-        score_threshold=section.score_threshold,
-        nms_iou=section.nms_iou,
-        soft_nms=section.soft_nms,
-        max_detections=section.max_detections,
-    )
-    places = max(int(section.max_boxes), 1)
-
-    def prepare(example, training):
-        sample = canvas.load(truth.complete(example), inputs, training)
-        if "boxes" in sample and training:
-            sample = truth.for_training(sample, difficult=section.train_difficult)
-        sample = canvas.fit(sample, train_size if training else size, inputs)
-        result = {key: sample[key] for key in ("image", "frame")}
-        if "boxes" in sample:
-            if not training:
-                sample = truth.for_training(sample, difficult=section.train_difficult)
-                result |= truth.for_metrics(truth.complete(example))
-            result |= truth.padded(sample, places)
-        return result
-
-    def build():
-        canvas_size = (None, None) if inputs.multi_scale else train_size
-        return models.build(
-            config.model.name,
-            num_classes=classes,
-            image_size=size,
-            **({"train_size": canvas_size} if canvas_size != size else {}),
-            **options,
-        )
-
-    def task_losses(batch, outputs):
-        return family.losses(batch, outputs)
-
-    def predict(outputs, frame):
-        found = family.detections(outputs, size)
-        boxes = images.from_frame(found["boxes"], frame)
-        limits = tf.concat([frame[:, :2], frame[:, :2]], axis=1)[:, tf.newaxis]
-        boxes = tf.clip_by_value(boxes, 0.0, limits)
-        known = (found["class_ids"] >= 0)[..., tf.newaxis]
-        return {**found, "boxes": tf.where(known, boxes, 0.0)}
-
-    def task_metrics():
-        return [make(class_names) for make in chosen]
-
-    return Task(
-        "detection",
-        FIELDS,
-        prepare,
-        build,
-        task_losses,
-        predict,
-        task_metrics,
-        _mix(config, classes),
-        lambda count: metrics.BoxExamples(class_names, count),
-    )
-
-
-def _mix(config, classes: int):
-    """Mosaic and the change of the batch's size, in this order, where the config asks for them."""
-    mosaic = mixing.build(config.inputs.mix, classes, mixing.BOX_MIXES)
-    sizes, every = tuple(config.inputs.multi_scale), config.inputs.multi_scale_every
-    if sizes:
-        multi_scale.check(sizes)
-    if mosaic is None and not sizes:
-        return None
-
-    def mix(batch, seed, step):
-        if mosaic is not None:
-            batch = mosaic(batch, seed, step)
-        if sizes:
-            batch = multi_scale.resize(batch, multi_scale.side(config.seed, step, sizes, every))
-        return batch
-
-    return mix
+    return boxes.build(config, class_names, "detection", METRICS)

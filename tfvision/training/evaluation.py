@@ -22,10 +22,12 @@ class Evaluator:
 
     def _graph(self, batch):
         outputs = self.net.serve(Net.pick(self.net.serve, batch), training=False)
-        return self.task.predict(outputs, batch["frame"]), self.task.losses(batch, outputs)
+        losses = self.task.losses(batch, outputs) if self.task.serve_losses else {}
+        return self.task.predict(outputs, batch["frame"]), losses
 
     def run(self, dataset: Iterable) -> dict[str, float]:
-        """Returns the metrics and `loss`, its mean over the valid images."""
+        """Returns the metrics and, of a task with `serve_losses`, `loss`, its mean over the valid
+        images."""
         for metric in self.metrics:
             metric.reset()
         losses, images = {}, 0
@@ -44,7 +46,8 @@ class Evaluator:
         for metric in self.metrics:
             results |= metric.result()
         mean = {f"loss_{name}": value / max(images, 1) for name, value in losses.items()}
-        return {**results, "loss": sum(mean.values()), **mean, "images": float(images)}
+        whole = {"loss": sum(mean.values())} if mean else {}
+        return {**results, **whole, **mean, "images": float(images)}
 
     def tables(self) -> list[str]:
         """The per-class tables of the metrics that have one."""

@@ -220,7 +220,8 @@ class Trainer:
         """What would otherwise fail only at the end of the first epoch."""
         if not self.data.split(self.config.data.val).records:
             raise errors.DataError(f"{self.data.path}: split '{self.config.data.val}' is empty")
-        known = {name: None for m in self.task.metrics() for name in m.result()} | {"loss": None}
+        known = {name: None for m in self.task.metrics() for name in m.result()}
+        known |= {"loss": None} if self.task.serve_losses else {}
         best = self.config.train.best
         if best and best not in known:
             raise errors.UsageError(
