@@ -71,6 +71,24 @@ def test_the_worst_image_misses_or_invents_most_and_the_best_finds_most():
     assert metric.best() == []
 
 
+def test_masks_stay_in_the_frames_of_the_boxes_that_are_drawn():
+    a, b = (0, 0, 10, 10), (0, 20, 10, 30)
+    metric = metrics.BoxExamples(["cat"], count=1)
+    batch = {key: np.array([value], object) for key, value in truth([a, b], [0, 0]).items()}
+    batch |= {"valid": np.array([True]), "source_id": np.array([b"1.jpg"], object)}
+    predictions = {
+        "boxes": np.array([[a, a, b]], np.float32),
+        "scores": np.array([[0.9, 0.2, 0.8]]),
+        "class_ids": np.zeros((1, 3), int),
+        "num_detections": np.array([3]),
+        "masks": np.arange(3.0)[None, :, None, None] * np.ones((1, 3, 28, 28)),
+    }
+    metric.update(batch, predictions)
+    found = metric.best()[0].prediction["masks"]
+    assert found.shape == (2, 28, 28)
+    assert found[:, 0, 0].tolist() == [0.0, 2.0]
+
+
 def test_a_curve_is_sampled_by_the_best_precision_at_each_recall_or_more():
     curve = {"recall": np.array([0.0, 0.5, 0.5, 1.0]), "precision": np.array([0.0, 1.0, 0.6, 0.75])}
     found = _sampled(curve)

@@ -153,22 +153,94 @@ def test_coco_numbers_from_batches_are_those_of_the_files(name):
     assert {entry["category_id"] for entry in own["annotations"]} <= set(ids)
 
 
+FULL = np.ones((28, 28), np.float32)
+CANVAS = np.zeros(SIZE, np.uint8)
+CANVAS[10:30, 20:60] = 1
+
+
+def masked(rows, most, cells=FULL):
+    """As `predictions_of`, each box with the same mask in its frame."""
+    made = predictions_of(rows, most)
+    frames = np.zeros((len(rows), most, *cells.shape), np.float32)
+    for i, row in enumerate(rows):
+        frames[i, : len(row)] = cells
+    return {**made, "masks": frames}
+
+
 def test_masks_are_measured_by_masks():
-    canvas = np.zeros(SIZE, np.uint8)
-    canvas[10:30, 20:60] = 1
-    found = np.zeros((1, 2, *SIZE), np.uint8)
-    found[0, 0, 10:30, 20:48] = 1  # 28 of 40 columns: IoU 0.7
-    predictions = predictions_of([[([0, 0, 9, 9], 0.9, 0)]], 2)
-    predictions["masks"] = np.pad(found, [(0, 0), (0, 0), (0, 8), (0, 8)])  # a wider neighbour
+    part = [10, 20, 30, 48]  # 28 of 40 columns: IoU 0.7
     metric = metrics.CocoDetection(["a"], kind="segm")
-    metric.update(batch_of([one(masks=[png(canvas)])]), predictions)
+    metric.update(batch_of([one(masks=[png(CANVAS)])]), masked([[(part, 0.9, 0)]], 2))
     numbers = metric.result()
     assert numbers["mask_ap50"] == pytest.approx(1.0)
     assert numbers["mask_ap"] == pytest.approx(0.5)  # 0.5, 0.55 ... 0.7 of ten thresholds
     assert numbers["mask_ap_small"] == pytest.approx(0.5)  # 800 pixels
+    assert metric.table().startswith("masks, COCO\nclass")
     own, called = metric.as_coco()
     assert coco_json.image_ids(metric.images) == [0]
     assert metrics.coco_ap(own, called, kind="segm")["AP"] == pytest.approx(0.5)
+    # What is written has both, and the mask at the original image's size.
+    (entry,) = called
+    assert entry["bbox"] == [20, 10, 28, 20]
+    assert entry["segmentation"]["size"] == list(SIZE)
+    found = masks.from_rle(json.loads(json.dumps(entry["segmentation"])))
+    assert masks.bounds(found) == tuple(part)
+    assert masks.area(found) == 20 * 28
+
+
+def test_a_box_counts_only_with_the_mask_in_it():
+    upper = np.repeat([1.0, 0.0], 14)[:, None] * FULL  # half the box: IoU 0.5 with the whole
+    truths = batch_of([one(masks=[png(CANVAS)])])
+    for threshold, wanted in ((0.5, 1.0), (0.51, 0.0)):
+        metric = metrics.VocDetection(["a"], iou=threshold, kind="segm")
+        metric.update(truths, masked([[(BOX, 0.9, 0)]], 1, upper))
+        assert metric.result() == {"mask_map": wanted}
+    boxes = metrics.VocDetection(["a"], iou=0.51)
+    boxes.update(truths, masked([[(BOX, 0.9, 0)]], 1, upper))
+    assert boxes.result() == {"map": 1.0}
+
+
+@pytest.mark.parametrize("style", ["2007", "2010"])
+def test_vocs_numbers_of_masks_that_fill_their_boxes_are_those_of_the_boxes(style):
+    """Two images, two classes, a second detection of one object and a difficult one."""
+    other = [32.0, 0.0, 50.0, 30.0]
+    filled = np.zeros(SIZE, np.uint8)
+    filled[32:50, :30] = 1
+    files = [png(CANVAS), png(filled)]
+    truths = [
+        one([BOX, other], [0, 1], difficult=[0, 1], masks=files),
+        one([BOX, other], [0, 0], difficult=[0, 0], masks=files),
+    ]
+    near = [10.0, 24.0, 30.0, 60.0]
+    rows = [
+        [(BOX, 0.9, 0), (near, 0.8, 0), (other, 0.7, 1)],
+        [(near, 0.6, 0), ([0.0, 0.0, 9.0, 9.0], 0.95, 0)],
+    ]
+    found = []
+    for kind in ("bbox", "segm"):
+        metric = metrics.VocDetection(["a", "b"], style=style, kind=kind)
+        metric.update(batch_of(truths), masked(rows, 3))
+        found.append([*metric.result().values(), *np.concatenate([*metric.per_class().values()])])
+        assert metric.curves()["a"]["scores"].tolist() == pytest.approx([0.95, 0.9, 0.8, 0.6])
+    np.testing.assert_allclose(found[1], found[0])
+    # Wrong, right, wrong, right of three objects.
+    wanted = 0.5 * 2 / 3 if style == "2010" else 0.5 * 7 / 11
+    assert found[1][0] == pytest.approx(wanted)
+    assert "masks, VOC" in metric.table()
+
+
+@pytest.mark.parametrize("make", [metrics.CocoDetection, metrics.VocDetection])
+def test_objects_without_a_mask_are_left_out_and_data_without_masks_are_refused(make):
+    metric = make(["a"], kind="segm")
+    other = [40.0, 0.0, 55.0, 30.0]
+    batch = batch_of([one([BOX, other], [0, 0], masks=[png(CANVAS), b""])])
+    metric.update(batch, masked([[(BOX, 0.9, 0)]], 1))
+    assert next(iter(metric.result().values())) == pytest.approx(1.0)
+    assert metric.per_class()["objects"].tolist() == [1]
+    with pytest.raises(errors.DataError, match=r"image7: 1 objects and 0 masks"):
+        metric.update(batch_of([one(masks=[])], names=["image7"]), masked([[]], 1))
+    with pytest.raises(ValueError, match="predictions have none"):
+        metric.update(batch, predictions_of([[(BOX, 0.9, 0)]], 1))
 
 
 def test_objects_of_no_given_area_have_that_of_their_box():
@@ -255,3 +327,5 @@ def test_unknown_names_are_refused():
         metrics.CocoDetection(["a"], kind="mask")
     with pytest.raises(errors.UsageError, match="unknown style"):
         metrics.VocDetection(["a"], style="2012")
+    with pytest.raises(errors.UsageError, match="unknown kind"):
+        metrics.VocDetection(["a"], kind="mask")

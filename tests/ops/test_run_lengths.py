@@ -33,9 +33,9 @@ def test_spans_are_the_ones_of_the_runs():
 
 
 def test_overlap_of_spans_by_hand():
-    a = np.array([[0, 4], [6, 8]])  # 6 pixels
-    b = np.array([[2, 7]])  # 5; 2, 3 and 6 are common
-    nothing = np.zeros((0, 2), np.int64)
+    a = {"size": [2, 5], "counts": [0, 4, 2, 2, 2]}  # 6 pixels
+    b = {"size": [2, 5], "counts": run_lengths.to_string([2, 5, 3])}  # 5; 2, 3 and 6 are common
+    nothing = {"size": [2, 5], "counts": [10]}
     found = run_lengths.iou_matrix([a, nothing], [b, a, nothing])
     np.testing.assert_allclose(found, [[3 / 8, 1, 0], [0, 0, 0]])
     assert run_lengths.iou_matrix([a], []).shape == (1, 0)
@@ -48,6 +48,5 @@ def test_overlaps_are_pycocotools():
     bitmaps = [(rng.random((30, 40)) < share).astype(np.uint8) for share in (0.1, 0.5, 0.9, 0.5)]
     bitmaps += [masks.paste(np.ones((9, 9), np.uint8), (2, 3, 11, 12), (30, 40))]
     rles = [masks.to_rle(bitmap) for bitmap in bitmaps]
-    spans = [run_lengths.spans(rle) for rle in rles]
     wanted = coco.iou(rles[:3], rles, [0] * len(rles))
-    np.testing.assert_allclose(run_lengths.iou_matrix(spans[:3], spans), wanted, atol=1e-12)
+    np.testing.assert_allclose(run_lengths.iou_matrix(rles[:3], rles), wanted, atol=1e-12)

@@ -41,7 +41,8 @@ class BoxExamples:
     """The images with the most objects missed or invented at the score that is drawn
     (draw.THRESHOLD), and those with the most objects all found, `count` of each.
 
-    Crowds and difficult objects are neither missed nor found."""
+    Crowds and difficult objects are neither missed nor found. Found is who has the box; masks
+    are kept in their boxes' frames, to be drawn."""
 
     def __init__(self, class_names: Sequence[str], count: int = 12):
         self.class_names, self.count = tuple(class_names), count
@@ -73,7 +74,12 @@ class BoxExamples:
                 right,
                 f"{found} found",
                 (f"{missed} missed, {invented} invented",),
-                {"boxes": boxes, "scores": scores, "class_ids": ids},
+                {
+                    "boxes": boxes,
+                    "scores": scores,
+                    "class_ids": ids,
+                    **_masks(predictions, row, drawn),
+                },
             )
             self._kept[right].add(found if right else missed + invented, example)
             self._seen += 1
@@ -89,3 +95,7 @@ class BoxExamples:
     def best(self) -> list[Example]:
         """Images without a mistake, those with the most objects first."""
         return self._kept[True].all()
+
+
+def _masks(predictions: dict, row: int, drawn: np.ndarray) -> dict[str, np.ndarray]:
+    return {"masks": predictions["masks"][row][drawn]} if "masks" in predictions else {}

@@ -1,24 +1,22 @@
 """Detection metrics of an evaluation, at the original images' size, on host NumPy.
 
-`batch` has `valid` bool [B], `source_id` bytes [B] and `truth/*` (metrics.truth); `predictions`
-has boxes [B, D, 4] yxyx in pixels of the original image, scores [B, D], class_ids [B, D] (-1:
-padding), num_detections [B] and, for masks, masks [B, D, h, w] on the original image's canvas,
-padded at the bottom and right.
+Batches and predictions are those of `metrics.objects`; masks are pasted here, one image after the
+other, and kept as run lengths.
 
 Axis letters: B batch, D detections, N objects, K classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tfvision import errors
-from tfvision.metrics import coco, coco_json, truth, voc
+from tfvision.metrics import coco, coco_json, objects, voc
 from tfvision.metrics.tables import table
-from tfvision.ops import masks
+from tfvision.ops import masks, run_lengths
 
 # COCO's names of the twelve numbers, as they are logged.
 NAMES = {
@@ -36,19 +34,10 @@ NAMES = {
     "ARl": "ar_large",
 }
 _COLUMNS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")  # of the table per class
-_PREFIX = {"bbox": "", "segm": "mask_"}  # a run may measure both
+# A run may measure both: what stands before the names of its numbers, and over its table.
+_PREFIX = {"bbox": "", "segm": "mask_"}
+_TITLE = {"bbox": "boxes", "segm": "masks"}
 Curves = dict[str, dict[str, np.ndarray]]
-
-
-def _rows(batch: dict, predictions: dict) -> Iterator[tuple[int, dict[str, Any], np.ndarray]]:
-    """(row, truth, places of its detections) of the valid images of a batch."""
-    for row in np.flatnonzero(batch["valid"]):
-        scores, boxes = predictions["scores"][row], predictions["boxes"][row]
-        there = np.arange(len(scores)) < predictions["num_detections"][row]
-        there &= predictions["class_ids"][row] >= 0
-        # What is no number finds nothing, and sorts nowhere.
-        there &= np.isfinite(scores) & np.isfinite(boxes).all(axis=-1)
-        yield int(row), truth.read(batch, row), np.flatnonzero(there)
 
 
 def _undefined(values: Any) -> Any:
@@ -60,7 +49,8 @@ class CocoDetection:
     """COCO's twelve numbers, of boxes or of masks; crowds ignored, sizes by the `area` of the data.
 
     kind: "bbox" or "segm". category_ids: COCO's own, in class order, for `as_coco`. An object
-    that is `difficult` counts like any other, as COCO knows no such thing."""
+    that is `difficult` counts like any other, as COCO knows no such thing; of masks, an object
+    without one is left out. prefix: what stands before the names of the numbers."""
 
     def __init__(
         self,
@@ -70,6 +60,7 @@ class CocoDetection:
     ):
         errors.choose(coco.KINDS, kind, "kind of COCO evaluation")
         self.class_names, self.kind = tuple(class_names), kind
+        self.prefix = _PREFIX[kind]
         self.category_ids = None if category_ids is None else tuple(category_ids)
         self.reset()
 
@@ -81,22 +72,20 @@ class CocoDetection:
     def update(self, batch: dict, predictions: dict) -> None:
         """Adds a batch; images that are not `valid` are left out."""
         self._found = None
-        for row, own, there in _rows(batch, predictions):
-            boxes, size = own["boxes"], own["size"]
+        for row, own, found in objects.rows(batch, predictions):
+            name = batch["source_id"][row].decode("utf-8", "replace")
             runs, found_runs = [], []
             if self.kind == "segm":
-                pairs = zip(own["masks"], boxes, strict=True)
-                runs = [truth.run_lengths(png, box, size) for png, box in pairs]
-                canvas = predictions["masks"][row, :, : size[0], : size[1]]
-                found_runs = [masks.to_rle(canvas[i]) for i in there]
+                own, found = objects.with_masks(own, found, name)
+                runs, found_runs = own["masks"], found["masks"]
             image = coco_json.Image(
-                batch["source_id"][row].decode("utf-8", "replace"),
-                size,
-                boxes,
+                name,
+                own["size"],
+                own["boxes"],
                 own["class_ids"],
                 own["is_crowd"],
-                own["area"] if len(own["area"]) else _areas(boxes, runs),
-                *(predictions[k][row][there] for k in ("boxes", "scores", "class_ids")),
+                own["area"] if len(own["area"]) else _areas(own["boxes"], runs),
+                *(found[k] for k in ("boxes", "scores", "class_ids")),
                 runs,
                 found_runs,
             )
@@ -124,8 +113,7 @@ class CocoDetection:
 
         NaN where there is no truth for a number, such as an object of that size."""
         numbers = coco.summary(self._evaluation())
-        prefix = _PREFIX[self.kind]
-        return {prefix + NAMES[name]: float(_undefined(v)) for name, v in numbers.items()}
+        return {self.prefix + NAMES[name]: float(_undefined(v)) for name, v in numbers.items()}
 
     def per_class(self) -> dict[str, np.ndarray]:
         """ap, ap50, ap75, ap_small, ap_medium, ap_large, ar100 (float [K], NaN: no such object)
@@ -136,7 +124,8 @@ class CocoDetection:
 
     def table(self) -> str:
         """The per-class table as aligned text."""
-        return _with_note(table(self.class_names, self.per_class()), "class and size")
+        text = table(self.class_names, self.per_class())
+        return _explained(f"{_TITLE[self.kind]}, COCO", text, "class and size")
 
     def curves(self, threshold: int = 0) -> Curves:
         """{class: recall, precision and scores [101]} at IoU 0.5 + 0.05 * threshold.
@@ -158,19 +147,29 @@ def _areas(boxes: np.ndarray, runs: Sequence[Mapping[str, Any]]) -> np.ndarray:
     return (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
 
 
-def _with_note(text: str, what: str) -> str:
-    return f"{text}\n-: undefined, the truth has no object of that {what}"
+def _explained(title: str, text: str, what: str) -> str:
+    return f"{title}\n{text}\n-: undefined, the truth has no object of that {what}"
 
 
 class VocDetection:
     """Pascal VOC's average precision of each class at one IoU, and its mean over the classes.
 
-    style: "2007" (11 points) or "2010" (all points). Difficult objects, and crowds, are neither
-    found nor missed."""
+    style: "2007" (11 points) or "2010" (all points). kind: "bbox", or "segm" for the overlap of
+    masks (AP^r of Hariharan et al. 2014, arXiv:1407.1808). Difficult objects, and
+    crowds, are neither found nor missed; of masks, an object without one is left out. prefix:
+    what stands before the names of the numbers."""
 
-    def __init__(self, class_names: Sequence[str], iou: float = 0.5, style: str = "2010"):
+    def __init__(
+        self,
+        class_names: Sequence[str],
+        iou: float = 0.5,
+        style: str = "2010",
+        kind: str = "bbox",
+    ):
         errors.choose(voc.STYLES, style, "style of VOC's average precision")
+        errors.choose(_PREFIX, kind, "kind of VOC evaluation")
         self.class_names, self.iou, self.style = tuple(class_names), iou, style
+        self.kind, self.prefix = kind, _PREFIX[kind]
         self.reset()
 
     def reset(self) -> None:
@@ -182,22 +181,28 @@ class VocDetection:
     def update(self, batch: dict, predictions: dict) -> None:
         """Adds a batch; images that are not `valid` are left out."""
         self._drawn = None
-        for row, own, there in _rows(batch, predictions):
-            number, boxes = len(self._truths), own["boxes"]
+        for row, own, found in objects.rows(batch, predictions):
+            shapes = "boxes"
+            if self.kind == "segm":
+                name = batch["source_id"][row].decode("utf-8", "replace")
+                own, found = (_array(each) for each in objects.with_masks(own, found, name))
+                shapes = "masks"
+            number = len(self._truths)
             ignored = (own["difficult"] > 0) | (own["is_crowd"] > 0)
-            self._truths.append((np.full(len(boxes), number), own["class_ids"], boxes, ignored))
-            called = [predictions[k][row][there] for k in ("class_ids", "boxes", "scores")]
-            self._detections.append((np.full(len(there), number), *called))
+            images = [np.full(len(each["boxes"]), number) for each in (own, found)]
+            self._truths.append((images[0], own["class_ids"], own[shapes], ignored))
+            self._detections.append((images[1], found["class_ids"], found[shapes], found["scores"]))
 
     def _curves(self) -> list[voc.Curve]:
         if self._drawn is None:
             truths, found = _joined(self._truths), _joined(self._detections)
+            overlaps = run_lengths.iou_matrix if self.kind == "segm" else voc.iou_matrix
             self._drawn = []
             for k in range(len(self.class_names)):
-                images, _, boxes, ignored = (part[truths[1] == k] for part in truths)
-                found_images, _, found_boxes, scores = (part[found[1] == k] for part in found)
-                parts = (boxes, images, ignored, found_boxes, found_images, scores)
-                self._drawn.append(voc.curve(*parts, iou=self.iou))
+                images, _, shapes, ignored = (part[truths[1] == k] for part in truths)
+                found_images, _, found_shapes, scores = (part[found[1] == k] for part in found)
+                parts = (shapes, images, ignored, found_shapes, found_images, scores)
+                self._drawn.append(voc.curve(*parts, iou=self.iou, overlaps=overlaps))
         return self._drawn
 
     def per_class(self) -> dict[str, np.ndarray]:
@@ -214,14 +219,17 @@ class VocDetection:
         return {"ap": ap, **ends, "objects": objects}
 
     def result(self) -> dict[str, float]:
-        """{"map": ...} in 0..1, over the classes that have an object; NaN without any."""
+        """{"map": ...} ("mask_map" of masks) in 0..1, over the classes that have an object; NaN
+        without any."""
         ap = self.per_class()["ap"]
         known = ~np.isnan(ap)
-        return {"map": float(ap[known].mean()) if known.any() else float("nan")}
+        return {f"{self.prefix}map": float(ap[known].mean()) if known.any() else float("nan")}
 
     def table(self) -> str:
         """The per-class table as aligned text."""
-        return _with_note(table(self.class_names, self.per_class()), "class (difficult ones aside)")
+        text = table(self.class_names, self.per_class())
+        title = f"{_TITLE[self.kind]}, VOC {self.style}, IoU {self.iou:g}"
+        return _explained(title, text, "class (difficult ones aside)")
 
     def curves(self) -> Curves:
         """{class: recall, precision and scores after each detection}, of classes with objects."""
@@ -233,7 +241,14 @@ class VocDetection:
 
 
 def _joined(parts: Sequence[tuple[np.ndarray, ...]]) -> list[np.ndarray]:
-    """(images, class ids, boxes, the rest) of all images, each in one array."""
+    """(images, class ids, boxes or masks, the rest) of all images, each in one array."""
     empty = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))
     columns = list(zip(*parts, strict=True)) or [(part,) for part in empty]
     return [np.concatenate(column) for column in columns]
+
+
+def _array(objects: dict[str, Any]) -> dict[str, Any]:
+    """With the masks' RLE dicts in an array, which can be indexed like boxes."""
+    found = np.empty(len(objects["masks"]), object)
+    found[:] = objects["masks"]
+    return {**objects, "masks": found}

@@ -8,7 +8,7 @@ Axis letters: N truths, D detections of one class.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -46,17 +46,20 @@ def curve(
     scores: np.ndarray,
     *,
     iou: float = 0.5,
+    overlaps: Callable[[Sequence, Sequence], np.ndarray] = iou_matrix,
 ) -> Curve:
     """The curve of one class over all images.
 
     truth_boxes [N, 4] yxyx in pixels, truth_images int [N], difficult bool [N]; boxes [D, 4],
-    images int [D], scores [D]. By falling score (ties in the given order) each detection goes to
-    the object of its image that it overlaps most, taken or difficult ones included: at `iou` or
-    more it is right if the object is free, wrong if it is taken, and out of account if it is
-    difficult; below, it is wrong."""
+    images int [D], scores [D]. overlaps: gives the IoU [D', N'] of detections and truths of one
+    image; where it compares masks, the arrays hold masks in place of boxes.
+
+    By falling score (ties in the given order) each detection goes to the object of its image that
+    it overlaps most, taken or difficult ones included: at `iou` or more it is right if the object
+    is free, wrong if it is taken, and out of account if it is difficult; below, it is wrong."""
     difficult = np.asarray(difficult, bool)
     order = np.argsort(-np.asarray(scores, np.float64), kind="stable")
-    target, overlap = _best(truth_boxes, truth_images, boxes, images)
+    target, overlap = _best(truth_boxes, truth_images, boxes, images, overlaps)
     target, overlap = target[order], overlap[order]
     met = overlap >= iou
     first = np.zeros(len(order), bool)  # the best detection of its object
@@ -71,13 +74,13 @@ def curve(
     return Curve(recall, right / np.arange(1, len(right) + 1), scored, positives)
 
 
-def _best(truth_boxes, truth_images, boxes, images) -> tuple[np.ndarray, np.ndarray]:
+def _best(truth_boxes, truth_images, boxes, images, overlaps) -> tuple[np.ndarray, np.ndarray]:
     """For each detection its most overlapped truth (the first of equals) and the IoU, or -1."""
     target, overlap = np.zeros(len(boxes), np.int64), np.full(len(boxes), -1.0)
     truths = _by_image(truth_images)
     for image, rows in _by_image(images).items():
         if image in truths:
-            found = iou_matrix(boxes[rows], truth_boxes[truths[image]])
+            found = overlaps(boxes[rows], truth_boxes[truths[image]])
             best = found.argmax(axis=1)
             target[rows] = truths[image][best]
             overlap[rows] = found[np.arange(len(rows)), best]

@@ -229,7 +229,8 @@ def from_box_frame(
     pixels, continuous edges; it may reach beyond the image or have no area. size: (H, W).
     Each pixel is sampled at its centre (y + 0.5, x + 0.5), bilinearly between the cells'
     centres. Beyond the outermost centres the numbers fall to the 0 of a ring of cells around
-    the box, and what lies outside the box is 0."""
+    the box, and what lies outside the box is 0: a full mask covers its box but for a tenth of a
+    cell in each corner."""
     part, window = in_window(mask, box, size, threshold=threshold)
     return paste(part.astype(np.uint8), window, size)
 

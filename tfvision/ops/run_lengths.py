@@ -80,16 +80,17 @@ def spans(rle: Mapping[str, Any]) -> np.ndarray:
     return np.stack([ends[: len(ends) // 2 * 2 : 2], ends[1::2]], axis=1)
 
 
-def iou_matrix(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> np.ndarray:
-    """IoU of masks of one image as spans, float64 [N, M]; 0 for two empty masks."""
-    areas = [np.array([(m[:, 1] - m[:, 0]).sum() for m in masks], float) for masks in (a, b)]
-    joined = np.concatenate([np.zeros((0, 2), np.int64), *b])
-    owner = np.repeat(np.arange(len(b)), [len(m) for m in b])
-    common = np.zeros((len(a), len(b)))
-    for row, mask in enumerate(a):
+def iou_matrix(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """IoU of masks of one image as COCO's RLE dicts, float64 [N, M]; 0 for two empty masks."""
+    ones, others = ([spans(rle) for rle in rles] for rles in (a, b))
+    joined = np.concatenate([np.zeros((0, 2), np.int64), *others])
+    owner = np.repeat(np.arange(len(others)), [len(mask) for mask in others])
+    common = np.zeros((len(ones), len(others)))
+    for row, mask in enumerate(ones):
         if len(mask):
             shared = np.diff(_below(mask, joined), axis=1)[:, 0]
-            common[row] = np.bincount(owner, shared, minlength=len(b))
+            common[row] = np.bincount(owner, shared, minlength=len(others))
+    areas = [np.array([np.diff(mask).sum() for mask in masks]) for masks in (ones, others)]
     union = areas[0][:, None] + areas[1][None] - common
     return np.divide(common, union, out=np.zeros(common.shape), where=union > 0)
 
