@@ -2,7 +2,7 @@
 
 Pictures are Pillow's RGB images, upright; every function returns a new one.
 
-Axis letters: H height, W width, N objects.
+Axis letters: H height, W width, N objects, m cells of a box's frame.
 """
 
 from __future__ import annotations
@@ -15,10 +15,15 @@ import numpy as np
 from PIL import Image as pillow
 from PIL import ImageDraw, ImageFont
 
+from tfvision.ops import masks as shapes
+
 SMALLEST = 480  # longest side of a drawn picture, pixels; smaller images are enlarged
 THRESHOLD = 0.5  # of the scores of boxes that are drawn
 DARK = (18, 20, 26)
 _MASK_ALPHA = 0.45
+_LINES = 240  # outlines of masks that the shorter side of a picture has room for
+_SMOOTH = 1600  # longest side, pixels, of pictures that are small
+_THIN = 0.5  # lines of a box beside its mask's outline
 _MAP_ALPHA = 0.6
 _VOID = (96, 96, 96)
 _LEGEND_ROWS = 8
@@ -71,15 +76,21 @@ def boxes(
     boxes: np.ndarray,
     texts: Sequence[str],
     inks: Sequence[tuple[int, int, int]],
+    *,
+    strength: float = 1.0,
 ) -> pillow.Image:
-    """Boxes [N, 4] (y x y x, pixels of the picture) with their texts, the last on top."""
+    """Boxes [N, 4] (y x y x, pixels of the picture) with their texts above all boxes, the last
+    on top.
+
+    strength: of the lines, 1 as a box needs that stands alone."""
     size = max(min(picture.size) / 30, 13.0)
-    face, line = font(size), max(round(size / 5), 2)
+    face, line = font(size), max(round(strength * max(size / 5, 2)), 1)
     page = picture.convert("RGB")
     pen = ImageDraw.Draw(page)
-    for box, text, ink in zip(np.asarray(boxes, float), texts, inks, strict=True):
-        y1, x1, y2, x2 = box
+    boxes = np.asarray(boxes, float)
+    for (y1, x1, y2, x2), ink in zip(boxes, inks, strict=True):
         pen.rectangle((x1, y1, max(x2, x1), max(y2, y1)), outline=ink, width=line)
+    for (y1, x1, _, _), text, ink in zip(boxes, texts, inks, strict=True):
         if not text:
             continue
         text = shortened(text, face, picture.width - size * 0.6)
@@ -95,12 +106,48 @@ def masks(
     picture: pillow.Image, masks: np.ndarray, inks: Sequence[tuple[int, int, int]]
 ) -> pillow.Image:
     """Translucent masks [N, H, W] (any size; scaled to the picture) with an outline each."""
-    pixels = np.asarray(picture.convert("RGB"), np.float32).copy()
+    pixels = np.array(picture.convert("RGB"), np.float32)
     for mask, ink in zip(masks, inks, strict=True):
         inside = _to_picture(np.asarray(mask, np.uint8) * 255, picture) > 127
-        pixels[inside] += (np.array(ink, np.float32) - pixels[inside]) * _MASK_ALPHA
-        pixels[inside & ~_eroded(inside, max(round(min(picture.size) / 300), 1))] = ink
+        _tint(pixels, inside, (0, 0, *inside.shape), ink)
     return pillow.fromarray(pixels.round().astype(np.uint8))
+
+
+def instances(
+    picture: pillow.Image,
+    masks: np.ndarray,
+    boxes: np.ndarray,
+    inks: Sequence[tuple[int, int, int]],
+) -> pillow.Image:
+    """Translucent masks [N, m, m], each in the frame of its box, with a smooth outline each.
+
+    boxes [N, 4]: y x y x in pixels of the picture."""
+    pixels = np.array(picture.convert("RGB"), np.float32)
+    # Outlines of small pictures are drawn at twice the size, which makes them smooth.
+    fine = 2 if max(picture.size) < _SMOOTH else 1
+    size = (picture.height * fine, picture.width * fine)
+    for mask, box, ink in zip(masks, np.asarray(boxes, float), inks, strict=True):
+        _tint(pixels, *shapes.in_window(mask, box * fine, size), ink, fine)
+    return pillow.fromarray(pixels.round().astype(np.uint8))
+
+
+def _tint(pixels: np.ndarray, inside: np.ndarray, window: tuple, ink: tuple, fine: int = 1) -> None:
+    """Colours what is `inside` of a window (y1, x1, y2, x2) of float pixels [H, W, 3].
+
+    inside, window: of a grid `fine` times as dense as the pixels."""
+    line = max(round(min(pixels.shape[:2]) / _LINES), 1)
+    # A margin, where there is room, closes the outline at the window's own edge.
+    y1, x1 = (max(edge // fine - line, 0) for edge in window[:2])
+    sides = zip(window[2:], pixels.shape[:2], strict=True)
+    y2, x2 = (min(-(-edge // fine) + line, side) for edge, side in sides)
+    y, x = y1 * fine, x1 * fine
+    moved = (window[0] - y, window[1] - x, window[2] - y, window[3] - x)
+    inside = shapes.paste(inside, moved, ((y2 - y1) * fine, (x2 - x1) * fine))
+    outline = inside & ~_eroded(inside, line * fine)
+    part, ink = pixels[y1:y2, x1:x2], np.array(ink, np.float32)
+    for drawn, alpha in ((inside, _MASK_ALPHA), (outline, 1.0)):
+        cells = drawn.reshape(y2 - y1, fine, x2 - x1, fine).mean(axis=(1, 3), dtype=np.float32)
+        part += (ink - part) * (alpha * cells[..., None])
 
 
 def _to_picture(mask: np.ndarray, picture: pillow.Image) -> np.ndarray:
@@ -130,7 +177,9 @@ def prediction(
 
     prediction: with `class_map` [H, W], which is laid over the picture, `explained` by a legend;
     or with `boxes` [N, 4] (y x y x), `scores` and `class_ids` [N], those above `threshold`, the
-    best on top. scale: pixels of `picture` for one of the boxes'."""
+    best on top, in the colours of their classes; and where there are `masks` [N, m, m] in the
+    boxes' frames, these in colours of their own. scale: pixels of `picture` for one of the
+    boxes'."""
     if "class_map" in prediction:
         return label_map(picture, prediction["class_map"], class_names, explained=explained)
     found, scores = (np.asarray(prediction[key]) for key in ("boxes", "scores"))
@@ -138,8 +187,12 @@ def prediction(
     count = int(prediction.get("num_detections", len(found)))
     kept = [i for i in np.argsort(scores[:count], kind="stable") if scores[i] > threshold]
     texts = [f"{name_of(int(ids[i]), class_names)} {100 * scores[i]:.0f} %" for i in kept]
-    inks = [colour(int(ids[i])) for i in kept]
-    return boxes(picture, found[kept] * scale, texts, inks)
+    found = found[kept] * scale
+    if "masks" not in prediction:
+        return boxes(picture, found, texts, [colour(int(ids[i])) for i in kept])
+    inks = [colour(rank) for rank in reversed(range(len(kept)))]
+    picture = instances(picture, np.asarray(prediction["masks"])[kept], found, inks)
+    return boxes(picture, found, texts, inks, strength=_THIN)
 
 
 def label_map(
