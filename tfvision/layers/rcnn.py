@@ -10,6 +10,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from tfvision import errors
 from tfvision.layers.sharing import Layer
 from tfvision.ops import boxes as box_ops
 from tfvision.ops import nms, roi, rpn_anchors
@@ -115,22 +116,42 @@ class Proposals(Part):
 
 
 class RoiAlign(Part):
-    """`ops.roi.pyramid_align` on p2, p3, ...: [B, R, size, size, C] of the features' dtype."""
+    """`ops.roi.pyramid_align` on levels from `lowest` on: [B, R, size, size, C] of their dtype.
 
-    def __init__(self, size, *, sampling_ratio=2, aligned=False, **kwargs):
+    Raises UsageError for a sampling_ratio below 0; 0 takes as many points as a bin has pixels."""
+
+    def __init__(self, size, *, sampling_ratio=2, aligned=False, lowest=2, **kwargs):
         super().__init__(**kwargs)
+        if int(sampling_ratio) != sampling_ratio or sampling_ratio < 0:
+            raise errors.UsageError(
+                f"sampling_ratio is {sampling_ratio}; it must be a whole number of points along a"
+                " bin's side, or 0 for as many as the bin has pixels"
+            )
         self.size, self.sampling_ratio = int(size), int(sampling_ratio)
-        self.aligned = bool(aligned)
+        self.aligned, self.lowest = bool(aligned), int(lowest)
 
     def call(self, inputs):
-        """inputs: {"levels": [[B, H, W, C], ...] from level 2 on, "boxes": [B, R, 4]}."""
+        """inputs: {"levels": [[B, H, W, C], ...], "boxes": [B, R, 4] in pixels of the canvas}."""
         return roi.pyramid_align(
-            dict(enumerate(inputs["levels"], 2)),
+            dict(enumerate(inputs["levels"], self.lowest)),
             inputs["boxes"],
             size=(self.size, self.size),
             sampling_ratio=self.sampling_ratio,
             aligned=self.aligned,
         )
+
+
+class RoiPool(Part):
+    """`ops.roi.pyramid_pool` on levels from `lowest` on: [B, R, size, size, C] of their dtype."""
+
+    def __init__(self, size, *, lowest=2, **kwargs):
+        super().__init__(**kwargs)
+        self.size, self.lowest = int(size), int(lowest)
+
+    def call(self, inputs):
+        """inputs: {"levels": [[B, H, W, C], ...], "boxes": [B, R, 4] in pixels of the canvas}."""
+        levels = dict(enumerate(inputs["levels"], self.lowest))
+        return roi.pyramid_pool(levels, inputs["boxes"], size=(self.size, self.size))
 
 
 class FoldRegions(Part):

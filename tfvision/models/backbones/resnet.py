@@ -58,6 +58,8 @@ def stages(
     image,
     depth: int,
     *,
+    first: int = 1,
+    last: int = 5,
     version: str = "1.5",
     output_stride: int = 32,
     dilate_first: bool = False,
@@ -77,6 +79,8 @@ def stages(
 ) -> dict:
     """image [B, H, W, 3] RGB 0..255 -> {"c1": ..., "c5": ...}.
 
+    first, last: the stages that are made; where first is 3 or more, `image` is the output of the
+    stage before, [B, H, W, C] (R-CNN on c4 has the last stage in its box head).
     version: a key of VERSIONS. output_stride: 32, or 16 or 8, where the 3x3 of the last one or
     two stages are dilated instead (DeepLabv3, arXiv:1706.05587, section 3.1). dilate_first: the
     first unit of such a stage is dilated like the others; without, like the stage before
@@ -91,6 +95,10 @@ def stages(
     errors.choose(UNITS, depth, "ResNet depth")
     errors.choose(dict.fromkeys(("imagenet", "small")), stem, "ResNet stem")
     dilated = errors.choose(DILATED, output_stride, "output_stride")
+    if first not in (1, 3, 4, 5) or not first <= last <= 5:
+        raise errors.UsageError(
+            f"stages {first} to {last} of a ResNet: they begin at 1, 3, 4 or 5 and end at 5 at most"
+        )
     kind = errors.choose(VERSIONS, str(version), "ResNet version")
     grid = [1] * UNITS[depth][-1] if multi_grid is None else [int(rate) for rate in multi_grid]
     if len(grid) != UNITS[depth][-1] or min(grid) < 1:
@@ -116,16 +124,14 @@ def stages(
         return layers.Activation(activation, options=activation_options, name=name)(x)
 
     mean, std = kind.mean if mean is None else mean, kind.std if std is None else std
-    x = layers.Normalize(mean, std, name="pixels")(image)
-    if stem == "imagenet":
-        x = conv(x, width, 7, "conv1", strides=2)
-        x = activate(normalize(x, "bn1"), "relu")
-        outputs = {"c1": x}
-        x = layers.MaxPool2D(3, strides=2, padding=1, name="maxpool")(x)
-    else:
-        x = conv(x, width, 3, "conv1")
-        x = activate(normalize(x, "bn1"), "relu")
-        outputs = {"c1": x}
+    x, outputs = image, {}
+    if first == 1:
+        size, stride = (7, 2) if stem == "imagenet" else (3, 1)
+        x = layers.Normalize(mean, std, name="pixels")(x)
+        x = conv(x, width, size, "conv1", strides=stride)
+        outputs["c1"] = x = activate(normalize(x, "bn1"), "relu")
+        if stem == "imagenet" and last > 1:
+            x = layers.MaxPool2D(3, strides=2, padding=1, name="maxpool")(x)
     parts = _Parts(conv, normalize, activate, kind.stride_in_1x1)
     unit = _bottleneck if depth >= 50 else _basic
     total, done, dilation = sum(UNITS[depth]), 0, 1
@@ -133,6 +139,9 @@ def stages(
         before, stride = dilation, 2 if stage else 1
         if stage >= 4 - dilated:
             dilation, stride = dilation * 2, 1
+        if not first <= stage + 2 <= last:
+            done += count
+            continue
         for index in range(count):
             done += 1
             rate = dilation if index or dilate_first else before
