@@ -20,6 +20,7 @@ import numpy as np
 
 LEAST_IOU = 0.9  # of two boxes that are the same detection
 SCORES_ATOL = 1e-3  # of theirs: a box's place moves by rounding, and its score with it
+MASKS_ATOL = 1e-3  # of theirs, the mean over the cells, and what their boxes do not share on top
 MAPS = ("class_map", "probabilities")  # [B, h, w, ...], padded to the largest of the batch
 
 
@@ -35,8 +36,8 @@ def compare(
 
     Numbers must agree within atol + rtol * |expected|. Ids by rank may change places where
     their scores agree so far. Maps are compared without their padding; of a class map's pixels
-    the share atol may be of another class. Raises ValueError that names the output and the
-    difference."""
+    the share atol may be of another class. Detections are compared in pairs. Raises ValueError
+    that names the output and the difference."""
     rows = []
     for name in expected:
         if name not in answers:
@@ -81,37 +82,83 @@ def _compare_boxes(
 
     Every detection whose score is more than the tolerance above the lowest one kept must have
     its partner, either way: of its class, overlapping it by at least LEAST_IOU, its score within
-    the tolerance, SCORES_ATOL at least. The difference told is that of the scores."""
-    tolerance, largest = max(atol, SCORES_ATOL), 0.0
+    the tolerance, SCORES_ATOL at least. Where there are masks, those of the two may differ by
+    the tolerance, MASKS_ATOL at least, plus what is missing from the boxes' overlap: a mask
+    moves with its box. The differences told are those of the scores and of the masks."""
+    names = ["boxes", "masks"] if "masks" in expected else ["boxes"]
+    largest = dict.fromkeys(names, 0.0)
+    if "masks" in expected:
+        shapes = [np.shape(a["masks"])[2:] for a in (answers, expected)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"{what}: 'masks' are {shapes[0]} each, expected {shapes[1]}")
+    if "image_size" in expected and np.any(answers["image_size"] != expected["image_size"]):
+        raise ValueError(f"{what}: 'image_size' differs")
     for row in range(len(expected["boxes"])):
         found, wanted = (_detections(a, row) for a in (answers, expected))
+        floor = min((one["scores"] for one in (*found, *wanted)), default=0.0)
         for ones, others in ((wanted, found), (found, wanted)):
-            floor = min((d[1] for d in (*found, *wanted)), default=0.0)
-            for class_id, score, box in ones:
-                near = [
-                    abs(score - s)
-                    for c, s, b in others
-                    if c == class_id and _iou(b, box) >= LEAST_IOU
-                ]
-                gap = min(near, default=np.inf)
-                if gap <= tolerance:
-                    largest = max(largest, gap)
-                elif not score <= floor + tolerance:  # NaN is not either
-                    raise ValueError(
-                        f"{what}: in image {row} a box of class {class_id}, score {score:.4f},"
-                        f" has no partner (allowed: {tolerance:g} of the score,"
-                        f" {LEAST_IOU:g} of the overlap)"
-                    )
-    shape = list(np.shape(answers["boxes"]))
+            for one in ones:
+                where = f"{what}: in image {row}"
+                differences = _differences(one, others, floor=floor, atol=atol, where=where)
+                for name in names:
+                    largest[name] = max(largest[name], differences.get(name, 0.0))
     return [
-        {"signature": what, "output": "boxes", "shape": shape, "largest_difference": float(largest)}
+        {
+            "signature": what,
+            "output": name,
+            "shape": list(np.shape(answers[name])),
+            "largest_difference": float(value),
+        }
+        for name, value in largest.items()
     ]
 
 
-def _detections(answers: Mapping[str, np.ndarray], row: int) -> list[tuple]:
+def _differences(
+    one: dict, others: Sequence[dict], *, floor: float, atol: float, where: str
+) -> dict[str, float]:
+    """{"boxes": of the scores, "masks": of the masks} of a detection and its partner; {} where it
+    needs none. Raises ValueError where there is none or a difference is too large."""
+    tolerance = max(atol, SCORES_ATOL)
+    kind = f"class {one['class_ids']}, score {one['scores']:.4f}"
+    nearest = _nearest(one, others, tolerance)
+    if nearest is None:
+        if one["scores"] <= floor + tolerance:  # NaN is not
+            return {}
+        raise ValueError(
+            f"{where} a box of {kind}, has no partner (allowed: {tolerance:g} of the score,"
+            f" {LEAST_IOU:g} of the overlap)"
+        )
+    overlap, gap, change = nearest
+    allowed = max(atol, MASKS_ATOL) + 1 - overlap
+    if not change <= allowed:
+        raise ValueError(
+            f"{where} 'masks' of a box of {kind}, differs by {change:.3g} in the mean"
+            f" (allowed: {allowed:.3g})"
+        )
+    return {"boxes": gap, "masks": change}
+
+
+def _nearest(one: dict, others: Sequence[dict], tolerance: float) -> tuple | None:
+    """(IoU of the boxes, difference of the scores, mean difference of the masks or 0) of the
+    detection among `others` that is `one`: of those it may be, that with the nearest mask, then
+    score. None where there is none."""
+    near = []
+    for other in others:
+        gap = abs(one["scores"] - other["scores"])
+        overlap = _iou(one["boxes"], other["boxes"])
+        if one["class_ids"] == other["class_ids"] and overlap >= LEAST_IOU and gap <= tolerance:
+            change = 0.0
+            if "masks" in one:
+                change = float(np.abs(one["masks"] - other["masks"]).mean())
+            near.append((overlap, gap, change))
+    # What is no number is nearest to nothing.
+    return min(near, key=lambda n: (np.nan_to_num(n[2], nan=np.inf), n[1]), default=None)
+
+
+def _detections(answers: Mapping[str, np.ndarray], row: int) -> list[dict]:
     count = int(answers["num_detections"][row])
-    parts = (answers[name][row][:count] for name in ("class_ids", "scores", "boxes"))
-    return list(zip(*parts, strict=True))
+    names = [k for k in ("class_ids", "scores", "boxes", "masks") if k in answers]
+    return [{name: answers[name][row][i] for name in names} for i in range(count)]
 
 
 def _iou(a: np.ndarray, b: np.ndarray) -> float:

@@ -1,6 +1,6 @@
 """An exported model in this process: image files, bytes or arrays in, NumPy out.
 
-Axis letters: B batch, H, W, K classes.
+Axis letters: B batch, H, W, K classes, D detections at most, N found, m cells of a box's frame.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvision import errors
+from tfvision.ops import masks
 from tfvision.records import images
 from tfvision.serving import check, module, versions
 
@@ -60,7 +61,10 @@ class Model:
         items: encoded bytes, paths, or uint8 RGB arrays [H, W, 3], mixed as you like. An
         answer holds the task's predictions without the batch dimension, and strings as str:
         a classifier's are scores [K], class_ids and class_names [min(5, K)] by falling score; a
-        segmenter's class_map uint8 [H, W] of the image.
+        segmenter's class_map uint8 [H, W] of the image; a detector's boxes float32 [D, 4]
+        (y x y x in the image's pixels), scores, class_ids and class_names [D] by falling score,
+        of which the first num_detections count; with instances also masks float32 [D, m, m],
+        probabilities in the frame of each box (`full_masks` puts them onto the image).
 
         Raises DataError that names the path or the index of what is no image."""
         if isinstance(items, (bytes, str, os.PathLike, np.ndarray)):
@@ -80,6 +84,23 @@ class Model:
                     found = self.run(module.IMAGE, {"image": np.stack(values)})
                 answers |= zip(indices, _split(found, len(values)), strict=True)
         return [answers[index] for index in sorted(answers)]
+
+
+def full_masks(answer: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The masks of an answer on its image: uint8 [N, H, W] of 0 and 1, N = num_detections.
+
+    The pixels whose probability is above a half, by `ops.masks.from_box_frame`. Raises UsageError
+    for an answer without masks."""
+    if "masks" not in answer or "boxes" not in answer:
+        raise errors.UsageError(
+            f"the answer has no masks (it has: {', '.join(answer)}); models of task 'instance' do"
+        )
+    size = tuple(int(side) for side in answer["image_size"])
+    count = int(answer["num_detections"])
+    found = np.zeros((count, *size), np.uint8)
+    for i in range(count):
+        found[i] = masks.from_box_frame(answer["masks"][i], answer["boxes"][i], size)
+    return found
 
 
 def ready(item: Image, index: int = 0) -> bytes | np.ndarray:

@@ -1,6 +1,6 @@
 """Predictions drawn on the original image.
 
-Axis letters: H height, W width, N boxes, K classes.
+Axis letters: H height, W width, K classes.
 """
 
 from __future__ import annotations
