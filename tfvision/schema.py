@@ -4,7 +4,7 @@ The keys are those of TF Model Garden and the TF Object Detection API, so record
 A field that a data set does not have is absent from its records; an image without objects
 has its object lists present and empty.
 
-Axis letters: H height, W width, N objects, L image-level labels.
+Axis letters: H height, W width, N objects, L image-level labels, R proposals.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ class Field:
     meaning: str
 
 
-_BOX = tuple(f"image/object/bbox/{edge}" for edge in ("ymin", "xmin", "ymax", "xmax"))
+_EDGES = ("ymin", "xmin", "ymax", "xmax")
+_BOX = tuple(f"image/object/bbox/{edge}" for edge in _EDGES)
+_PROPOSAL = tuple(f"image/proposals/bbox/{edge}" for edge in _EDGES)
 
 FIELDS: dict[str, Field] = {
     "image": Field(("image/encoded",), "string", False, "JPEG or PNG; pixels uint8 [H, W, 3]"),
@@ -51,6 +53,7 @@ FIELDS: dict[str, Field] = {
     "difficult": Field(("image/object/difficult",), "int64", True, "[N] 0 or 1 (Pascal VOC)"),
     "area": Field(("image/object/area",), "float32", True, "[N] square pixels, the format's own"),
     "masks": Field(("image/object/mask",), "string", True, "[N] PNGs, whole image or box-cropped"),
+    "proposals": Field(_PROPOSAL, "float32", True, "[R, 4] as boxes; of no class, the best first"),
     "label_map": Field(
         ("image/segmentation/class/encoded",), "string", False, "8-bit PNG [H, W], void 255"
     ),
@@ -65,6 +68,7 @@ GROUPS = {
     "objects": ("boxes", "class_ids", "class_texts", "is_crowd", "difficult", "area"),
     "masks": ("masks",),
     "label_map": ("label_map", "label_map_format"),
+    "proposals": ("proposals",),
 }
 
 

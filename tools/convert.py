@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from absl import app, flags
 
 from tfvision import errors, sources
+from tfvision.records import proposals, splits, writer
 from tfvision.records import report as reports
-from tfvision.records import splits, writer
 
 _FORMAT = flags.DEFINE_string("format", None, f"One of: {', '.join(sources.FORMATS)}.")
 _IMAGES = flags.DEFINE_string("images", None, "Folder of the images.")
@@ -32,6 +32,10 @@ _FULL = flags.DEFINE_boolean(
 _SKIP = flags.DEFINE_boolean(
     "skip_unreadable", False, "Leave out images that cannot be decoded, instead of stopping."
 )
+_PROPOSALS = flags.DEFINE_enum(
+    "proposals", None, list(proposals.MODES), "Boxes of Selective Search, for Fast R-CNN."
+)
+_MAX_PROPOSALS = flags.DEFINE_integer("max_proposals", proposals.LIMIT, "The most an image.")
 _STRICT = flags.DEFINE_boolean("strict", False, "Stop at anything that is left out or changed.")
 
 
@@ -48,6 +52,8 @@ def main(argv: Sequence[str]) -> None:
     split = _SPLIT.value if len(shares) == 1 else ""
     source = read(_IMAGES.value, _ANNOTATIONS.value, split=split, labels=labels)
     kept = (_FORMAT, _IMAGES, _ANNOTATIONS, _LABELS, _SPLIT, _GROUP, _SEED, _BAKE, _FULL)
+    if _PROPOSALS.value:
+        kept += (_PROPOSALS, _MAX_PROPOSALS)
     options = writer.Options(
         split=_SPLIT.value,
         group=_GROUP.value,
@@ -59,6 +65,8 @@ def main(argv: Sequence[str]) -> None:
         full_masks=_FULL.value,
         skip_unreadable=_SKIP.value,
         strict=_STRICT.value,
+        proposals=_PROPOSALS.value or "",
+        max_proposals=_MAX_PROPOSALS.value,
         arguments={flag.name: flag.value for flag in kept},
     )
     for name, done in writer.write(source, _OUTPUT.value, options).items():

@@ -102,6 +102,13 @@ def _table(split: str, numbers: dict) -> list[str]:
             f"  an image {_spread(numbers['objects_per_image'])} objects;"
             f" {numbers['images_without_objects']:,} images without any",
         ]
+    if "proposals_per_image" in numbers:
+        counts, recall = numbers["proposals_per_image"], numbers.get("recall_of_proposals", {})
+        found = ", ".join(f"{share:.3f} at IoU {iou}" for iou, share in recall.items())
+        lines.append(
+            f"  proposals {_spread(counts)}, mean {counts['mean']:.1f} an image"
+            f"; recall of the boxes {found or 'unknown: there are none'}"
+        )
     lines += _classes(numbers)
     if "together" in numbers:
         pairs = [

@@ -11,13 +11,15 @@ import functools
 import hashlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tfvision import schema
-from tfvision.records import example, images, maps, objects
+from tfvision.records import example, images, maps, objects, read
+
+Propose = Callable[[np.ndarray], np.ndarray]  # uint8 [H, W, 3], upright -> [R, 4], pixels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +40,7 @@ def encode(
     groups: Sequence[str],
     *,
     full_masks: bool = False,
+    propose: Propose | None = None,
 ) -> Encoded | schema.Finding:
     """Returns one record with the fields of `groups` (names of schema.GROUPS).
 
@@ -45,11 +48,12 @@ def encode(
     image, boxes and masks are turned by the EXIF orientation. Where it is neither, the image's
     own size wins. A mask file is turned if its own size is that of the stored pixels.
     full_masks: object masks of the whole image instead of their box, for the TF Object
-    Detection API. Returns a finding where the image must be left out: its mask file is
+    Detection API. propose: makes the proposals of an image, which become a group of their own.
+    Returns a finding where the image must be left out: its mask file is
     unreadable, lossy or of another size. Raises DataError for a label map's value that is no
     class."""
     try:
-        return _encode(sample, image, class_names, groups, full_masks)
+        return _encode(sample, image, class_names, groups, full_masks, propose)
     except maps.Skip as skip:
         return _finding(sample, "skipped", *skip.args)
 
@@ -60,6 +64,7 @@ def _encode(
     class_names: Sequence[str],
     groups: Sequence[str],
     full_masks: bool,
+    propose: Propose | None,
 ) -> Encoded:
     findings: list[schema.Finding] = []
     turn, wrong = _frame(sample, image)
@@ -81,12 +86,12 @@ def _encode(
     }
     # Label map and segments may be one file.
     sizes = ((image.height, image.width), image.stored_size)
-    read = functools.cache(lambda path: maps.read(path, None, sizes))
+    indices = functools.cache(lambda path: maps.read(path, None, sizes))
     kept: list[objects.Kept] = []
     labels = list(sample.labels or [])
     if "objects" in groups:
         canvas = objects.Canvas(
-            image, turn, objects.segments(sample, read, image, turn), full_masks
+            image, turn, objects.segments(sample, indices, image, turn), full_masks
         )
         kept, lost = objects.fit(sample, canvas, findings)
         labels = [label for label in labels if label not in lost]
@@ -98,9 +103,12 @@ def _encode(
         if found is None:
             raise maps.Skip("no mask", "")
         known = found.data is None
-        mask = read(found.path) if known else maps.read(found.path, found.data, sizes)
+        mask = indices(found.path) if known else maps.read(found.path, found.data, sizes)
         encoded = maps.label_map(found, mask, image, len(class_names))
         values |= {"label_map": encoded, "label_map_format": b"png"}
+    if propose is not None:
+        boxes = propose(read.pixels(image.data)).reshape(-1, 4)
+        values["proposals"] = boxes / np.array([image.height, image.width] * 2, np.float32)
     return Encoded(example.serialize(_features(values)), len(kept), digest, findings)
 
 

@@ -90,7 +90,7 @@ def _entry(source: Source, report: Report, options: Options) -> dict[str, Any]:
         "records": report.images,
         "objects": report.objects,
         "max_objects": report.max_objects,
-        "groups": list(source.groups),
+        "groups": list(options.groups(source)),
         "shards": [dataclasses.asdict(shard) for shard in report.shards],
         "findings": {
             "counts": counts,

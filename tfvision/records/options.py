@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from tfvision import errors, schema
 from tfvision.records import dataset
+from tfvision.records.proposals import LIMIT
 
 # dataset.json lists this many findings of a split; its counts are of all.
 MAX_LISTED = 10_000
@@ -32,7 +33,8 @@ class Options:
     of each split; None for about 128 MB each. workers: processes; 0: one a core. seed: of the
     order and of the shares. full_masks: object masks of the whole image, not of their boxes.
     skip_unreadable: leave out images that cannot be decoded, instead of stopping. strict: any
-    finding is an error. arguments: for dataset.json, as the user gave them."""
+    finding is an error. proposals: a mode of Selective Search, "" for none; max_proposals: the
+    most of an image. arguments: for dataset.json, as the user gave them."""
 
     split: str = "train"
     group: str | None = None
@@ -44,7 +46,13 @@ class Options:
     full_masks: bool = False
     skip_unreadable: bool = False
     strict: bool = False
+    proposals: str = ""
+    max_proposals: int = LIMIT
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def groups(self, source: Source) -> tuple[str, ...]:
+        """What the records hold: the source's groups, and what is made here."""
+        return (*source.groups, "proposals") if self.proposals else tuple(source.groups)
 
 
 @dataclasses.dataclass

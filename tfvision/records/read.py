@@ -67,11 +67,14 @@ def text(found: Features, field: str) -> str:
 
 def picture(found: Features) -> pillow.Image:
     """The upright RGB image of a record."""
-    data = values(found, "image")[0]
-    turned = images.orientation(data)
+    return pillow.fromarray(pixels(values(found, "image")[0]))
+
+
+def pixels(data: bytes) -> np.ndarray:
+    """The upright pixels uint8 [H, W, 3] of a record's image, RGB."""
     with pillow.open(io.BytesIO(data)) as image:
-        pixels = np.asarray(image.convert("RGB"))
-    return pillow.fromarray(np.ascontiguousarray(images.upright(pixels, turned)))
+        stored = np.asarray(image.convert("RGB"))
+    return np.ascontiguousarray(images.upright(stored, images.orientation(data)))
 
 
 def png(data: bytes) -> np.ndarray:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from tfvision import errors, schema
-from tfvision.records import dataset, duplicates, encode, images, merge, workers
+from tfvision.records import dataset, duplicates, encode, images, merge, proposals, workers
 from tfvision.records.options import Options, Report, Source
 from tfvision.records.spool import Spool
 
@@ -30,12 +30,18 @@ Result = tuple[str, encode.Encoded | schema.Finding]  # file name, record or why
 
 def work(source: Source, options: Options) -> Callable[[bytes], Result]:
     """The function that turns a pickled sample into a record; it pickles."""
+    propose = None
+    if options.proposals:
+        propose = functools.partial(
+            proposals.selective_search, mode=options.proposals, limit=options.max_proposals
+        )
     return functools.partial(
         _work,
         class_names=tuple(source.class_names),
         groups=tuple(source.groups),
         bake_orientation=options.bake_orientation,
         full_masks=options.full_masks,
+        propose=propose,
         skip_unreadable=options.skip_unreadable,
     )
 
@@ -57,6 +63,7 @@ def write(
     count = options.shards or default_count(spool, indices)
     salt = repr((merge.version(), source.class_names, source.groups))
     salt += repr((options.bake_orientation, options.full_masks))
+    salt += repr((options.proposals, options.max_proposals))
     report = Report()
     with open(os.path.join(folder, f"{prefix}.sha256"), "wb") as digests:
         for at in range(count):
@@ -174,6 +181,7 @@ def _work(
     groups: tuple[str, ...],
     bake_orientation: bool,
     full_masks: bool,
+    propose: encode.Propose | None,
     skip_unreadable: bool,
 ) -> Result:
     """One image's record; a finding where it is unreadable and may be left out."""
@@ -188,7 +196,9 @@ def _work(
         raise errors.DataError(
             f"{error}; mend or remove the file, or leave such images out with --skip_unreadable"
         ) from error
-    record = encode.encode(sample, image, class_names, groups, full_masks=full_masks)
+    record = encode.encode(
+        sample, image, class_names, groups, full_masks=full_masks, propose=propose
+    )
     return sample.filename, record
 
 

@@ -2,7 +2,7 @@
 
 One pass over the records; images are not decoded for the counts.
 
-Axis letters: H height, W width, K classes.
+Axis letters: H height, W width, K classes, R proposals.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from PIL import Image as pillow
 
 from tfvision import schema
 from tfvision.ops import draw
-from tfvision.records import dataset, read
+from tfvision.records import dataset, proposals, read
 
 BINS = 24  # of the histograms, on a logarithmic axis
 _SMALL, _MEDIUM = 32.0**2, 96.0**2  # COCO's areas, square pixels
 _MOST_CLASSES = 400  # up to here co-occurrence is counted
 _LARGEST = 1 << 16  # pixels, the last edge of the size histograms
+RECALL_AT = (0.5, 0.7)  # IoU of a true box with a proposal that finds it
 
 
 @dataclasses.dataclass
@@ -34,7 +35,9 @@ class Statistics:
     labels, objects or label map. objects: per class [K]. pixels: per class and void [K + 1], of
     label maps. per_image: {objects: images}. box_sides: histogram of sqrt(area) over BINS
     octave-like steps. areas: COCO's small, medium, large. ratios: height / width histogram.
-    together: [K, K] images with both classes, None above _MOST_CLASSES."""
+    together: [K, K] images with both classes, None above _MOST_CLASSES. proposals: {R: images}.
+    sought: boxes, crowds aside, of images with proposals; found: how many of these at each of
+    RECALL_AT."""
 
     classes: int
     records: int = 0
@@ -43,6 +46,8 @@ class Statistics:
     per_image: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     crowds: int = 0
     difficult: int = 0
+    proposals: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    sought: int = 0
 
     def __post_init__(self):
         self.images = np.zeros(self.classes, np.int64)
@@ -51,6 +56,7 @@ class Statistics:
         self.box_sides = np.zeros(BINS, np.int64)
         self.ratios = np.zeros(BINS, np.int64)
         self.areas = np.zeros(3, np.int64)
+        self.found = np.zeros(len(RECALL_AT), np.int64)
         few = self.classes <= _MOST_CLASSES
         self.together = np.zeros((self.classes, self.classes), np.int64) if few else None
 
@@ -67,6 +73,8 @@ class Statistics:
             classes |= self._add_objects(found, size)
         if "label_map" in groups:
             classes |= self._add_label_map(found)
+        if "proposals" in groups:
+            self._add_proposals(found, size, "objects" in groups)
         present = sorted(c for c in classes if 0 <= c < self.classes)
         self.images[present] += 1
         if self.together is not None:
@@ -87,6 +95,17 @@ class Statistics:
             self.ratios += histogram(height / np.maximum(width, 1e-6), ratio_edges())
             self.areas += np.bincount(np.digitize(areas, (_SMALL, _MEDIUM)), minlength=3)
         return set(ids)
+
+    def _add_proposals(self, found: read.Features, size: tuple[int, int], with_truth: bool) -> None:
+        scale = np.array([*size, *size])
+        boxes = np.array(read.values(found, "proposals")).reshape(-1, 4) * scale
+        self.proposals[len(boxes)] += 1
+        if with_truth:
+            truth = np.array(read.values(found, "boxes")).reshape(-1, 4) * scale
+            truth = truth[np.array(read.values(found, "is_crowd"), int) == 0]
+            overlaps = proposals.best_overlaps(truth, boxes)
+            self.sought += len(truth)
+            self.found += [(overlaps >= least).sum() for least in RECALL_AT]
 
     def _add_label_map(self, found: read.Features) -> set[int]:
         counts = np.bincount(read.png(read.values(found, "label_map")[0]).ravel(), minlength=256)
@@ -142,6 +161,13 @@ def summary(found: Statistics, names: Sequence[str]) -> dict[str, Any]:
             "crowds": int(found.crowds),
             "difficult": int(found.difficult),
         }
+    if found.proposals:
+        counts = np.array(sorted(found.proposals.elements()))
+        result["proposals_per_image"] = {**_spread(counts), "mean": float(counts.mean())}
+        if found.sought:
+            shares = (found.found / found.sought).tolist()
+            keys = [f"{least:g}" for least in RECALL_AT]
+            result["recall_of_proposals"] = dict(zip(keys, shares, strict=True))
     if found.pixels.any():
         shares, rows = found.pixels / found.pixels.sum(), [*names, "void"]
         result["pixel_share_by_class"] = {

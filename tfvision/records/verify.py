@@ -114,14 +114,17 @@ def _record(
 
 def _wrong(found: read.Features, split: dataset.Split, data: dataset.Dataset) -> Iterator[str]:
     fields = [*schema.ALWAYS, *(f for group in split.groups for f in schema.GROUPS[group])]
-    missing = [f for f in fields if read.values(found, f) is None]
+    missing = [key for f in fields for key in schema.FIELDS[f].keys if key not in found]
     if missing:
-        keys = ", ".join(key for f in missing for key in schema.FIELDS[f].keys)
-        yield f"fields are missing: {keys}"
+        yield f"fields are missing: {', '.join(missing)}"
         return
     for field in fields:
-        if not schema.FIELDS[field].many and len(read.values(found, field)) != 1:
-            yield f"{field} has {len(read.values(found, field))} values, not one"
+        counts = [len(found[key]) for key in schema.FIELDS[field].keys]
+        if len(set(counts)) > 1:
+            yield f"{field} have edges of different lengths: {counts}"
+            return
+        if not schema.FIELDS[field].many and counts != [1]:
+            yield f"{field} has {counts[0]} values, not one"
             return
     size = (read.values(found, "height")[0], read.values(found, "width")[0])
     yield from _image(found, size)
@@ -133,6 +136,8 @@ def _wrong(found: read.Features, split: dataset.Split, data: dataset.Dataset) ->
         yield from _objects(found, size, data.class_names)
     if "masks" in split.groups:
         yield from _masks(found, size)
+    if "proposals" in split.groups:
+        yield from _boxes("proposal", found, "proposals")
     if "label_map" in split.groups:
         yield from _label_map(found, size, classes)
 
@@ -177,23 +182,26 @@ def _ids(what: str, ids: list[int], texts: list[bytes], names: Sequence[str]) ->
 def _objects(found: read.Features, size: tuple[int, int], names: Sequence[str]) -> Iterator[str]:
     lists = {f: read.values(found, f) for f in schema.GROUPS["objects"]}
     counts = {f: len(v) for f, v in lists.items()}
-    edges = {len(found[key]) for key in schema.FIELDS["boxes"].keys}
-    if len({*counts.values(), *edges}) > 1:
+    if len(set(counts.values())) > 1:
         yield f"lists of objects of different lengths: {counts}"
         return
     yield from _ids("class id", lists["class_ids"], lists["class_texts"], names)
-    for number, box in enumerate(lists["boxes"]):
-        y1, x1, y2, x2 = box
-        if not all(math.isfinite(edge) and 0 <= edge <= 1 for edge in box):
-            yield f"box {number} leaves the image: y x y x {_short(box)}"
-        elif y2 <= y1 or x2 <= x1:
-            yield f"box {number} has no area: y x y x {_short(box)}"
-        area = lists["area"][number]
+    yield from _boxes("box", found, "boxes")
+    for number, area in enumerate(lists["area"]):
         if not (math.isfinite(area) and 0 <= area <= _LARGE_AREA * size[0] * size[1]):
             yield f"object {number} has the area {area}"
         for field in ("is_crowd", "difficult"):
             if lists[field][number] not in (0, 1):
                 yield f"object {number} has {field} = {lists[field][number]}"
+
+
+def _boxes(what: str, found: read.Features, field: str) -> Iterator[str]:
+    for number, box in enumerate(read.values(found, field)):
+        y1, x1, y2, x2 = box
+        if not all(math.isfinite(edge) and 0 <= edge <= 1 for edge in box):
+            yield f"{what} {number} leaves the image: y x y x {_short(box)}"
+        elif y2 <= y1 or x2 <= x1:
+            yield f"{what} {number} has no area: y x y x {_short(box)}"
 
 
 def _short(values: Sequence[float]) -> list[float]:

@@ -21,6 +21,7 @@ from tfvision.records import (
     dataset,
     duplicates,
     merge,
+    proposals,
     report,
     shards,
     splits,
@@ -67,6 +68,8 @@ def _check_options(options: Options) -> None:
         raise errors.UsageError(f"name '{name}' cannot be part of a file name")
     if options.workers < 0:
         raise errors.UsageError(f"workers is {options.workers}; it must be at least 1, or 0")
+    if options.proposals:
+        proposals.check(options.proposals, options.max_proposals)
 
 
 def _read(source: Source, spool: Spool, options: Options) -> Report:
