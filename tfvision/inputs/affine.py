@@ -85,15 +85,23 @@ def warp(
         )[0]
     if "masks" in sample:
         result["masks"] = _nearest(sample["masks"], inverse, middle, shift, 0)
-    if "boxes" in sample:
-        boxes = _moved_boxes(sample["boxes"], matrix, middle, shift)
-        if "masks" in sample:
-            masks = result["masks"]
-            has = objects.filled(masks)[:, tf.newaxis]
-            boxes = tf.where(has, objects.bounds(masks), boxes)
-        scale = tf.abs(determinant)
-        result = objects.settle(sample, result, boxes, size, min_visible=min_visible, scale=scale)
-    return result
+
+    def move(boxes: tf.Tensor) -> tf.Tensor:
+        return _moved_boxes(boxes, matrix, middle, shift)
+
+    boxes = None
+    if "boxes" in sample and "masks" in sample:
+        has = objects.filled(result["masks"])[:, tf.newaxis]
+        boxes = tf.where(has, objects.bounds(result["masks"]), move(sample["boxes"]))
+    return objects.settle(
+        sample,
+        result,
+        move,
+        size,
+        boxes=boxes,
+        min_visible=min_visible,
+        scale=tf.abs(determinant),
+    )
 
 
 def _moved_boxes(

@@ -56,11 +56,14 @@ def fit(sample: Sample, size: Size, inputs: Mapping) -> Sample:
     for key, fill in (("label_map", schema.VOID), ("masks", 0)):
         if key in sample:
             result[key] = nearest(sample[key], frame, size, fill)
-    if "boxes" in sample:
-        moved = images.to_frame(sample["boxes"], frame)
-        scale = frame[2] * frame[3]
-        result = objects.settle(sample, result, moved, tf.constant(size), scale=scale)
-    return result
+    scale = frame[2] * frame[3]
+    return objects.settle(
+        sample,
+        result,
+        lambda boxes: images.to_frame(boxes, frame),
+        tf.constant(size),
+        scale=scale,
+    )
 
 
 def nearest(maps: tf.Tensor, frame: tf.Tensor, size: Size, fill: int) -> tf.Tensor:
@@ -84,9 +87,10 @@ def nearest(maps: tf.Tensor, frame: tf.Tensor, size: Size, fill: int) -> tf.Tens
 def load(example: decode.Example, inputs: Mapping, training: bool) -> Sample:
     """An example's pixels and truth, for training cut to a window and augmented.
 
-    Moves `boxes` and the other per-object tensors, `masks` and `label_map` with the image. Masks
-    are for training alone: evaluation takes the truth's as they are."""
-    sample = {key: example[key] for key in objects.KEYS if key in example and key != "masks"}
+    Moves `boxes` and the other per-object tensors, `proposals`, `masks` and `label_map` with the
+    image. Masks are for training alone: evaluation takes the truth's as they are."""
+    moving = (*objects.KEYS, objects.PROPOSALS)
+    sample = {key: example[key] for key in moving if key in example and key != "masks"}
     if "masks" in example and training:
         sample["masks"] = decode.object_masks(example)
     if "label_map" in example:

@@ -33,8 +33,9 @@ def parse(serialized: tf.Tensor, fields: Sequence[str]) -> Example:
     """One serialized tf.train.Example -> an example with the `fields` of the schema.
 
     "image" comes as `encoded` (bytes). Boxes are float32 [N, 4] y x y x in pixels of the
-    upright image; other lists are [N]. `source_id` is always there."""
-    sides = ("height", "width") if "boxes" in fields else ()  # before the boxes, which need them
+    upright image, and so are proposals [R, 4]; other lists are [N]. `source_id` is always there."""
+    scaled = [name for name in ("boxes", "proposals") if name in fields]
+    sides = ("height", "width") if scaled else ()  # before the boxes, which need them
     wanted = dict.fromkeys((*sides, *fields, "source_id"))
     spec = {}
     for name in wanted:
@@ -54,9 +55,9 @@ def parse(serialized: tf.Tensor, fields: Sequence[str]) -> Example:
         if field.many:
             values = [tf.sparse.to_dense(value) for value in values]
         example["encoded" if name == "image" else name] = values[0]
-        if name == "boxes":
+        if name in scaled:
             size = tf.cast(tf.stack([example["height"], example["width"]] * 2), tf.float32)
-            example["boxes"] = tf.stack(values, axis=1) * size
+            example[name] = tf.stack(values, axis=1) * size
     return example
 
 

@@ -1,9 +1,9 @@
 """Flips, crops and changes of scale: image, boxes, masks and label map move together.
 
 A sample holds `image` [H, W, 3] and any of `boxes` ([N, 4] y x y x, pixels, continuous edges), the
-other per-object tensors, `masks` [N, H, W] and `label_map` [H, W]. What has no source becomes
-`colour` in the image (one number or three, 0..255), 0 in masks, VOID in the label map.
-Objects that leave the canvas are taken out (`objects.settle`).
+other per-object tensors, `proposals` [R, 4], `masks` [N, H, W] and `label_map` [H, W]. What has no
+source becomes `colour` in the image (one number or three, 0..255), 0 in masks, VOID in the label
+map. Objects and proposals that leave the canvas are taken out (`objects.settle`).
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ def mirror(sample: Sample, axis: int, flip: tf.Tensor) -> Sample:
         return tf.raw_ops.Reverse(tensor=tensor, dims=tf.stack(dims))
 
     result = {**sample, "image": reversed_(tf.convert_to_tensor(sample["image"]), axis)}
-    if "boxes" in sample:
+    for key in (key for key in objects.BOXES if key in sample):
         length = tf.cast(canvas(sample)[axis], tf.float32)
-        edges = tf.unstack(sample["boxes"], axis=-1)
+        edges = tf.unstack(sample[key], axis=-1)
         edges[axis], edges[axis + 2] = length - edges[axis + 2], length - edges[axis]
-        result["boxes"] = tf.where(flip, tf.stack(edges, axis=-1), sample["boxes"])
+        result[key] = tf.where(flip, tf.stack(edges, axis=-1), sample[key])
     if "masks" in sample:
         order = tf.range(canvas(sample)[axis])  # Reverse refuses [0, H, W]
         order = tf.where(flip, order[::-1], order)
@@ -70,11 +70,8 @@ def cut(sample: Sample, window: tf.Tensor, *, min_visible: float = 0.0) -> Sampl
         result["masks"] = sample["masks"][:, y : y + height, x : x + width]
     if "label_map" in sample:
         result["label_map"] = sample["label_map"][y : y + height, x : x + width]
-    if "boxes" in sample:
-        moved = sample["boxes"] - tf.cast(tf.stack([y, x, y, x]), tf.float32)
-        size = tf.stack([height, width])
-        result = objects.settle(sample, result, moved, size, min_visible=min_visible)
-    return result
+    edge, size = tf.cast(tf.stack([y, x, y, x]), tf.float32), tf.stack([height, width])
+    return objects.settle(sample, result, lambda b: b - edge, size, min_visible=min_visible)
 
 
 def resize(sample: Sample, size: tf.Tensor, *, antialias: bool = True) -> Sample:
@@ -92,11 +89,8 @@ def resize(sample: Sample, size: tf.Tensor, *, antialias: bool = True) -> Sample
         result["masks"] = tf.gather(tf.gather(sample["masks"], rows, axis=1), columns, axis=2)
     if "label_map" in sample:
         result["label_map"] = tf.gather(tf.gather(sample["label_map"], rows), columns, axis=1)
-    if "boxes" in sample:
-        moved = sample["boxes"] * tf.concat([factor, factor], axis=0)
-        scale = tf.reduce_prod(factor)
-        result = objects.settle(sample, result, moved, size, scale=scale)
-    return result
+    factors, scale = tf.concat([factor, factor], axis=0), tf.reduce_prod(factor)
+    return objects.settle(sample, result, lambda b: b * factors, size, scale=scale)
 
 
 def place(
@@ -130,10 +124,8 @@ def place(
         result["masks"] = tf.transpose(moved(first, 0), [2, 0, 1])
     if "label_map" in sample:
         result["label_map"] = moved(sample["label_map"], schema.VOID)
-    if "boxes" in sample:
-        boxes = sample["boxes"] + tf.cast(tf.concat([offset, offset], axis=0), tf.float32)
-        result = objects.settle(sample, result, boxes, size, min_visible=min_visible)
-    return result
+    edge = tf.cast(tf.concat([offset, offset], axis=0), tf.float32)
+    return objects.settle(sample, result, lambda b: b + edge, size, min_visible=min_visible)
 
 
 def fixed(sample: Sample, size: Sequence[int]) -> Sample:

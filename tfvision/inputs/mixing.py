@@ -19,6 +19,7 @@ from tfvision.inputs import geometry, objects, seeds, truth
 from tfvision.inputs.geometry import Colour, Sample
 
 Batch = dict[str, tf.Tensor]
+_NO_PROPOSALS = "mix 'mosaic' has no place for proposals (Fast R-CNN's); leave it out"
 Mix = Callable[[Batch, tf.Tensor, tf.Tensor], Batch]
 
 
@@ -124,7 +125,10 @@ def mosaic(
     A point is drawn within the shares `middle` of the canvas `size` = (height, width); samples
     0..3 lie above left, above right, below left and below right of it, each with a corner there,
     cut off at the canvas and filled up with `colour`. So each should be about as large as the
-    canvas or smaller. Returns the keys that geometry and objects know, and no other."""
+    canvas or smaller. Returns the keys that geometry and objects know, and no other; proposals
+    are refused."""
+    if any(objects.PROPOSALS in sample for sample in samples):
+        raise errors.UsageError(_NO_PROPOSALS)
     draws = tf.random.stateless_uniform([2], seeds.fold(seed, 0), *middle)
     point = tf.cast(tf.round(draws * tf.constant(size, tf.float32)), tf.int32)
     rest = tf.constant(size) - point
@@ -182,6 +186,8 @@ def mosaic_batch(
     The batch holds `image` [B, H, W, 3] and padded `boxes` [B, M, 4] and `class_ids` [B, M].
     probability: that an image becomes a mosaic. Objects beyond M are cut off."""
     del classes
+    if objects.PROPOSALS in batch:
+        raise errors.UsageError(_NO_PROPOSALS)
     size, places = tuple(batch["image"].shape[1:3]), batch["boxes"].shape[1]
     count = tf.shape(batch["image"])[0]
     keys = ("image", "boxes", "class_ids")

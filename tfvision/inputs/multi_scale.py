@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tfvision import errors
-from tfvision.inputs import seeds
+from tfvision.inputs import objects, seeds
 
 _POSITION = 1 << 21  # tells these draws from those of samples and mixes
 
@@ -36,11 +36,11 @@ def side(seed: int, step: tf.Tensor, sizes: Sequence[int], every: int) -> tf.Ten
 
 
 def resize(batch: dict[str, tf.Tensor], size: tf.Tensor) -> dict[str, tf.Tensor]:
-    """`image` [B, H, W, 3] bilinearly to [B, size, size, 3], and `boxes` [B, M, 4] with it."""
+    """`image` [B, H, W, 3] bilinearly to [B, size, size, 3], and `boxes` [B, M, 4] and
+    `proposals` [B, R, 4] with it."""
     image = batch["image"]
     before = tf.cast(tf.shape(image)[1:3], tf.float32)
     factor = tf.cast(size, tf.float32) / before
     result = {**batch, "image": tf.image.resize(image, tf.stack([size, size]))}
-    if "boxes" in batch:
-        result["boxes"] = batch["boxes"] * tf.concat([factor, factor], axis=0)
-    return result
+    factors = tf.concat([factor, factor], axis=0)
+    return {**result, **{key: batch[key] * factors for key in objects.BOXES if key in batch}}

@@ -2,12 +2,15 @@
 
 One rule: an object whose box has nothing left on the canvas, keeps less of its area than is asked
 for, or loses the last pixel of its mask, is taken out of every per-object tensor. That makes N
-smaller, so it belongs before the padding to a fixed number of objects.
+smaller, so it belongs before the padding to a fixed number of objects. Proposals move by the same
+rule; they have nothing but their boxes.
 
-Axis letters: N objects, H, W.
+Axis letters: N objects, R proposals, H, W.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -17,6 +20,8 @@ Sample = dict[str, tf.Tensor]
 
 FRAMED = "box_masks"  # masks in the frames of their boxes
 KEYS = (*schema.GROUPS["objects"], *schema.GROUPS["masks"], FRAMED)  # the tensors [N, ...]
+PROPOSALS = "proposals"  # boxes [R, 4] of no class
+BOXES = ("boxes", PROPOSALS)
 # What is narrower is a rounding error of normalised coordinates; pixels, as in ops.masks.
 _LEAST_SIDE = 1.0 / 64.0
 
@@ -30,31 +35,49 @@ def select(sample: Sample, keep: tf.Tensor) -> Sample:
 def settle(
     before: Sample,
     after: Sample,
-    boxes: tf.Tensor,
+    move: Callable[[tf.Tensor], tf.Tensor],
     size: tf.Tensor,
     *,
+    boxes: tf.Tensor | None = None,
     min_visible: float = 0.0,
     scale: tf.Tensor | float = 1.0,
 ) -> Sample:
-    """`after` with `boxes` clipped to the canvas and without the objects that left it.
+    """`after` with boxes and proposals clipped to the canvas, without those that left it.
 
-    before, after: the sample before and after its image (and masks) moved. boxes: [N, 4], where
-    they are now, unclipped. size: int [2], the canvas. min_visible: least share of a box's area
+    before, after: the sample before and after its image (and masks) moved. move: boxes [N, 4] as
+    they were -> where they are now, unclipped. size: int [2], the canvas. boxes: [N, 4] of the
+    objects, where they are known better than by `move`. min_visible: least share of a box's area
     that must stay. scale: by what areas grew; `area` follows it and the visible share."""
-    limits = tf.cast(tf.concat([size, size], axis=0), boxes.dtype)
-    clipped = tf.clip_by_value(boxes, 0.0, limits)
-    sides = clipped[:, 2:] - clipped[:, :2]
+    result = dict(after)
+    if PROPOSALS in before:
+        clipped, sides = _clipped(move(before[PROPOSALS]), size)
+        result[PROPOSALS] = tf.boolean_mask(clipped, _wide(sides))
+    if "boxes" not in before:
+        return result
+    boxes = move(before["boxes"]) if boxes is None else boxes
+    clipped, sides = _clipped(boxes, size)
     all_sides = boxes[:, 2:] - boxes[:, :2]
     visible = tf.math.divide_no_nan(
         tf.reduce_prod(sides, axis=1), tf.reduce_prod(all_sides, axis=1)
     )
-    keep = tf.reduce_all(sides > _LEAST_SIDE, axis=1) & (visible >= min_visible)
+    keep = _wide(sides) & (visible >= min_visible)
     if "masks" in after:
         keep &= filled(after["masks"]) | ~filled(before["masks"])
-    result = {**after, "boxes": clipped}
+    result["boxes"] = clipped
     if "area" in after:
         result["area"] = after["area"] * tf.cast(visible * scale, after["area"].dtype)
     return select(result, keep)
+
+
+def _clipped(boxes: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Boxes [N, 4] inside the canvas, and their heights and widths [N, 2]."""
+    limits = tf.cast(tf.concat([size, size], axis=0), boxes.dtype)
+    clipped = tf.clip_by_value(boxes, 0.0, limits)
+    return clipped, clipped[:, 2:] - clipped[:, :2]
+
+
+def _wide(sides: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_all(sides > _LEAST_SIDE, axis=1)
 
 
 def filled(masks: tf.Tensor) -> tf.Tensor:
