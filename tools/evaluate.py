@@ -2,7 +2,7 @@
 
 tfvision evaluate --workdir=RUN evaluates a run. Weights that were imported need none:
 tfvision evaluate --config=EXPERIMENT --config.weights.path=FILE --config.data.path=DIR.
---detections=FILE.json also writes a detector's boxes as COCO json.
+--detections=FILE.json also writes a detector's boxes as COCO json, with the masks of instances.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ _OUTPUT = flags.DEFINE_string("output", None, "JSON file for the numbers and tab
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which weights.")
 
 
-_DETECTIONS = flags.DEFINE_string("detections", None, "COCO json file for a detector's boxes.")
+_DETECTIONS = flags.DEFINE_string(
+    "detections", None, "COCO json file for a detector's boxes and masks."
+)
 
 arguments = settings.flag_arguments
 
@@ -44,7 +46,9 @@ def main(argv: Sequence[str]) -> None:
         run = runs.open_run(_WORKDIR.value, _CHECKPOINT.value)
     split = _SPLIT.value or run.config.data.val
     evaluator = run.trainer.evaluator
-    found = next((m for m in evaluator.metrics if hasattr(m, "as_coco")), None)
+    # Of boxes and masks, what has masks has both.
+    able = [m for m in evaluator.metrics if hasattr(m, "as_coco")]
+    found = min(able, key=lambda metric: metric.kind != "segm", default=None)
     if _DETECTIONS.value and found is None:
         raise errors.UsageError(
             "--detections needs the metric 'coco' of a detector (config.detection.metrics)"

@@ -3,6 +3,7 @@ import html.parser
 import io
 import json
 import re
+import types
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from tfvision import config as configs
 from tfvision import sources, tasks, training
 from tfvision.metrics.examples import Example
 from tfvision.records import dataset, writer
-from tfvision.training import report, report_html, report_plots
+from tfvision.training import evaluation, report, report_html, report_plots
 
 CLASSES = ("dark", "<b>light")
 
@@ -120,3 +121,52 @@ def test_without_mistakes_the_page_says_so():
     }  # fmt: skip
     page = Page(report_html.page(found, {}, {"mistakes": [], "best": []}, {}))
     assert "There is none" in page.text
+
+
+class Measured:
+    """A metric of two classes, of boxes or of masks: a table, and a curve of one class."""
+
+    class_names = CLASSES
+
+    def __init__(self, prefix, ap):
+        self.prefix, self.ap = prefix, ap
+
+    def per_class(self):
+        return {"ap": np.array([self.ap, np.nan]), "objects": np.array([3, 0])}
+
+    def curves(self):
+        return {"dark": {"recall": np.array([0.5, 1.0]), "precision": np.array([1.0, self.ap])}}
+
+
+def test_boxes_and_masks_have_a_table_and_curves_each():
+    kept = [Measured("mask_", 0.25), Measured("", 0.75), Measured("", 0.5)]
+    arrays = evaluation.Evaluator.arrays(types.SimpleNamespace(metrics=kept))
+    assert arrays["mask_per_class"]["dark"] == {"ap": 0.25, "objects": 3}
+    assert arrays["per_class"]["dark"]["ap"] == 0.75  # the first one's
+    assert arrays["mask_curves"]["dark"]["precision"][100] == 0.25
+    assert arrays["curves"]["dark"]["precision"][100] == 0.75
+    numbers = {f"{p}ap{k}": 0.5 for p in ("mask_", "") for k in ("", 50, 75, 90)}
+    found = {
+        "step": 1, "split": "val", "metrics": {**numbers, "images": 3.0}, "workdir": "runs/x",
+        "config": configs.config(data={"class_names": CLASSES}).to_dict(), "versions": {},
+        "log": {"train": [], "val": []}, "data": {"val": 3}, "weights": 7, "precision": "float32",
+    }  # fmt: skip
+    for entries, titles in (
+        (arrays, ("Classes (masks), the", "Classes (boxes), the", "recall (masks)", "ll (boxes)")),
+        ({k: v for k, v in arrays.items() if "mask" not in k}, ("Classes, the weakest", "recall")),
+    ):
+        plots = report_plots.plots({**found, **entries})
+        assert len(plots) == len(titles) / 2
+        shown = {"mistakes": [], "best": []}
+        page = Page(report_html.page({**found, **entries}, plots, shown, {}))
+        assert [title for title in titles if title not in page.text] == []
+        assert ("(boxes)" in page.text) == (entries is arrays)
+        assert len(set(page.fetched)) == len(plots)
+
+
+def test_where_masks_and_boxes_are_measured_both_lead():
+    boxes, masks = ["ap", "ap50", "ap75"], ["mask_ap", "mask_ap50", "mask_ap75"]
+    assert report_plots.leading([*masks, *boxes], 5) == [*masks, "ap", "ap50"]
+    assert report_plots.leading([*boxes, *masks], 2) == ["ap", "mask_ap"]
+    assert report_plots.leading(boxes, 2) == ["ap", "ap50"]
+    assert report_plots.leading([], 2) == []

@@ -54,19 +54,23 @@ class Evaluator:
         return [metric.table() for metric in self.metrics if hasattr(metric, "table")]
 
     def arrays(self) -> dict[str, Any]:
-        """What else the metrics counted, such as the confusion matrix, ready for JSON."""
+        """What else the metrics counted, such as the confusion matrix, ready for JSON.
+
+        `per_class` and `curves` are those of the first metric that has some, and `mask_per_class`
+        and `mask_curves` of the first that measures masks."""
         found = {}
         for metric in self.metrics:
+            prefix = getattr(metric, "prefix", "")
             if hasattr(metric, "confusion"):
                 found["confusion"] = metric.confusion.tolist()
-            if hasattr(metric, "per_class") and "per_class" not in found:
+            if hasattr(metric, "per_class") and f"{prefix}per_class" not in found:
                 rows = _rows(metric.per_class())
-                found["per_class"] = dict(zip(metric.class_names, rows, strict=True))
+                found[f"{prefix}per_class"] = dict(zip(metric.class_names, rows, strict=True))
             if hasattr(metric, "reliability"):
                 found["reliability"] = _rows(metric.reliability())
-            if hasattr(metric, "curves") and "curves" not in found:
+            if hasattr(metric, "curves") and f"{prefix}curves" not in found:
                 drawn = metric.curves().items()
-                found["curves"] = {name: _sampled(curve) for name, curve in drawn}
+                found[f"{prefix}curves"] = {name: _sampled(curve) for name, curve in drawn}
         return found
 
 

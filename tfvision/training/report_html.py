@@ -68,8 +68,11 @@ def page(
         note = '<p class="soft">Dotted: the step of the weights on this page.</p>'
         parts.append(_section("Learning curves", _plot(plots, "curves") + note))
     parts.append(_section("Metrics", _metrics(found)))
-    if found.get("per_class"):
-        parts.append(_section("Classes, the weakest first", _per_class(found["per_class"])))
+    kinds = _kinds(found)
+    for prefix, kind in kinds.items():
+        if found.get(f"{prefix}per_class"):
+            table = _per_class(found[f"{prefix}per_class"])
+            parts.append(_section(f"Classes{kind}, the weakest first", table))
     pair = []
     if "confusion" in plots:
         pair.append(_section("Confusion", _plot(plots, "confusion") + _cut(found["confusion"])))
@@ -79,9 +82,11 @@ def page(
             " the bin (Guo et al. 2017).</p>"
         )
         pair.append(_section("Reliability", _plot(plots, "reliability") + note))
-    if "precision_recall" in plots:
-        note = '<p class="soft">At IoU 0.5; the thick line is the mean of the classes.</p>'
-        pair.append(_section("Precision and recall", _plot(plots, "precision_recall") + note))
+    for prefix, kind in kinds.items():
+        if f"{prefix}precision_recall" in plots:
+            note = '<p class="soft">At IoU 0.5; the thick line is the mean of the classes.</p>'
+            plot = _plot(plots, f"{prefix}precision_recall")
+            pair.append(_section(f"Precision and recall{kind}", plot + note))
     wide = len(found.get("confusion") or ()) > report_plots.NUMBERED
     parts += pair if wide else [f'<div class="pair">{"".join(pair)}</div>']
     for kind, title in (("mistakes", "The worst answers"), ("best", "The best")):
@@ -98,6 +103,13 @@ def page(
         f"<title>{_text(name)} - tfvision report</title>\n<style>{_CSS}</style></head>\n"
         f"<body><main>\n{body}\n</main></body></html>\n"
     )
+
+
+def _kinds(found: Mapping[str, Any]) -> dict[str, str]:
+    """{prefix of the entries: what titles add}; nothing to tell apart, nothing to add."""
+    if not found.get("mask_per_class"):
+        return {"": ""}
+    return dict(zip(report_plots.PREFIXES, (" (masks)", " (boxes)"), strict=True))
 
 
 def _text(value: Any) -> str:
@@ -136,8 +148,8 @@ def _head(name: str, found: Mapping[str, Any]) -> str:
 
 def _tiles(found: Mapping[str, Any]) -> str:
     numbers = found["metrics"]
-    scores = [(k, v) for k, v in numbers.items() if report_plots.is_score(k)][:_TILES]
-    tiles = [(k.replace("_", " "), _number(v)) for k, v in scores]
+    scores = report_plots.leading([k for k in numbers if report_plots.is_score(k)], _TILES)
+    tiles = [(k.replace("_", " "), _number(numbers[k])) for k in scores]
     tiles.append((f"images of '{found['split']}'", f"{int(numbers['images']):,}"))
     tiles.append(("step of these weights", f"{found['step']:,}"))
     cells = [f'<div class="tile"><b>{_text(v)}</b><span>{_text(k)}</span></div>' for k, v in tiles]

@@ -14,6 +14,7 @@ import numpy as np
 
 CLASSES = 30  # in the confusion matrix at most
 NUMBERED = 15  # classes up to which the confusion matrix shows its counts
+PREFIXES = ("mask_", "")  # of the entries of an evaluation; without one are those of boxes
 _POINTS = 400  # of a curve; longer logs are averaged
 _INK = ("#2563eb", "#ea580c", "#059669", "#9333ea", "#dc2626", "#0891b2", "#ca8a04", "#64748b")
 _GRID, _TEXT = "#e2e8f0", "#334155"
@@ -22,8 +23,8 @@ _STYLE |= {f"{part}.color": _TEXT for part in ("xtick", "ytick")} | {"axes.label
 
 
 def plots(found: Mapping[str, Any]) -> dict[str, str]:
-    """{name: SVG as a data URI} of what the run has: curves, confusion, reliability, precision
-    against recall."""
+    """{name: SVG as a data URI} of what the run has: curves, confusion, reliability, and precision
+    against recall of boxes and of masks."""
     import matplotlib
 
     drawn = {}
@@ -33,8 +34,9 @@ def plots(found: Mapping[str, Any]) -> dict[str, str]:
         if found.get("confusion"):
             names = found["config"]["data"]["class_names"]
             drawn["confusion"] = _confusion(np.array(found["confusion"]), names)
-        if found.get("curves"):
-            drawn["precision_recall"] = _precision_recall(found["curves"])
+        for prefix in PREFIXES:
+            if found.get(f"{prefix}curves"):
+                drawn[f"{prefix}precision_recall"] = _precision_recall(found[f"{prefix}curves"])
         if found.get("reliability"):
             drawn["reliability"] = _reliability(found["reliability"], found["metrics"])
     return drawn
@@ -94,7 +96,7 @@ def _curves(log: Mapping[str, Sequence[Mapping]], step: int) -> str:
     _line(rate, train, "learning_rate", "learning rate", color=_INK[0])
     rate.set_title("learning rate")
     rate.set_ylim(bottom=0)
-    names = [n for n in (val[-1] if val else {}) if is_score(n)]
+    names = leading([n for n in (val[-1] if val else {}) if is_score(n)], len(_INK))
     for name, ink in zip(names, _INK, strict=False):
         _line(scores, val, name, name.replace("_", " "), color=ink, marker="o")
     scores.set_title("validation metrics")
@@ -110,6 +112,15 @@ def _curves(log: Mapping[str, Sequence[Mapping]], step: int) -> str:
 def is_score(name: str) -> bool:
     """Is an entry of a validation's log a metric, and no loss, count or time?"""
     return name not in ("step", "time", "images") and not name.startswith("loss")
+
+
+def leading(names: Sequence[str], count: int) -> list[str]:
+    """The first `count` names of metrics; of masks and of boxes about as many, where both are."""
+    parts = [[n for n in names if n.startswith("mask_") == masks] for masks in (True, False)]
+    if not all(parts):
+        return list(names[:count])
+    kept = {*parts[0][: count - count // 2], *parts[1][: count // 2]}
+    return [name for name in names if name in kept]
 
 
 def confused(confusion: np.ndarray) -> np.ndarray:
