@@ -215,7 +215,8 @@ def _augmented(data, split: str, output: str) -> None:
             ids = batch["class_ids"][i][kept]
             inks = [draw.colour(int(c)) for c in ids]
             if "masks" in batch:
-                canvas = draw.masks(canvas, batch["masks"][i][kept], inks)
+                frames = batch["masks"][i][kept]
+                canvas = draw.instances(canvas, frames, batch["boxes"][i][kept] * scale, inks)
             texts = [draw.name_of(int(c), data.class_names) for c in ids]
             canvas = draw.boxes(canvas, batch["boxes"][i][kept] * scale, texts, inks)
         pictures.append(canvas)
