@@ -90,7 +90,45 @@ CASES |= {
         "detection": {**YOLO["detection"], "score_threshold": -1.0},
     },
 }
+RCNN = {
+    "width": 4,
+    "channels": 8,
+    "hidden": 16,
+    "anchor_sizes": ((12,), (24,), (48,), (64,), (90,)),
+    "bn_frozen": False,
+    "train_pre_nms": 60,
+    "train_post_nms": 40,
+    "anchor_samples": 32,
+    "region_samples": 16,
+    "pre_nms": 60,
+    "post_nms": 30,
+}
+FLIPPED = {
+    "image_size": (64, 96),
+    "train_size": (64, 64),
+    "resize": "short_side",
+    "short": 50,
+    "augment": ({"name": "horizontal_flip"},),
+}
+FOUND = {"score_threshold": 0.02, "max_detections": 10}
+CASES |= {
+    "detection, Faster R-CNN": {
+        "task": "detection",
+        "model": {"name": "faster_rcnn_resnet18_fpn", **RCNN, "pooling": "pool"},
+        "inputs": FLIPPED,
+        "detection": {**FOUND, "metrics": ("coco", "voc2010")},
+        "loss": {"beta": 0.0},
+    },
+    "instance": {
+        "task": "instance",
+        "model": {"name": "mask_rcnn_resnet18_fpn", **RCNN, "mask_widths": (8,)},
+        "inputs": FLIPPED,
+        "detection": {**FOUND, "metrics": ("coco", "voc2010"), "mask_size": 28},
+        "train": {"clip_norm": 10.0, "accumulate": 2},
+    },
+}
 SLOW = (
+    "detection, Faster R-CNN",
     "detection, YOLO v2",
     "detection, YOLO v1",
     "classification, auxiliary head",
@@ -103,6 +141,7 @@ REPLIES = {
     "segmentation": {"class_map", "image_size"},
     "detection": {"boxes", "scores", "class_ids", "class_names", "num_detections"},
 }
+REPLIES["instance"] = REPLIES["detection"] | {"masks", "image_size"}
 SMALL = {
     "model": {"name": "resnet18", "width": 4, "stem": "small", "dropout": 0.2},
     "inputs": {"image_size": (24, 16), "resize": "letterbox"},
@@ -159,7 +198,8 @@ def write_scenes(folder, split, count):
             pixels[y : y + height, x : x + width] = (230, 20)[number]
             annotations.append(
                 {"id": len(annotations), "image_id": index, "category_id": kind + 5, "iscrowd": 0,
-                 "bbox": [x, y, width, height], "area": width * height}
+                 "bbox": [x, y, width, height], "area": width * height,
+                 "segmentation": [[x, y, x + width, y, x + width, y + height, x, y + height]]}
             )  # fmt: skip
         image, exif = Image.fromarray(pixels.clip(0, 255).astype(np.uint8)), Image.Exif()
         if index % 2:
@@ -181,7 +221,7 @@ def records(tmp_path_factory):
             if task == "classification":
                 write_pictures(folder / "images", split, count)
                 source = sources.FORMATS["folder"](str(folder / "images"), None, split=split)
-            elif task == "detection":
+            elif task in ("detection", "instance"):
                 write_scenes(folder, split, count)
                 source = sources.FORMATS["coco"](
                     str(folder / "images" / split), str(folder / f"{split}.json"), split=split
@@ -279,9 +319,12 @@ def test_what_is_served_is_what_was_evaluated(case, records, tmp_path):
     for row, answer in enumerate(answers):
         assert set(answer) == REPLIES[name] | ({"probabilities"} & set(evaluated))
         same[name]({k: v[row] for k, v in evaluated.items()}, answer, config.data.class_names)
-    if name == "detection":
+    if name in ("detection", "instance"):
         assert sum(answer["num_detections"] for answer in answers)
         assert not np.isnan(results["ap50"])
+    if name == "instance":
+        assert {"mask_ap50", "ap50", "mask_map", "map"} <= set(results)
+        assert "loss" not in results
     if name == "segmentation":
         assert counted(answers, raw) == pytest.approx(results["pixel_accuracy"], abs=1e-9)
 
@@ -316,7 +359,20 @@ def same_boxes(evaluated, answer, class_names):
     assert (boxes.max(axis=0, initial=0) <= 64).all()
 
 
-same = {"detection": same_boxes, "classification": same_labels, "segmentation": same_maps}
+def same_instances(evaluated, answer, class_names):
+    same_boxes(evaluated, answer, class_names)
+    assert answer["image_size"] in ([48, 64], [64, 48])
+    found = np.array(answer["masks"])
+    assert found.shape[1:] == (28, 28)
+    np.testing.assert_allclose(found, evaluated["masks"], atol=1e-3)
+
+
+same = {
+    "classification": same_labels,
+    "segmentation": same_maps,
+    "detection": same_boxes,
+    "instance": same_instances,
+}
 
 
 def counted(answers, records):

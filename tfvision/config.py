@@ -63,6 +63,7 @@ def defaults() -> dict[str, Any]:
         },
         "detection": {  # and instances
             "max_boxes": 0,  # places for true boxes in a batch; 0: as many as the fullest image has
+            "max_proposals": 2000,  # Fast R-CNN: of an image's, the first ones
             "train_difficult": False,  # learn from Pascal VOC's difficult objects too
             "mask_size": 112,  # cells a side of a true mask in its box, for instances
             "score_threshold": 0.005,  # of what is a detection; R-CNN's papers: 0.05

@@ -31,12 +31,14 @@ class Detector:
     (outputs, (H, W)) -> boxes [B, D, 4] in canvas pixels, scores, class_ids [B, D] (-1: padding),
     num_detections [B] and, where the network has `masks`, masks [B, D, h, w], probabilities in
     the frame of each box. options: for the network's builder, beside the config's.
+    proposals: does the network take `proposals` [B, R, 4] and `num_proposals` [B] too?
     serve_losses: can `losses` be taken of the serving graph's outputs?"""
 
     losses: Callable
     detections: Callable
     options: Mapping = dataclasses.field(default_factory=dict)
     masks: bool = False
+    proposals: bool = False
     serve_losses: bool = True
 
 
@@ -86,13 +88,13 @@ def _rcnn(name: str, *, options: Mapping, loss: Mapping, limits: Mapping) -> Det
         valid = batch["valid"]
         return {term: reduce.global_ratio(*parts, valid) for term, parts in terms.items()}
 
-    masks = rcnn.ARCHITECTURES[name].masks
-    kept = ("boxes", "scores", "class_ids", "num_detections", *(("masks",) if masks else ()))
+    kind = rcnn.ARCHITECTURES[name]
+    kept = ("boxes", "scores", "class_ids", "num_detections", *(("masks",) if kind.masks else ()))
 
     def detections(outputs, size):
         return {key: outputs[key] for key in kept}
 
-    return Detector(losses, detections, limits, masks, serve_losses=False)
+    return Detector(losses, detections, limits, kind.masks, kind.proposals, serve_losses=False)
 
 
 def _yolo(

@@ -1,4 +1,4 @@
-"""Faster and Mask R-CNN by name: `Net`s of a graph of training and one of serving.
+"""Fast, Faster and Mask R-CNN by name: `Net`s of a graph of training and one of serving.
 
 The serving graph holds proposals, suppression and, of masks, the final boxes, so it takes the
 `frame` beside the image; the training graph takes the truth. Weights are shared by name
@@ -13,38 +13,45 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tfvision import errors, layers
-from tfvision.models import faster_rcnn, mask_rcnn
+from tfvision.models import fast_rcnn, faster_rcnn, faster_rcnn_c4, mask_rcnn
 from tfvision.models.backbones import mobilenet, resnet
 from tfvision.net import Net
 
 
 class Architecture(NamedTuple):
-    """training, serving: as in `models.faster_rcnn`. stages: the backbone. masks: are there any?"""
+    """parts, training, serving: as in `models.faster_rcnn`. stages: the backbone. masks: are there
+    any? proposals: do they come with the image?"""
 
+    parts: Callable
     training: Callable
     serving: Callable
     stages: Callable
     masks: bool = False
+    proposals: bool = False
 
 
-_BACKBONES: dict[str, Callable] = {
-    "resnet18": functools.partial(resnet.stages, depth=18),
-    "resnet50": functools.partial(resnet.stages, depth=50),
-    "resnet101": functools.partial(resnet.stages, depth=101),
-    "mobilenet_v2": mobilenet.stages,
+_RESNETS: dict[str, Callable] = {
+    f"resnet{depth}": functools.partial(resnet.stages, depth=depth) for depth in (18, 50, 101)
 }
-_FAMILIES = {
-    "faster_rcnn": (faster_rcnn.training, faster_rcnn.serving, False),
-    "mask_rcnn": (mask_rcnn.training, mask_rcnn.serving, True),
-}
+_BACKBONES: dict[str, Callable] = {**_RESNETS, "mobilenet_v2": mobilenet.stages}
+
+
+def _family(module, backbones: dict, name: str, parts: Callable, **kind) -> dict:
+    return {
+        name.format(backbone): Architecture(parts, module.training, module.serving, stages, **kind)
+        for backbone, stages in backbones.items()
+    }
+
+
 ARCHITECTURES: dict[str, Architecture] = {
-    f"{family}_{backbone}_fpn": Architecture(training, serving, stages, masks)
-    for family, (training, serving, masks) in _FAMILIES.items()
-    for backbone, stages in _BACKBONES.items()
+    **_family(fast_rcnn, _BACKBONES, "fast_rcnn_{}_fpn", fast_rcnn.parts, proposals=True),
+    **_family(faster_rcnn, _BACKBONES, "faster_rcnn_{}_fpn", faster_rcnn.parts),
+    **_family(faster_rcnn_c4, _RESNETS, "faster_rcnn_{}_c4", faster_rcnn_c4.parts),
+    **_family(mask_rcnn, _BACKBONES, "mask_rcnn_{}_fpn", faster_rcnn.parts, masks=True),
 }
-# What the builder says itself, and what would change the strides that a pyramid counts on.
+# What the builder says itself, and what would change the strides that a network counts on.
 _GIVEN = ("num_classes", "image_size", "name")
-_FIXED = ("output_stride", "dilate_first", "multi_grid", "stem")
+_FIXED = ("output_stride", "dilate_first", "multi_grid", "stem", "first", "last")
 
 
 def _keywords(function: Callable) -> set[str]:
@@ -56,7 +63,7 @@ def _keywords(function: Callable) -> set[str]:
 
 def _build(name: str) -> Callable[..., Net]:
     architecture = ARCHITECTURES[name]
-    shared = _keywords(faster_rcnn.parts) | _keywords(architecture.stages)
+    shared = _keywords(architecture.parts) | _keywords(architecture.stages)
     train_only = _keywords(architecture.training) - shared
     serve_only = _keywords(architecture.serving) - shared
     both = train_only & serve_only
@@ -70,8 +77,8 @@ def _build(name: str) -> Callable[..., Net]:
         **options,
     ) -> Net:
         """image_size: of evaluation's and serving's canvas. train_size: of training's, None where
-        it changes from batch to batch; the same by default. options: of `faster_rcnn.parts`, of
-        the two graphs and of the backbone."""
+        it changes from batch to batch; the same by default. options: of the architecture's
+        `parts`, of its two graphs and of the backbone."""
         for option in options:
             if option not in known:
                 raise errors.UsageError(

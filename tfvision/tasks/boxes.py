@@ -15,9 +15,11 @@ from tfvision import errors, metrics, models
 from tfvision.inputs import canvas, mixing, multi_scale, objects, truth
 from tfvision.models import detectors
 from tfvision.ops import images
+from tfvision.records import dataset
 from tfvision.task import Task
 
 FIELDS = ("image", "boxes", "class_ids", "is_crowd", "difficult", "area")
+PROPOSALS = objects.PROPOSALS
 
 
 def build(
@@ -55,6 +57,8 @@ def build(
         other = "instance" if family.masks else "detection"
         raise errors.UsageError(f"model '{config.model.name}' is for task '{other}', not '{name}'")
     places = max(int(section.max_boxes), 1)
+    if family.proposals:
+        _check_proposals(config)
 
     def prepare(example, training):
         sample = canvas.load(truth.complete(example), inputs, training)
@@ -64,6 +68,8 @@ def build(
                 sample = objects.framed(sample, section.mask_size)
         sample = canvas.fit(sample, train_size if training else size, inputs)
         result = {key: sample[key] for key in ("image", "frame")}
+        if family.proposals:
+            result |= truth.padded_proposals(sample, max(int(section.max_proposals), 1))
         if "boxes" in sample:
             if not training:
                 sample = truth.for_training(sample, difficult=section.train_difficult)
@@ -103,7 +109,7 @@ def build(
 
     return Task(
         name,
-        (*FIELDS, "masks") if masks else FIELDS,
+        (*FIELDS, *(("masks",) if masks else ()), *((PROPOSALS,) if family.proposals else ())),
         prepare,
         build,
         task_losses,
@@ -113,6 +119,17 @@ def build(
         lambda count: metrics.BoxExamples(class_names, count),
         family.serve_losses,
     )
+
+
+def _check_proposals(config) -> None:
+    """Raises DataError where the records have no proposals, which the network looks at."""
+    if config.data.path:
+        data = dataset.read(config.data.path)
+        if PROPOSALS not in data.groups:
+            raise errors.DataError(
+                f"{data.path} has no proposals, which {config.model.name} looks at; convert it with"
+                " --proposals=fast (or quality)"
+            )
 
 
 def _mix(config, classes: int):
