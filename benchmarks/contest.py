@@ -1,11 +1,13 @@
 """Contenders in processes of their own, timed in turns; benchmarks/train.py and infer.py use it.
 
-Every contender is this file, run with what it is to be; it answers "N" with the seconds that N
-steps took. All see the same batch of images, already in memory.
+Every contender is a file, this one if none is named, run with what it is to be; it answers "N"
+with the seconds that N steps took, those of its processor, and its peak memory. All see the same
+batch of images, already in memory.
 """
 
 import argparse
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -190,9 +192,9 @@ def torch_infer(model, precision):
 class Contender:
     """A process that is warm and waits for its turns; None of `alive` where it cannot run."""
 
-    def __init__(self, who, mode, model, precision, python):
+    def __init__(self, who, mode, model, precision, python, script=__file__):
         env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-        command = [python, os.path.abspath(__file__), who, mode, model, precision]
+        command = [python, os.path.abspath(script), who, mode, model, precision]
         self.who = who
         self._process = subprocess.Popen(
             command,
@@ -210,25 +212,31 @@ class Contender:
                 return line[2:].strip()
         return None
 
-    def seconds(self, steps):
+    def turn(self, steps):
+        """Seconds, seconds of the processor, peak memory in MiB."""
         self._process.stdin.write(f"{steps}\n")
         self._process.stdin.flush()
-        return float(self._answer())
+        return tuple(float(part) for part in self._answer().split())
+
+    def seconds(self, steps):
+        return self.turn(steps)[0]
 
     def end(self):
         self._process.stdin.close()
         self._process.wait()
 
 
-def contend(who, mode, model, precision):
-    """Runs in the contender's own process."""
-    run = globals()[f"{who}_{mode}"](model, precision)
+def contend(who, mode, model, precision, functions=None):
+    """Runs in the contender's own process. functions: "who_mode" -> one, of its script."""
+    run = (functions or globals())[f"{who}_{mode}"](model, precision)
     run(2)
     print("> ready", flush=True)
     for line in sys.stdin:
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         run(int(line))
-        print(f"> {time.perf_counter() - start}", flush=True)
+        spent = time.perf_counter() - start, time.process_time() - used
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(">", *spent, peak, flush=True)
 
 
 def race(mode, model, precision, *, rounds, steps, torch_python):
