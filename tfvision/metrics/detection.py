@@ -92,7 +92,10 @@ class CocoDetection:
             self.images.append(image)
 
     def as_coco(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """Ground truth and detections as COCO's json; write them with `coco_json.write`."""
+        """Ground truth and detections as COCO's json; write them with `coco_json.write`.
+
+        Of masks, a detection has both its box and its segmentation. COCO's own tool takes the
+        sizes of detections from boxes where there are some, which moves the numbers by size."""
         ids, count = self.category_ids, len(self.class_names)
         found = coco_json.detections(self.images, count, ids)
         return coco_json.ground_truth(self.images, self.class_names, ids), found
