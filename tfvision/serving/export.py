@@ -57,7 +57,9 @@ def export(
     samples: real encoded images; the saved model must answer them as `net` does.
 
     Raises DataError where the version exists, a sample is no image, there is none, or the
-    reloaded model answers differently; nothing is left behind then."""
+    reloaded model answers differently; nothing is left behind then. Raises UsageError for a net
+    that takes more than an image: Fast R-CNN's proposals come with the records."""
+    _check_inputs(net)
     samples = [images.normalise(s, f"sample {i}").data for i, s in enumerate(samples)]
     if not samples:
         raise errors.DataError("an export is checked on real images, and there is none")
@@ -77,6 +79,16 @@ def export(
         os.rename(folder, target)
     print(_report(target, card["check"], warmed))
     return target
+
+
+def _check_inputs(net: Net) -> None:
+    more = sorted({tensor.name for tensor in net.serve.inputs} - {*module.INPUTS})
+    if more:
+        raise errors.UsageError(
+            f"{net.serve.name} looks at {', '.join(more)} beside the image, which a served graph"
+            " cannot compute; evaluate it on records that hold them, or export faster_rcnn_*,"
+            " which proposes for itself"
+        )
 
 
 def _version(output: str, version: int | None) -> int:

@@ -18,6 +18,7 @@ DEFAULT, IMAGE, CLASSIFY = "serving_default", "serving_image", "classify"
 # A graph with its constants is one protocol buffer, which ends at 2 GB.
 FREEZE_LIMIT = 1_500_000_000  # bytes of weights
 ENCODED_KEY = "image/encoded"
+INPUTS = ("image", "frame")  # what a served net may take
 _TYPES = (tf.float32, tf.int32, tf.int64, tf.string, tf.bool, tf.uint8)
 
 
