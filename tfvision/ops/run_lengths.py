@@ -13,6 +13,10 @@ from typing import Any
 
 import numpy as np
 
+# A number's characters hold five bits each and whether there are more; the last one's highest bit
+# is its sign. More characters than these no number of an image has.
+_MORE, _SIGN, _DIGITS = 32, 16, 12
+
 
 def of_part(
     part: np.ndarray, window: tuple[int, int, int, int], size: tuple[int, int]
@@ -38,38 +42,39 @@ def of_part(
 def from_string(text: str | bytes) -> list[int]:
     """COCO's compressed counts -> runs: base 32, six bits a character, differences of every
     second run. Raises ValueError for a character outside or a cut string."""
-    data = text.encode("utf-8") if isinstance(text, str) else text
-    runs: list[int] = []
-    at = 0
-    while at < len(data):
-        value = shift = 0
-        more = True
-        while more:
-            if at >= len(data) or not 48 <= data[at] < 112 or shift > 60:
-                raise ValueError("broken compressed run-length string")
-            bits = data[at] - 48
-            value |= (bits & 0x1F) << shift
-            more = bool(bits & 0x20)
-            at += 1
-            shift += 5
-        if bits & 0x10:
-            value -= 1 << shift
-        runs.append(value + runs[-2] if len(runs) > 2 else value)
-    return runs
+    data = np.frombuffer(text.encode("utf-8") if isinstance(text, str) else text, np.uint8)
+    digits = data.astype(np.int64) - 48
+    if not len(digits):
+        return []
+    last = np.flatnonzero((digits & _MORE) == 0)  # characters that end a number
+    whole = len(last) and last[-1] == len(digits) - 1
+    first = np.concatenate([[0], last[:-1] + 1])[: len(last)]
+    known = (digits >= 0).all() and (digits < 2 * _MORE).all()
+    if not whole or not known or (last - first >= _DIGITS).any():
+        raise ValueError("broken compressed run-length string")
+    shifts = 5 * (np.arange(len(digits)) - np.repeat(first, last - first + 1))
+    runs = np.add.reduceat((digits & (_MORE - 1)) << shifts, first)
+    runs -= np.where(digits[last] & _SIGN, 1 << (shifts[last] + 5), 0)
+    for start in (1, 2):
+        runs[start::2] = np.cumsum(runs[start::2])
+    return runs.tolist()
 
 
 def to_string(runs: Sequence[int]) -> str:
     """The inverse of `from_string`."""
-    text = []
-    for i, run in enumerate(runs):
-        value = int(run) - (int(runs[i - 2]) if i > 2 else 0)
-        more = True
-        while more:
-            bits = value & 0x1F
-            value >>= 5
-            more = value != -1 if bits & 0x10 else value != 0
-            text.append(chr(bits + (0x20 if more else 0) + 48))
-    return "".join(text)
+    values = np.array(runs, np.int64)
+    values[3:] -= values[1:-2].copy()
+    written = np.zeros((len(values), _DIGITS), np.uint8)
+    more = np.ones(len(values), bool)
+    for place in range(_DIGITS):
+        digits = values & (_MORE - 1)
+        values >>= 5
+        going = np.where(digits & _SIGN, values != -1, values != 0)
+        written[:, place] = np.where(more, digits + _MORE * going + 48, 0)
+        more &= going
+        if not more.any():
+            break
+    return written[written > 0].tobytes().decode("ascii")
 
 
 def spans(rle: Mapping[str, Any]) -> np.ndarray:
