@@ -56,6 +56,26 @@ def test_the_background_goes_last_and_deltas_start_with_y():
     ]
 
 
+def test_of_cocos_ninety_numbers_eighty_have_objects():
+    rows = np.arange(91)
+    state = {
+        "roi_heads.box_predictor.cls_score.bias": rows,
+        "roi_heads.box_predictor.bbox_pred.bias": np.repeat(rows, 4) * 10
+        + np.tile([0, 1, 2, 3], 91),
+        "roi_heads.mask_predictor.mask_fcn_logits.bias": rows,
+    }
+    logits, deltas, masks = torchvision_rcnn.ours(state, 80).values()
+    # person, ..., fire hydrant (11), stop sign (13), ..., toothbrush (90), the background
+    assert logits[[0, 10, 11, 79, 80]].tolist() == [1, 11, 13, 90, 0]
+    assert len(set(logits.tolist())) == 81
+    assert not set(logits.tolist()) & {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
+    np.testing.assert_array_equal(masks, logits)
+    assert deltas[44:48].tolist() == [131, 130, 133, 132]  # dy dx dh dw of the stop sign
+    for whole in (90, None):
+        logits = torchvision_rcnn.ours(state, whole)["roi_heads.box_predictor.cls_score.bias"]
+        assert logits.tolist() == [*range(1, 91), 0]
+
+
 def _tiny():
     stages = functools.partial(resnet.stages, depth=18, width=4)
     model = mask_rcnn.serving(

@@ -40,9 +40,10 @@ def fill(
     are; entries of the file that have no place in the net are matched as "layer/parameter"
     ("fc/weight"), and dropped. Raises DataError if the two do not agree, and then changes
     nothing."""
-    if torchvision_rcnn.is_rcnn(state):
-        state = torchvision_rcnn.ours(state)
     names = native.named(net)
+    if torchvision_rcnn.is_rcnn(state):
+        head = names.get(torchvision_rcnn.CLASSES)
+        state = torchvision_rcnn.ours(state, None if head is None else int(head.shape[0]) - 1)
     entries: dict[str, tuple[str, np.ndarray]] = {}
     for source, array in state.items():
         layer, _, leaf = source.rpartition(".")
