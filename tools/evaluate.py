@@ -46,9 +46,9 @@ def main(argv: Sequence[str]) -> None:
         run = runs.open_run(_WORKDIR.value, _CHECKPOINT.value)
     split = _SPLIT.value or run.config.data.val
     evaluator = run.trainer.evaluator
-    # Of boxes and masks, what has masks has both.
-    able = [m for m in evaluator.metrics if hasattr(m, "as_coco")]
-    found = min(able, key=lambda metric: metric.kind != "segm", default=None)
+    from tfvision.metrics import detection
+
+    found = detection.writer(evaluator.metrics)
     if _DETECTIONS.value and found is None:
         raise errors.UsageError(
             "--detections needs the metric 'coco' of a detector (config.detection.metrics)"

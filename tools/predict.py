@@ -24,8 +24,6 @@ _SHEET = flags.DEFINE_integer("sheet", 24, "Pictures on sheet.png at most; 0: no
 _THRESHOLD = flags.DEFINE_float("threshold", 0.5, "Boxes of higher scores are drawn.")
 
 _BATCH = 32
-# Lists of a detector, padded behind the detections there are.
-_DETECTIONS = ("boxes", "scores", "class_ids", "class_names", "masks")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -80,24 +78,10 @@ def _batch(model, files: Sequence[str], start: int, shown: list) -> list[dict]:
         if "class_map" in answer:
             result |= _maps(name, answer, model.class_names)
         else:
-            result |= _plain(answer)
+            result |= client.plain(answer)
         if len(shown) < _SHEET.value:
             shown.append(drawn)
     return results
-
-
-def _plain(answer: dict) -> dict:
-    """The answer as JSON takes it: of detections those there are, of masks their run lengths."""
-    if "masks" in answer:
-        from tfvision.ops import masks
-
-        size = tuple(answer["image_size"].tolist())
-        pairs = zip(answer["masks"], answer["boxes"], strict=True)
-        rles = [masks.rle_from_box_frame(mask, box, size) for mask, box in pairs]
-        answer = {**answer, "masks": rles}
-    plain = {k: v if isinstance(v, list) else v.tolist() for k, v in answer.items()}
-    count = plain.get("num_detections")
-    return {k: v[:count] if k in _DETECTIONS else v for k, v in plain.items()}
 
 
 def _maps(name: str, answer: dict, class_names: Sequence[str]) -> dict:

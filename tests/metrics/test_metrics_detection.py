@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tfvision import errors, metrics
-from tfvision.metrics import coco_json, truth
+from tfvision.metrics import coco_json, detection, truth
 from tfvision.ops import masks
 
 pytestmark = pytest.mark.addons
@@ -186,6 +186,14 @@ def test_masks_are_measured_by_masks():
     found = masks.from_rle(json.loads(json.dumps(entry["segmentation"])))
     assert masks.bounds(found) == tuple(part)
     assert masks.area(found) == 20 * 28
+
+
+def test_detections_are_written_by_the_metric_that_has_masks():
+    boxes, segm = (metrics.CocoDetection(["a"], kind) for kind in ("bbox", "segm"))
+    voc = metrics.VocDetection(["a"], kind="segm")
+    assert detection.writer([voc, boxes, segm]) is segm
+    assert detection.writer([voc, boxes]) is boxes
+    assert detection.writer([voc]) is None
 
 
 def test_a_box_counts_only_with_the_mask_in_it():

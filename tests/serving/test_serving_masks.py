@@ -1,7 +1,6 @@
 """Masks of an answer: on its image, as run lengths in predictions.json, and drawn."""
 
 import json
-import types
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ from PIL import Image
 
 from tfvision import errors, serving
 from tfvision.ops import draw, masks
-from tfvision.tools import predict
+from tfvision.serving import client, pictures
 
 # Two detections and a place of padding, of an image of 40 x 60: the whole of the first box, the
 # left half of the second.
@@ -41,57 +40,40 @@ def test_an_answer_without_masks_is_refused():
         serving.full_masks({k: v for k, v in ANSWER.items() if k != "masks"})
 
 
-@pytest.fixture
-def predicted(monkeypatch, tmp_path):
-    """A function: an answer, a threshold -> (entry of predictions.json, the drawn picture)."""
-    path = tmp_path / "white.png"
-    Image.new("RGB", (60, 40), "white").save(path)
-    monkeypatch.setattr(predict, "_OUTPUT", types.SimpleNamespace(value=str(tmp_path)))
-
-    def function(answer, threshold):
-        monkeypatch.setattr(predict, "_THRESHOLD", types.SimpleNamespace(value=threshold))
-        monkeypatch.setattr(predict, "_SHEET", types.SimpleNamespace(value=4))
-        model = types.SimpleNamespace(
-            card={}, class_names=("cat", "dog"), predict=lambda images: [answer for _ in images]
-        )
-        results = predict._batch(model, [str(path)], 0, [])
-        predict._finish(results, [])
-        (entry,) = json.loads((tmp_path / "predictions.json").read_text())
-        with Image.open(tmp_path / entry["picture"]) as picture:
-            return entry, np.asarray(picture)
-
-    return function
-
-
-def test_predictions_hold_each_detections_mask_as_run_lengths(predicted):
-    entry, _ = predicted(ANSWER, 0.5)
-    assert entry["size"] == [40, 60]
-    assert entry["num_detections"] == 2
-    assert [len(entry[k]) for k in ("boxes", "scores", "class_ids", "class_names", "masks")] == [
-        2
-    ] * 5
-    assert entry["class_names"] == ["cat", "dog"]
-    for rle, full in zip(entry["masks"], serving.full_masks(ANSWER), strict=True):
+def test_predictions_hold_each_detections_mask_as_run_lengths():
+    found = json.loads(json.dumps(client.plain(ANSWER)))
+    assert found["num_detections"] == 2
+    assert found["image_size"] == [40, 60]
+    assert found["boxes"] == BOXES[:2].tolist()
+    assert found["class_ids"] == [0, 1]
+    assert found["class_names"] == ["cat", "dog"]
+    assert found["scores"] == pytest.approx([0.9, 0.4])
+    for rle, full in zip(found["masks"], serving.full_masks(ANSWER), strict=True):
         assert set(rle) == {"size", "counts"}
         assert isinstance(rle["counts"], str)
         np.testing.assert_array_equal(masks.from_rle(rle), full)
+    assert ANSWER["masks"].shape == (3, 28, 28)
 
 
-def test_masks_are_drawn_from_a_score_on(predicted):
-    coloured = {}
+def test_answers_of_other_tasks_are_told_as_they_are():
+    boxes = {k: v for k, v in ANSWER.items() if k not in ("masks", "image_size")}
+    found = client.plain(boxes)
+    assert found["boxes"] == BOXES[:2].tolist()
+    assert "masks" not in found
+    labels = {"scores": np.array([0.25, 0.75]), "class_ids": np.array([1, 0])}
+    assert client.plain(labels) == {"scores": [0.25, 0.75], "class_ids": [1, 0]}
+    nothing = client.plain({**ANSWER, "num_detections": np.int32(0)})
+    assert nothing["masks"] == nothing["boxes"] == []
+
+
+def test_masks_are_drawn_from_a_score_on():
+    image, coloured = Image.new("RGB", (60, 40), "white"), {}
     for threshold in (0.5, 0.3):
-        _, pixels = predicted(ANSWER, threshold)
+        drawn = pictures.draw_prediction(image, ANSWER, ("cat", "dog"), threshold=threshold)
+        pixels = np.asarray(drawn)
         scale = pixels.shape[0] // 40
         first, second = pixels[10 * scale, 26 * scale], pixels[30 * scale, 26 * scale]
         coloured[threshold] = [bool((pixel < 255).any()) for pixel in (first, second)]
         wanted = 255 + (np.array(draw.colour(0)) - 255) * 0.45
         np.testing.assert_allclose(first, wanted, atol=1)
     assert coloured == {0.5: [True, False], 0.3: [True, True]}
-
-
-def test_boxes_without_masks_are_cut_to_the_detections_too(predicted):
-    boxes = {k: v for k, v in ANSWER.items() if k not in ("masks", "image_size")}
-    entry, _ = predicted(boxes, 0.5)
-    assert entry["boxes"] == BOXES[:2].tolist()
-    assert entry["class_ids"] == [0, 1]
-    assert "masks" not in entry

@@ -143,6 +143,12 @@ class CocoDetection:
         }
 
 
+def writer(metrics: Sequence[Any]) -> CocoDetection | None:
+    """Of the metrics, that whose `as_coco` says the most: of masks, else of boxes, else None."""
+    able = [metric for metric in metrics if isinstance(metric, CocoDetection)]
+    return min(able, key=lambda metric: metric.kind != "segm", default=None)
+
+
 def _areas(boxes: np.ndarray, runs: Sequence[Mapping[str, Any]]) -> np.ndarray:
     """Of the masks where there are some, else of the boxes: float32 [N]."""
     if runs:

@@ -20,6 +20,8 @@ from tfvision.serving import check, module, versions
 
 Image = bytes | np.ndarray | str | os.PathLike
 BATCH = 16
+# Lists of a detector, padded behind the detections there are.
+_DETECTIONS = ("boxes", "scores", "class_ids", "class_names", "masks")
 
 
 def load(path: str) -> Model:
@@ -101,6 +103,19 @@ def full_masks(answer: Mapping[str, np.ndarray]) -> np.ndarray:
     for i in range(count):
         found[i] = masks.from_box_frame(answer["masks"][i], answer["boxes"][i], size)
     return found
+
+
+def plain(answer: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """An answer as JSON takes it: of detections those there are, and of their masks COCO's run
+    lengths {"size": [H, W], "counts": text} at the image's size."""
+    found = dict(answer)
+    if "masks" in found:
+        size = tuple(int(side) for side in found["image_size"])
+        pairs = zip(found.pop("masks"), found["boxes"], strict=True)
+        found["masks"] = np.array([masks.rle_from_box_frame(m, box, size) for m, box in pairs])
+    count = int(found.get("num_detections", 0))
+    cut = {k: found[k][:count] for k in _DETECTIONS if k in found and "num_detections" in found}
+    return {name: value.tolist() for name, value in {**found, **cut}.items()}
 
 
 def ready(item: Image, index: int = 0) -> bytes | np.ndarray:
