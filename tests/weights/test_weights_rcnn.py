@@ -17,6 +17,7 @@ from tfvision.models.backbones import pixels, resnet
 from tfvision.net import Net
 from tfvision.ops import boxes as box_ops
 from tfvision.ops import images
+from tfvision.ops import masks as mask_ops
 
 ORACLES = pathlib.Path(__file__).parents[1] / "oracles"
 YXYX = [1, 0, 3, 2]
@@ -241,20 +242,6 @@ def test_the_mask_head_is_torchvisions_on_its_boxes(mask):
     assert np.abs(found - golden).max() <= 1e-3 * golden.std()
 
 
-def _pasted(mask, box, size):
-    """torchvision's way: a border of one cell, the box grown with it and cut to whole pixels."""
-    height, width = size
-    middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2 * 30 / 28
-    top, left, bottom, right = np.concatenate([middle - half, middle + half]).astype(int)
-    rows, columns = max(bottom - top + 1, 1), max(right - left + 1, 1)
-    part = tf.image.resize(np.pad(mask, 1)[..., None], (rows, columns)).numpy()[..., 0]
-    canvas = np.zeros(size, bool)
-    y, x = max(top, 0), max(left, 0)
-    inside = part[y - top : height - top, x - left : width - left] > 0.5
-    canvas[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
-    return canvas
-
-
 @pytest.mark.slow
 def test_masks_cover_what_torchvisions_cover(mask):
     pairs, golden, _ = _pairs(mask, "")
@@ -264,5 +251,6 @@ def test_masks_cover_what_torchvisions_cover(mask):
     for row, column in pairs:
         packed = mask.golden["masks_packed"][row]
         wanted = np.unpackbits(packed)[: size[0] * size[1]].reshape(size).astype(bool)
-        found = _pasted(mask.found["masks"][0, column], boxes[column], size)
+        part = mask.found["masks"][0, column]
+        found = mask_ops.from_box_frame_in_whole_pixels(part, boxes[column], size)
         assert (wanted & found).sum() >= 0.99 * (wanted | found).sum(), row
