@@ -18,9 +18,9 @@ from PIL import Image as pillow
 
 from tfvision import errors
 
-# The paper's two sets of strategies (section 5.2), by the name of OpenCV's method.
+# The paper's two sets of strategies (section 5.1), by the name of OpenCV's method.
 MODES = {"fast": "switchToSelectiveSearchFast", "quality": "switchToSelectiveSearchQuality"}
-LIMIT = 2000  # about as many as Fast R-CNN was trained with (Girshick 2015, section 2.3)
+LIMIT = 2000  # "typically around 2000" in Fast R-CNN (Girshick 2015, arXiv:1504.08083, section 3)
 
 _SIDE = 500  # of the searched image, the longer one; the scales of the segmentation are for it
 _LEAST_SIDE = 4  # pixels of the searched image, and at least _LEAST_OWN of the image itself
@@ -66,7 +66,7 @@ def selective_search(image: np.ndarray, *, mode: str = "fast", limit: int = LIMI
 def ranked(boxes: np.ndarray) -> np.ndarray:
     """Whole-numbered boxes [R, 4] y x y x, the best first, in an order of their own.
 
-    The paper (section 4.3) ranks a region by its place in the hierarchy, the whole image first,
+    The paper (section 3.3) ranks a region by its place in the hierarchy, the whole image first,
     times a random number. OpenCV draws that number from C's rand(), so that two calls differ,
     puts small regions first, and does not tell the places: here the larger box comes first in
     the hierarchy, and the multiples of the golden ratio are the numbers."""
