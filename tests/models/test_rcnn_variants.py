@@ -129,6 +129,8 @@ def test_the_last_stage_alone_continues_where_the_others_end():
     for wrong in ({"first": 2}, {"first": 4, "last": 3}, {"last": 6}):
         with pytest.raises(errors.UsageError, match="of a ResNet: they begin at 1, 3, 4 or 5"):
             resnet.stages(image, 18, **wrong)
+    with pytest.raises(errors.UsageError, match="resnet18 has no option 'last'"):  # it needs all
+        resnet.classifier(18, num_classes=2, image_size=(64, 64), last=4)
 
 
 def test_c4_has_the_numbers_of_detectron2():

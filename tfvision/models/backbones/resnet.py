@@ -57,9 +57,9 @@ class _Parts(NamedTuple):
 def stages(
     image,
     depth: int,
-    *,
     first: int = 1,
     last: int = 5,
+    *,
     version: str = "1.5",
     output_stride: int = 32,
     dilate_first: bool = False,
@@ -199,7 +199,7 @@ def classifier(
 ) -> keras.Model:
     """A ResNet with global average pooling and one dense layer: image -> class_logits [B, K]."""
     image = keras.Input((*image_size, 3), name="image", dtype="float32")
-    x = errors.call(stages, options, f"resnet{depth}", image, depth)["c5"]
+    x = errors.call(stages, options, f"resnet{depth}", image, depth, 1, 5)["c5"]
     x = layers.GlobalAveragePool(name="avgpool")(x)
     if dropout:
         x = layers.Dropout(dropout, name="dropout")(x)
