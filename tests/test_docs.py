@@ -8,7 +8,7 @@ import pytest
 from tfvision import losses, optimizers
 from tfvision.inputs import augment, mixing
 from tfvision.layers import activations
-from tfvision.models import detectors, segmenters
+from tfvision.models import detectors, rcnn, segmenters
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 PAGES = {
@@ -19,7 +19,8 @@ PAGES = {
     "schedules": list(optimizers.schedules.SCHEDULES),
     "normalization": ["bn_momentum", "bn_epsilon", "bn_synchronized", "bn_frozen"],
     "segmentation": list(segmenters.SEGMENTERS),
-    "detection": list(detectors.DETECTORS),
+    "detection": [name for name in detectors.DETECTORS if name not in rcnn.RCNN],
+    "rcnn": list(rcnn.RCNN),
     "regularization": ["regularization.l1", "regularization.l2"],
 }
 

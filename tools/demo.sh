@@ -11,11 +11,12 @@ say "1/7 balloons: 500 scenes, drawn here"
 "$bin/tfvision" synthesize --name=balloons --output=demo/balloons
 say "2/7 convert to TFRecords"
 for split in train val; do
-  "$bin/tfvision" convert --format=folder --images=demo/balloons/classes \
+  "$bin/tfvision" convert --format=coco --images="demo/balloons/images/$split" \
+    --annotations="demo/balloons/annotations/instances_$split.json" \
     --split="$split" --output=demo/records
 done
-say "3/7 train: is there a balloon, and of which kind?"
-"$bin/tfvision" train --config=balloons_resnet18 --config.data.path=demo/records \
+say "3/7 train a light Mask R-CNN: where are the balloons, of which kind, and of which shape?"
+"$bin/tfvision" train --config=balloons_mask_rcnn_r18 --config.data.path=demo/records \
   --workdir=demo/run
 say "4/7 evaluate"
 "$bin/tfvision" evaluate --workdir=demo/run --output=demo/metrics.json
@@ -34,24 +35,26 @@ done
 url=$(sed -n 's/^serving .* at \(http.*\)$/\1/p' demo/serve.log)
 "$bin/python" - "$url" <<'PY'
 import base64
-import glob
 import json
 import sys
 import urllib.request
 
-path = sorted(glob.glob("demo/balloons/classes/val/heart/*"))[0]
+path = "demo/balloons/images/val/00000.jpg"
 with open(path, "rb") as file:
     content = base64.b64encode(file.read()).decode()
 body = json.dumps({"instances": [{"b64": content}]}).encode()
 with urllib.request.urlopen(sys.argv[1], body, timeout=60) as reply:
     answer = json.load(reply)["predictions"][0]
 print(f"POST {sys.argv[1]}\n  {path}")
-for name, index in zip(answer["class_names"], answer["class_ids"]):
-    print(f"  {name:<8}{answer['scores'][index]:.3f}")
+rows = zip(answer["class_names"], answer["scores"], answer["boxes"], answer["masks"])
+for name, score, box, mask in rows:
+    if score > 0.5:
+        cells = [value > 0.5 for row in mask for value in row]
+        place = " ".join(f"{edge:.0f}" for edge in box)
+        share = sum(cells) / len(cells)
+        print(f"  {name:<8}{score:.3f}  box y x y x: {place}, {share:.0%} of it in the mask")
 PY
 say "7/7 predictions drawn"
-for kind in none round heart star; do
-  find "demo/balloons/classes/val/$kind" -type f | sort | head -6
-done | xargs \
+find demo/balloons/images/val -type f | sort | head -12 | xargs \
   "$bin/tfvision" predict --model=demo/model --output=demo/predictions
 printf '\nDone in %s s. Look at demo/predictions/sheet.png\n' "$(($(date +%s) - start))"

@@ -95,9 +95,12 @@ def test_a_picture_is_opened_upright():
 def test_a_sheet_holds_every_picture_in_its_cell():
     colours = ["red", "lime", "blue"]
     cells = [Image.new("RGB", (300, 150), colour) for colour in colours]
-    page = draw.sheet(cells, 2, cell=90)
-    assert page.size == (2 * 94 + 4, 2 * 94 + 4)
-    assert page.getpixel((4 + 45, 4 + 45)) == (255, 0, 0)
-    assert page.getpixel((98 + 45, 4 + 45)) == (0, 255, 0)
-    assert page.getpixel((4 + 45, 98 + 45)) == (0, 0, 255)
+    page = draw.sheet(cells, 2, cell=90)  # each becomes 90 x 45
+    assert page.size == (2 * 94 + 4, 2 * 49 + 4)
+    assert page.getpixel((4 + 45, 4 + 22)) == (255, 0, 0)
+    assert page.getpixel((98 + 45, 4 + 22)) == (0, 255, 0)
+    assert page.getpixel((4 + 45, 53 + 22)) == (0, 0, 255)
+    tall = draw.sheet([cells[0], Image.new("RGB", (50, 100), "blue")], 2, cell=90)
+    assert tall.size == (2 * 94 + 4, 94 + 4)
+    assert tall.getpixel((98 + 45, 4 + 88)) == (0, 0, 255)
     assert cells[0].size == (300, 150)

@@ -256,17 +256,20 @@ def caption(picture: pillow.Image, text: str) -> pillow.Image:
 
 
 def sheet(pictures: Sequence[pillow.Image], columns: int = 4, *, cell: int = 360) -> pillow.Image:
-    """One contact sheet: pictures centred in square cells of `cell` pixels, row by row."""
+    """One contact sheet: pictures of `cell` pixels at most either way, row by row.
+
+    Each is centred in a cell that is as wide and as high as the largest of them."""
     columns = max(1, min(columns, len(pictures)))
     rows = -(-len(pictures) // columns)
     gap = max(cell // 30, 4)
-    step = cell + gap
-    size = (columns * step + gap, max(rows, 1) * step + gap)
-    page = pillow.new("RGB", size, DARK)
-    for index, picture in enumerate(pictures):
-        small = picture.copy()
-        small.thumbnail((cell, cell), pillow.Resampling.LANCZOS)
+    small = [picture.copy() for picture in pictures]
+    for picture in small:
+        picture.thumbnail((cell, cell), pillow.Resampling.LANCZOS)
+    width = max((picture.width for picture in small), default=cell) + gap
+    height = max((picture.height for picture in small), default=cell) + gap
+    page = pillow.new("RGB", (columns * width + gap, max(rows, 1) * height + gap), DARK)
+    for index, picture in enumerate(small):
         row, column = divmod(index, columns)
-        left = gap + column * step + (cell - small.width) // 2
-        page.paste(small, (left, gap + row * step + (cell - small.height) // 2))
+        left = gap + column * width + (width - gap - picture.width) // 2
+        page.paste(picture, (left, gap + row * height + (height - gap - picture.height) // 2))
     return page
