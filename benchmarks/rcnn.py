@@ -314,7 +314,9 @@ def race(mode, precision, options):
             pairs = list(zip(turns["torch"], turns["ours"], strict=True))
             ratios = [statistics.median(t[i] / o[i] for t, o in pairs) for i in (0, 1)]
             line = f"  ours is {ratios[0]:.2f} times as fast, {ratios[1]:.2f} by the processor"
-            print(line + (f"; {agreement(folder)}" if mode == "infer" else ""), flush=True)
+            # in bfloat16 neither side finds its own float32 boxes to a pixel
+            same = mode == "infer" and precision == "float32"
+            print(line + (f"; {agreement(folder)}" if same else ""), flush=True)
 
 
 def main():
