@@ -116,6 +116,32 @@ def test_a_network_is_built_and_differentiated_under_op_determinism():
         config.disable_op_determinism()
 
 
+@pytest.mark.slow
+def test_xla_compiles_a_step_and_a_reply():
+    options = {"image_size": (64, 96), "mask_widths": (8,), **NET}
+    model = mask_rcnn.training(STAGES, **options, **FEW)
+    with layers.sharing(model):
+        serve = mask_rcnn.serving(STAGES, pre_nms=60, post_nms=30, **options)
+    weights = [stack.raw(v) for v in model.trainable_variables]
+    values = {name: tf.constant(value) for name, value in masked_batch().items()}
+
+    def step():
+        with context.randomness(3, tf.constant(0, tf.int64), 0), tf.GradientTape() as tape:
+            loss, _ = total(model(values, training=True))
+        return loss, tape.gradient(loss, weights, unconnected_gradients="zero")
+
+    def answer():
+        return serve({name: values[name] for name in ("image", "frame")}, training=False)
+
+    loss, gradients = tf.function(step, jit_compile=True)()
+    # Another order of the same sums can tip what is sampled.
+    np.testing.assert_allclose(loss, tf.function(step)()[0], rtol=0.05)
+    assert np.isfinite(tf.linalg.global_norm(gradients))
+    found, wanted = tf.function(answer, jit_compile=True)(), answer()
+    for name in wanted:
+        np.testing.assert_allclose(found[name], wanted[name], atol=1e-2)
+
+
 def test_padding_of_regions_costs_nothing():
     inputs = {
         "proposals": tf.zeros([1, 4, 4]),

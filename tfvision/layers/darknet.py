@@ -150,13 +150,13 @@ class Upsample(keras.layers.Layer):
 
     def call(self, inputs):
         """inputs: [B, H, W, C]."""
-        size = tf.shape(inputs)[1:3] * self.times
-        # asked for the pixels' middles, which no rounding can put on another pixel
-        outputs = tf.raw_ops.ResizeNearestNeighbor(
-            images=inputs, size=size, half_pixel_centers=True
-        )
-        outputs.set_shape(self.compute_output_shape(inputs.shape))  # what is known of it
-        return outputs
+        # Copies, not a resize: that has a gradient which XLA cannot compile.
+        rows, columns = (inputs.shape[axis] or tf.shape(inputs)[axis] for axis in (1, 2))
+        channels, times = inputs.shape[3], self.times
+        wide = tf.concat([inputs] * times, axis=3)
+        wide = tf.reshape(wide, [-1, rows, columns * times, channels])
+        outputs = tf.concat([wide] * times, axis=2)
+        return tf.reshape(outputs, [-1, rows * times, columns * times, channels])
 
     def compute_output_shape(self, input_shape):
         rows, columns = (n and n * self.times for n in input_shape[1:3])
