@@ -50,6 +50,7 @@ def defaults() -> dict[str, Any]:
         "inputs": {
             "image_size": (224, 224),  # height, width
             "train_size": (),  # of the canvas in training, where it is another one
+            "turned": False,  # R-CNN: batches of upright images train on train_size turned by 90°
             "resize": "centre_crop",  # stretch, letterbox, short_side; classification: centre_crop
             "short": 256,  # centre_crop: the short side before it; short_side: the short side
             "long": 1333,  # short_side: the long side at most

@@ -16,7 +16,8 @@ class Task:
 
     fields: rows of the schema to decode.
     prepare: (example, training) -> sample of fixed shape with "image" and "frame"; an example
-        that holds only an image is enough. A training example also has `seed` int64 [2].
+        that holds only an image is enough. A training example also has `seed` int64 [2] and,
+        with config.inputs.turned, `portrait`, a bool scalar: is its batch's canvas turned?
     build: () -> Net.
     losses: (batch, outputs) -> {term: float32 scalar}, each divided by global counts.
     predict: (outputs, frame) -> predictions in original-image pixels, float32 or integers.

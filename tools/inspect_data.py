@@ -200,6 +200,7 @@ def _augmented(data, split: str, output: str) -> None:
         task.prepare,
         batch_size=_SAMPLES.value,
         seed=_SEED.value,
+        turned=config.inputs.turned,
     )
     batch = {k: v.numpy() for k, v in next(iter(batches)).items()}
     pictures = []

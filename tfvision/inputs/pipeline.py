@@ -4,7 +4,8 @@ Training is one endless stream of samples: epoch after epoch, each with its own 
 shards and its own shuffle; batches run across the ends of epochs. Sample number i of the stream
 is augmented with the seed (seed, i). So going on at step s is arithmetic: the stream from sample
 s * batch_size on, skipped as encoded records, before anything is decoded. What mixes the images
-of a batch is seeded by (seed, step).
+of a batch is seeded by (seed, step). With `turned`, each shuffled window is brought into batches of
+one orientation (`inputs.orientation`); where batches begin in a window is arithmetic, too.
 
 Several workers see one global order: worker w takes the samples i with i % workers == w.
 """
@@ -15,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from tfvision.inputs import decode, mixing, seeds
+from tfvision.inputs import decode, mixing, orientation, seeds
 
 _CYCLE = 16  # shards that are read at once; fixed, because the order depends on it
 _MIX = 1 << 20  # tells the seeds of steps from those of samples
@@ -40,9 +41,16 @@ def _read(files: tf.Tensor, count: int) -> tf.data.Dataset:
 
 
 def _stream(
-    files: Sequence[str], records: int, seed: int, start: int, shuffle_buffer: int
+    files: Sequence[str],
+    records: int,
+    seed: int,
+    start: int,
+    shuffle_buffer: int,
+    alike: int = 0,
 ) -> tf.data.Dataset:
-    """The endless (index, serialized) stream from sample `start` on."""
+    """The endless (index, serialized) stream from sample `start` on.
+
+    alike: the size of the batches that are to be of one orientation; 0: they are as they come."""
     paths = tf.constant(list(files))
     first, offset = divmod(start, records)
 
@@ -51,14 +59,19 @@ def _stream(
     def epoch_of(epoch: tf.Tensor) -> tf.data.Dataset:
         own = tf.random.experimental.stateless_fold_in(tf.stack([seed, epoch]), 0)
         order = tf.random.experimental.stateless_shuffle(paths, seed=own)
+
         # Shuffled window by window with a seed of its own: tf.data's shuffle mixes in the global
         # seed, and takes no tensor where that is 0. The next window fills while this one is used.
-        dataset = _read(order, len(files)).batch(window).enumerate(1)
-        dataset = dataset.map(
-            lambda number, group: tf.random.experimental.stateless_shuffle(
-                group, seed=tf.random.experimental.stateless_fold_in(own, number)
-            )
-        )
+        def shuffled(number: tf.Tensor, group: tf.Tensor) -> tf.Tensor:
+            place = tf.random.experimental.stateless_fold_in(own, number)
+            group = tf.random.experimental.stateless_shuffle(group, seed=place)
+            if not alike:
+                return group
+            lead = -(epoch * records + (number - 1) * window) % alike
+            flags = orientation.portrait(group)
+            return tf.gather(group, orientation.order(flags, lead, alike, seeds.fold(place, 1)))
+
+        dataset = _read(order, len(files)).batch(window).enumerate(1).map(shuffled)
         skipped = tf.where(tf.equal(epoch, first), tf.constant(offset, tf.int64), 0)
         return dataset.prefetch(1).unbatch().skip(skipped)
 
@@ -77,6 +90,7 @@ def train(
     seed: int,
     start_step: int = 0,
     shuffle_buffer: int = 4096,
+    turned: bool = False,
     mix: mixing.Mix | None = None,
     worker: int = 0,
     workers: int = 1,
@@ -84,15 +98,24 @@ def train(
     """Endless training batches of fixed shape, numeric tensors only.
 
     files, records: a split's shards and their total. batch_size: global; a worker's batches hold
-    batch_size // workers samples. mix: (batch, seed, step) -> batch, over a worker's own images.
+    batch_size // workers samples. turned: as far as it goes, a batch's images are all upright or
+    none is, and examples have `portrait`, a bool: whether most of their batch's images are.
+    mix: (batch, seed, step) -> batch, over a worker's own images.
     Adds `valid` bool [B], all True."""
-    stream = _stream(files, records, seed, start_step * batch_size, shuffle_buffer)
+    alike = batch_size if turned else 0
+    stream = _stream(files, records, seed, start_step * batch_size, shuffle_buffer, alike)
+    if turned:
+        stream = orientation.settle(stream, batch_size)
     if workers > 1:
         stream = stream.shard(workers, worker)
 
-    def ready(index: tf.Tensor, serialized: tf.Tensor) -> decode.Example:
+    def ready(
+        index: tf.Tensor, serialized: tf.Tensor, portrait: tf.Tensor | None = None
+    ) -> decode.Example:
         example = decode.parse(serialized, fields)
         example["seed"] = tf.stack([tf.constant(seed, tf.int64), index])
+        if portrait is not None:
+            example["portrait"] = portrait
         sample = prepare(example, True)
         sample = {k: v for k, v in sample.items() if v.dtype != tf.string}
         sample["valid"] = tf.constant(True)
@@ -120,9 +143,11 @@ def source_ids(
     batch_size: int,
     seed: int,
     shuffle_buffer: int = 4096,
+    turned: bool = False,
 ) -> list[str]:
     """The source_ids of the images in the training batch of `step`, found by arithmetic."""
-    stream = _stream(files, records, seed, step * batch_size, shuffle_buffer)
+    alike = batch_size if turned else 0
+    stream = _stream(files, records, seed, step * batch_size, shuffle_buffer, alike)
     names = stream.take(batch_size).map(lambda _, record: decode.parse(record, ())["source_id"])
     return [name.decode() for name in names.with_options(_options()).as_numpy_iterator()]
 

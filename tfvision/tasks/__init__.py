@@ -26,6 +26,8 @@ _NEEDS = {
     "instance": "masks",
 }
 
+_TURNED = ("detection", "instance")  # other networks are built for one size
+
 
 def resolve(config) -> None:
     """Fills config.data.class_names from dataset.json; does nothing where they are known.
@@ -82,4 +84,9 @@ def _fill_max_boxes(config, data: dataset.Dataset) -> None:
 def build(config) -> Task:
     """The Task of a config. Raises UsageError for unknown names, DataError for unfit data."""
     resolve(config)
+    if config.inputs.turned and config.task not in _TURNED:
+        raise errors.UsageError(
+            f"config.inputs.turned is for the tasks {' and '.join(_TURNED)} and not for"
+            f" '{config.task}'; leave it out"
+        )
     return TASKS[config.task](config, tuple(config.data.class_names))

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from tfvision import config as configs
 from tfvision import errors, metrics, models
-from tfvision.inputs import canvas, mixing, multi_scale, objects, truth
-from tfvision.models import detectors
+from tfvision.inputs import canvas, mixing, multi_scale, objects, orientation, truth
+from tfvision.models import detectors, faster_rcnn, faster_rcnn_c4, rcnn
 from tfvision.ops import images
 from tfvision.records import dataset
 from tfvision.task import Task
@@ -59,6 +59,8 @@ def build(
     places = max(int(section.max_boxes), 1)
     if family.proposals:
         _check_proposals(config)
+    if inputs.turned:
+        _check_turned(config, train_size)
 
     def prepare(example, training):
         sample = canvas.load(truth.complete(example), inputs, training)
@@ -66,7 +68,10 @@ def build(
             sample = truth.for_training(sample, difficult=section.train_difficult)
             if "masks" in sample:
                 sample = objects.framed(sample, section.mask_size)
-        sample = canvas.fit(sample, train_size if training else size, inputs)
+        if training and inputs.turned:
+            sample = orientation.fit(sample, train_size, inputs, example["portrait"])
+        else:
+            sample = canvas.fit(sample, train_size if training else size, inputs)
         result = {key: sample[key] for key in ("image", "frame")}
         if family.proposals:
             result |= truth.padded_proposals(sample, max(int(section.max_proposals), 1))
@@ -79,7 +84,7 @@ def build(
         return result
 
     def build():
-        canvas_size = (None, None) if inputs.multi_scale else train_size
+        canvas_size = (None, None) if inputs.multi_scale or inputs.turned else train_size
         return models.build(
             config.model.name,
             num_classes=classes,
@@ -130,6 +135,19 @@ def _check_proposals(config) -> None:
                 f"{data.path} has no proposals, which {config.model.name} looks at; convert it with"
                 " --proposals=fast (or quality)"
             )
+
+
+def _check_turned(config, train_size: canvas.Size) -> None:
+    """Raises UsageError where training cannot have a canvas and a turned one."""
+    name = config.model.name
+    if name not in rcnn.RCNN:
+        raise errors.UsageError(
+            f"config.inputs.turned is for R-CNN networks and not for {name}; leave it out"
+        )
+    orientation.check(config.inputs, train_size)
+    # The network is built for any size and would not look.
+    c4 = rcnn.ARCHITECTURES[name].parts is faster_rcnn_c4.parts
+    faster_rcnn.canvas(train_size, faster_rcnn_c4.STRIDE if c4 else faster_rcnn.STRIDE)
 
 
 def _mix(config, classes: int):

@@ -191,6 +191,7 @@ class Trainer:
             start_step=start,
             mix=self.task.mix,
             shuffle_buffer=self.config.data.shuffle_buffer,
+            turned=self.config.inputs.turned,
         )
 
     def fit(self) -> dict[str, float]:
@@ -340,6 +341,7 @@ class Trainer:
             batch_size=self.config.train.batch_size,
             seed=self.config.seed,
             shuffle_buffer=self.config.data.shuffle_buffer,
+            turned=self.config.inputs.turned,
         )
         what = "the gradient" if names[column] == GRADIENT else f"loss term '{names[column]}'"
         raise errors.NonFiniteError(
