@@ -26,6 +26,17 @@ def raw(variable: Any) -> tf.Variable:
     return variable.value if KERAS_3 and not isinstance(variable, tf.Variable) else variable
 
 
+def calls(model: keras.Model) -> list[tuple[Any, list, list]]:
+    """(layer, input tensors, output tensors) of each call in a functional model, from the inputs
+    on; a layer that is shared has several, and one without inputs makes an input."""
+    nodes = [node for depth in sorted(model._nodes_by_depth, reverse=True)
+             for node in model._nodes_by_depth[depth]]  # fmt: skip
+    if KERAS_3:
+        return [(n.operation, list(n.input_tensors), list(n.outputs)) for n in nodes]
+    flat = tf.nest.flatten
+    return [(n.layer, flat(n.keras_inputs), flat(n.outputs)) for n in nodes]
+
+
 def variable_index(optimizer: Any, variable: Any) -> int:
     """The place of a variable (or of a replica's part of it) among those the optimizer updates."""
     if KERAS_3:

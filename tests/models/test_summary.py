@@ -84,3 +84,31 @@ def test_every_task_has_a_table(name):
     assert summary.total(rows).parameters == sum(
         np.prod(v.shape) for v in net.serve.trainable_variables
     )
+
+
+@pytest.mark.addons
+def test_shared_heads_and_regions_are_counted_by_hand():
+    options = {"width": 4, "channels": 8, "hidden": 16, "mask_widths": (8,), "post_nms": 5}
+    net = models.build(
+        "mask_rcnn_resnet18_fpn", num_classes=2, image_size=(64, 64), max_detections=3, **options
+    )
+    rows = summary.by_layer(net.serve)
+    count = sum(int(np.prod(v.shape)) for v in net.serve.trainable_variables)
+    assert summary.total(rows).parameters == count
+    # one 3x3 convolution on maps of 16, 8, 4, 2 and 1 pixels a side
+    found = [row for row in rows if row.name == "rpn.head.conv.0.0"]
+    assert sorted(row.multiply_adds for row in found) == [
+        side * side * 9 * 8 * 8 for side in (1, 2, 4, 8, 16)
+    ]
+    assert sorted(row.parameters for row in found) == [0, 0, 0, 0, 9 * 8 * 8 + 8]
+    named = {row.name: row for row in rows}
+    assert named["roi_heads.box_head.fc6"].multiply_adds == 5 * 7 * 7 * 8 * 16
+    assert named["roi_heads.mask_head.0.0"].multiply_adds == 3 * 14 * 14 * 9 * 8 * 8
+    assert named["roi_heads.mask_predictor.conv5_mask"].multiply_adds == 3 * 14 * 14 * 4 * 8 * 8
+    assert named["masks"].activations == 3 * 28 * 28
+    assert named["box_features"].receptive_field == (float("inf"),) * 2
+    given = models.build(
+        "fast_rcnn_resnet18_fpn", num_classes=2, image_size=(64, 64), width=4, channels=8, hidden=16
+    )
+    named = {row.name: row for row in summary.by_stage(given.serve)}
+    assert named["roi_heads"].multiply_adds == 7 * 7 * 8 * 16 + 16 * 16 + 16 * 3 + 16 * 12

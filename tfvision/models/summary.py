@@ -13,6 +13,7 @@ from typing import Any
 import keras
 
 from tfvision import layers, stack
+from tfvision.layers import rcnn
 
 # Each output of these depends on the whole image.
 _WHOLE = (
@@ -20,7 +21,11 @@ _WHOLE = (
     layers.Dense,
     layers.Flatten,
     layers.GlobalAveragePool,
+    rcnn.Proposals,
+    rcnn.RoiAlign,
+    rcnn.RoiPool,
 )
+_TRANSPOSED = (layers.Conv2DTranspose, rcnn.Deconvolution)
 # Each output of these lies between two inputs, on each axis.
 _RESIZING = (layers.Conv2DTranspose, layers.Resize, layers.ScaleFlip)
 _RESOLUTIONS = 2
@@ -48,32 +53,41 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class _Seen:
-    """A tensor's receptive field, and the distance in the image of two neighbours; per axis."""
+    """A tensor's receptive field, and the distance in the image of two neighbours; per axis.
+
+    copies: how many of it an image has: regions that were folded into the batch."""
 
     field: tuple[float, float]
     jump: tuple[float, float]
+    copies: int = 1
+
+
+_SEEN = _Seen((1.0, 1.0), (1.0, 1.0))  # the image
 
 
 def by_layer(model: keras.Model) -> list[Row]:
-    """A row a layer, every layer after those that it takes its inputs from."""
+    """A row a layer, every layer after those that it takes its inputs from.
+
+    A layer that is called on several tensors has a row for each call, its parameters in the
+    first."""
     seen: dict[int, _Seen] = {}
-    rows, waiting = [], list(model.layers)
+    order = {id(layer): place for place, layer in enumerate(model.layers)}
+    waiting = sorted(stack.calls(model), key=lambda call: order[id(call[0])])
+    rows, met = [], set()
     while waiting:
         later = []
-        for layer in waiting:
-            inputs = _tensors(layer.input)
-            if isinstance(layer, keras.layers.InputLayer):
-                seen[id(_tensors(layer.output)[0])] = _Seen((1.0, 1.0), (1.0, 1.0))
-                continue
+        for call in waiting:
+            layer, inputs, outputs = call
             if not all(id(tensor) in seen for tensor in inputs):
-                later.append(layer)
+                later.append(call)
                 continue
-            found = _look(layer, [seen[id(tensor)] for tensor in inputs])
-            for tensor in _tensors(layer.output):
-                seen[id(tensor)] = found
-            rows.append(_row(layer, found))
+            found = _look(*call, [seen[id(t)] for t in inputs]) if inputs else _SEEN
+            seen |= {id(tensor): found for tensor in outputs}
+            if inputs:
+                rows.append(_row(*call, found, fresh=id(layer) not in met))
+                met.add(id(layer))
         if len(later) == len(waiting):
-            raise ValueError(f"layers without known inputs: {[layer.name for layer in later]}")
+            raise ValueError(f"layers without known inputs: {[layer.name for layer, *_ in later]}")
         waiting = later
     return rows
 
@@ -121,59 +135,65 @@ def total(rows: Sequence[Row]) -> Row:
     return whole
 
 
-def _tensors(found: Any) -> list:
-    if isinstance(found, dict):
-        return list(found.values())
-    return list(found) if isinstance(found, (list, tuple)) else [found]
-
-
 def _pair(value: Any) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else tuple(value)
 
 
-def _look(layer: Any, inputs: Sequence[_Seen]) -> _Seen:
+def _look(layer: Any, inputs: Sequence, outputs: Sequence, before: Sequence[_Seen]) -> _Seen:
     """The largest field of the inputs, widened by what the layer reaches over."""
-    field = tuple(max(seen.field[axis] for seen in inputs) for axis in (0, 1))
-    jump = tuple(max(seen.jump[axis] for seen in inputs) for axis in (0, 1))
+    copies = max(seen.copies for seen in before)
+    if isinstance(layer, rcnn.FoldRegions):
+        copies = inputs[0].shape[1] or 1
+    elif isinstance(layer, rcnn.UnfoldRegions):
+        copies = 1
+    field, jump = _reach(layer, inputs, outputs, before)
+    return _Seen(field, jump, copies)
+
+
+def _reach(layer: Any, inputs: Sequence, outputs: Sequence, before: Sequence[_Seen]) -> tuple:
+    """A result's field and jump."""
+    field = tuple(max(seen.field[axis] for seen in before) for axis in (0, 1))
+    jump = tuple(max(seen.jump[axis] for seen in before) for axis in (0, 1))
     if isinstance(layer, _WHOLE):
-        return _Seen((math.inf, math.inf), jump)
+        return (math.inf, math.inf), jump
     if isinstance(layer, layers.Upsample):
-        return _Seen(field, tuple(j / layer.times for j in jump))
+        return field, tuple(j / layer.times for j in jump)
     if isinstance(layer, layers.Reorg):
-        return _Seen(field, tuple(j * layer.stride for j in jump))
+        return field, tuple(j * layer.stride for j in jump)
     if isinstance(layer, _RESIZING):
-        before, after = (_tensors(t)[0].shape[1:3] for t in (layer.input, layer.output))
-        pairs = list(zip(before, after, field, jump, strict=True))
-        return _Seen(  # one more neighbour on each axis that changes
+        old, new = (tensors[0].shape[1:3] for tensors in (inputs, outputs))
+        pairs = list(zip(old, new, field, jump, strict=True))
+        return (  # one more neighbour on each axis that changes
             tuple(f if b == a else f + j for b, a, f, j in pairs),
             tuple(j * b / a for b, a, _, j in pairs),
         )
     size = getattr(layer, "kernel_size", None) or getattr(layer, "size", None)
     if size is None:
-        return _Seen(field, jump)
+        return field, jump
     reach = [getattr(layer, "dilation", 1) * (k - 1) for k in _pair(size)]
     strides = _pair(layer.strides)
-    return _Seen(
+    return (
         tuple(f + r * j for f, r, j in zip(field, reach, jump, strict=True)),
         tuple(j * s for j, s in zip(jump, strides, strict=True)),
     )
 
 
-def _row(layer: Any, found: _Seen) -> Row:
-    outputs = [tuple(int(n) for n in tensor.shape[1:]) for tensor in _tensors(layer.output)]
+def _row(layer: Any, inputs: Sequence, outputs: Sequence, found: _Seen, *, fresh: bool) -> Row:
+    # What only a batch tells, such as how many proposals there are, counts once.
+    shapes = [tuple(int(n or 1) for n in tensor.shape[1:]) for tensor in outputs]
     kernel = getattr(layer, "kernel", None)
     own = isinstance(layer, layers.LocallyConnected2D)  # its kernel has the places in it
-    at = layer.input.shape[1:] if isinstance(layer, layers.Conv2DTranspose) else outputs[0]
+    at = inputs[0].shape[1:] if isinstance(layer, _TRANSPOSED) else shapes[0]
     places = 1 if own else math.prod(at[:-1])
     return Row(
         layer.name,
-        outputs[0],
+        shapes[0],
         layers=1,
-        parameters=_count(layer.trainable_variables),
-        statistics=_count(layer.non_trainable_variables),
-        multiply_adds=0 if kernel is None else places * math.prod(kernel.shape),
+        parameters=_count(layer.trainable_variables) if fresh else 0,
+        statistics=_count(layer.non_trainable_variables) if fresh else 0,
+        multiply_adds=0 if kernel is None else found.copies * places * math.prod(kernel.shape),
         receptive_field=found.field,
-        activations=sum(math.prod(shape) for shape in outputs),
+        activations=found.copies * sum(math.prod(shape) for shape in shapes),
     )
 
 
