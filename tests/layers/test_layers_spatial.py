@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfvision import layers
+from tfvision import layers, stack
 from tfvision.layers import convolution
 
 pytestmark = pytest.mark.addons
@@ -153,3 +153,22 @@ def test_adaptive_averages_cover_torchs_windows():
 def test_flattening_puts_channels_first():
     x = tf.reshape(tf.range(8), [1, 2, 2, 2])
     np.testing.assert_array_equal(layers.Flatten()(x), [[0, 2, 4, 6, 1, 3, 5, 7]])
+
+
+@pytest.mark.parametrize("channels", [4, 8, 16])
+def test_a_strided_1x1_of_few_channels_keeps_to_its_memory(channels):
+    """Its kernel's gradient in oneDNN does not: this ended the process within some dozen runs."""
+    layer = layers.Conv2D(2 * channels, 1, strides=2, name="shortcut")
+    x = tf.random.stateless_normal([3, 33, 32, channels], [1, 2])
+    upstream = tf.random.stateless_normal([3, 17, 16, 2 * channels], [3, 4])
+    layer(x)
+
+    @tf.function
+    def gradient():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(x) * upstream)
+        return tape.gradient(loss, stack.raw(layer.kernel))
+
+    wanted = tf.einsum("bhwi,bhwo->io", x[:, ::2, ::2], upstream)
+    for _ in range(60):
+        np.testing.assert_allclose(gradient()[0, 0], wanted, atol=1e-3)
