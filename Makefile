@@ -18,8 +18,9 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# A file's tests stay together: what its fixtures build is built once.
 test: lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist=loadfile
 	$(MAKE) addons
 
 # The second stack needs Python 3.10 or 3.11; without one it says so and goes on.

@@ -16,7 +16,8 @@ fi
 if [ ! -e "$venv/.installed" ] || [ pyproject.toml -nt "$venv/.installed" ]; then
   "$python" -m venv "$venv"
   "$venv/bin/python" -m pip install --quiet --upgrade pip
-  "$venv/bin/python" -m pip install --quiet -e ".[addons,proposals]" pytest pytest-timeout uvicorn
+  "$venv/bin/python" -m pip install --quiet -e ".[addons,proposals]" \
+    pytest pytest-timeout pytest-xdist uvicorn
   touch "$venv/.installed"
 fi
-"$venv/bin/python" -m pytest -q -m addons
+"$venv/bin/python" -m pytest -q -m addons -n 2 --dist=loadfile
