@@ -1,4 +1,19 @@
-"""Mask R-CNN on the balloon photos (Abdulla 2018), from a MobileNetV2 that knows ImageNet."""
+"""Mask R-CNN on 30 balloon photos (Abdulla 2018), from a MobileNetV2 that knows ImageNet.
+
+    tfvision convert --format=via --images=DIR/train --split=train --output=data/balloon \\
+        --annotations=DIR/train/via_region_data.json        (and val)
+    tfvision import-weights --source=torchvision --checkpoint=mobilenet_v2-b0353104.pth \\
+        --model=mobilenet_v2 --output=data/mobilenet_v2.safetensors
+    tfvision train --config=balloon_mask_rcnn --workdir=runs/balloon
+
+Measured with these commands on a part of the data set, 30 training and 8 validation photos with 17
+balloons (2026-11-25; float32, 3,152 s of processor time, 1h38m by the clock on 2 cores that other
+runs shared; alone it would be half an hour). The best weights, step 750, chosen on these very
+photos: mask AP 0.753, mask AP50 0.814, AP 0.662. At the end: mask AP 0.737, mask AP50 0.818, AP
+0.659, AP50 0.818. Mask AP by step: 150 0.633, 300 0.714, 600 0.749, 900 0.743, 1,200 0.738, 1,500
+0.737. Large balloons have a mask AP of 0.915, the three small and medium ones none; a helmet and a
+rucksack are taken for balloons. With 17 objects one more or less is 0.06.
+"""
 
 from tfvision.config import config
 
