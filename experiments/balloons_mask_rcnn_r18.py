@@ -1,4 +1,17 @@
-"""A light Mask R-CNN (ResNet-18) on the balloon scenes: round, heart, star."""
+"""A light Mask R-CNN (ResNet-18) on the balloon scenes: round, heart, star. `make demo` runs it.
+
+    tfvision synthesize --name=balloons --output=data/balloons
+    tfvision convert --format=coco --images=data/balloons/images/train \\
+        --annotations=data/balloons/annotations/instances_train.json --split=train \\
+        --output=data/balloons-records      (and for val)
+    tfvision train --config=balloons_mask_rcnn_r18 --workdir=runs/balloon-masks
+
+Measured with these commands (2026-11-24; float32, 549 s of processor time on 2 cores that other runs
+shared): mask AP 0.588, mask AP50 0.903, AP 0.649, AP50 0.920 on the 100 validation scenes; mask
+AP50 by step: 200 0.750, 400 0.894, 600 0.903. `make demo` in a fresh clone with 10 epochs instead of
+12: 5m49s on two quiet cores without bfloat16, after 46 s of installation; mask AP50 0.886, AP50
+0.904.
+"""
 
 from tfvision.config import config
 
@@ -32,6 +45,6 @@ def get_config():
         detection={"score_threshold": 0.05, "nms_iou": 0.5, "max_detections": 20},
         optimizer={"name": "adamw", "weight_decay": 1e-3},
         schedule={"name": "cosine", "learning_rate": 1e-3, "warmup_epochs": 1.0},
-        train={"batch_size": 8, "epochs": 10.0, "ema": 0.98, "clip_norm": 10.0, "eval_every": 200,
+        train={"batch_size": 8, "epochs": 12.0, "ema": 0.98, "clip_norm": 10.0, "eval_every": 200,
                "best": "mask_ap50"},
     )  # fmt: skip
