@@ -6,11 +6,11 @@
         --output=data/balloons-records      (and for val)
     tfvision train --config=balloons_mask_rcnn_r18 --workdir=runs/balloon-masks
 
-Measured with these commands (2026-11-24; float32, 549 s of processor time on 2 cores that other runs
-shared): mask AP 0.588, mask AP50 0.903, AP 0.649, AP50 0.920 on the 100 validation scenes; mask
-AP50 by step: 200 0.750, 400 0.894, 600 0.903. `make demo` in a fresh clone with 10 epochs instead of
-12: 5m49s on two quiet cores without bfloat16, after 46 s of installation; mask AP50 0.886, AP50
-0.904.
+Measured with these commands (2026-11-24; float32, 549 s of processor time on 2 cores that other
+runs shared): mask AP 0.588, mask AP50 0.903, AP 0.649, AP50 0.920 on the 100 validation scenes;
+mask AP50 by step: 200 0.750, 400 0.894, 600 0.903. `make demo` in a fresh clone with 10 epochs
+instead of 12: 5m49s on two quiet cores without AMX, after 46 s of installation; mask AP50 0.886,
+AP50 0.904.
 """
 
 from tfvision.config import config
