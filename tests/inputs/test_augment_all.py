@@ -139,3 +139,15 @@ def test_an_ssd_window_holds_the_middle_of_an_object():
 def test_an_ssd_window_without_boxes_is_refused():
     with pytest.raises(errors.UsageError, match="needs the boxes"):
         augment.window({"name": "ssd_crop"}, SEED)
+
+
+@pytest.mark.addons
+@pytest.mark.parametrize("name", sorted({*augment.AUGMENTATIONS} - {"translate"}))
+def test_pixels_as_they_were_decoded_are_fine_too(name):
+    """Tasks of boxes and maps may flip first, which leaves them uint8."""
+    given = sample(2)
+    whole = {**given, "image": tf.cast(given["image"], tf.uint8)}
+    exact = {**given, "image": tf.cast(whole["image"], tf.float32)}
+    steps = [{"name": "horizontal_flip"}, {"name": name, **OPTIONS.get(name, {})}]
+    found, wanted = (augment.apply(one, SEED, steps)["image"] for one in (whole, exact))
+    np.testing.assert_allclose(tf.cast(found, tf.float32), wanted, atol=0.6)

@@ -84,6 +84,9 @@ AUGMENTATIONS: dict[str, Callable] = {
 }
 
 
+_OF_FRACTIONS = tuple(module.__name__ for module in (colour, erase, policies))
+
+
 def window(options: Mapping, seed: tf.Tensor, boxes: tf.Tensor | None = None) -> Callable | None:
     """The crop window that a config names ({"name": ..., options}), or None for an empty one."""
     options = dict(options)
@@ -95,11 +98,15 @@ def window(options: Mapping, seed: tf.Tensor, boxes: tf.Tensor | None = None) ->
 
 
 def apply(sample: Sample, seed: tf.Tensor, steps: Sequence[Mapping]) -> Sample:
-    """Applies the named augmentations in order, each with a seed of its own."""
+    """Applies the named augmentations in order, each with a seed of its own.
+
+    An image of uint8 stays so until a step needs fractions."""
     for position, step in enumerate(steps):
         options = dict(step)
         name = options.pop("name", "")
         function = errors.choose(AUGMENTATIONS, name, "augmentation")
         own = fold(seed, 1000 + position)
+        if function.__module__ in _OF_FRACTIONS:
+            sample = {**sample, "image": tf.cast(sample["image"], tf.float32)}
         sample = errors.call(function, options, f"augmentation '{name}'", sample, own)
     return sample
