@@ -20,4 +20,4 @@ if [ ! -e "$venv/.installed" ] || [ pyproject.toml -nt "$venv/.installed" ]; the
     pytest pytest-timeout pytest-xdist uvicorn
   touch "$venv/.installed"
 fi
-"$venv/bin/python" -m pytest -q -m addons -n 2 --dist=loadfile
+"$venv/bin/python" -m pytest -q -m addons -n 2 --dist=loadfile --max-worker-restart=0
