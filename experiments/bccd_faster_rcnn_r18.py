@@ -1,4 +1,13 @@
-"""Faster R-CNN with a narrow ResNet-18, from fresh weights, on 130 photos of blood cells."""
+"""Faster R-CNN with a narrow ResNet-18, from fresh weights, on 130 photos of blood cells.
+
+    tfvision convert --format=voc --images=DIR --split=train --output=data/bccd   (and for val)
+    tfvision train --config=bccd_faster_rcnn_r18 --workdir=runs/bccd-rcnn
+
+Measured with these commands (2026-11-25; float32, 266 s of processor time, 5m22s by the clock on 2
+cores that tests shared): AP 0.489, AP50 0.846 on the 41 validation photos (AP50 of platelets 0.724,
+red cells 0.816, white 0.998). AP50 by step: 100 0.519, 200 0.816, 300 0.846, 400 0.846. YOLOv3-tiny
+from fresh weights ends at 0.264, from COCO's at 0.814 (bccd_yolo_v3_tiny).
+"""
 
 from tfvision.config import config
 
