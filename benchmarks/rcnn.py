@@ -122,14 +122,13 @@ def ours_train(folder, precision):
     import numpy as np
     import tensorflow as tf
 
-    from tfvision import optimizers
+    from tfvision import config, optimizers
     from tfvision.layers import context
     from tfvision.losses import rcnn as losses
-    from tfvision.models import faster_rcnn
     from tfvision.training import tuning
 
     net = ours("train", precision)
-    variables = tuning.freeze(net, faster_rcnn.FROZEN["resnet"])
+    variables = tuning.freeze(net, config.FROZEN_STEMS["resnet"])
     optimizer = optimizers.build("momentum", RATE)
     optimizers.create_slots(optimizer, variables)
     boxes, class_ids = (tf.constant(part) for part in truth())

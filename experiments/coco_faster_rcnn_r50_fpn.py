@@ -21,8 +21,7 @@ torchvision's trained detector can be tried without training:
         --config.weights.path=data/faster_rcnn.safetensors --config.weights.skip="()"
 """
 
-from tfvision.config import config
-from tfvision.models.faster_rcnn import FROZEN
+from tfvision.config import FROZEN_STEMS, config
 
 STEPS, WARMUP, BATCH, IMAGES = 90_000, 1_000, 16, 118_287
 
@@ -36,7 +35,7 @@ def get_config():
         weights={
             "path": "data/resnet50.safetensors",
             "skip": ("^fc", "^backbone.fpn", "^rpn", "^roi_heads"),
-            "freeze": FROZEN["resnet"],
+            "freeze": FROZEN_STEMS["resnet"],
         },
         inputs={
             "image_size": (1344, 1344),

@@ -19,6 +19,13 @@ import ml_collections
 
 from tfvision import errors
 
+# What R-CNN leaves as it is behind imported weights, the stem and the stage of stride 4
+# (py-faster-rcnn's code, detectron2's FREEZE_AT 2), for `weights.freeze`; one pattern each, since a
+# pattern must find something, and frozen normalisation has nothing to freeze.
+FROZEN_STEMS = {
+    "resnet": (r"^(conv1/|bn1/|layer1\.)",),
+    "mobilenet_v2": (r"^features\.[0-3]\.",),
+}
 FREE = ("model", "optimizer", "schedule", "loss", "crop", "mix")  # the sections marked *
 _FREE_FLAG = re.compile(rf"--?config\.((?:\w+\.)?(?:{'|'.join(FREE)})\.\w+)(?:=(.*))?$", re.S)
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from test_rcnn_training import BOXES, CLASS_IDS, batch, total
 
-from tfvision import errors, layers, stack
+from tfvision import config, errors, layers, stack
 from tfvision.layers import context, rcnn
 from tfvision.losses import rcnn as losses
 from tfvision.models import fast_rcnn, faster_rcnn, faster_rcnn_c4, mask_rcnn
@@ -270,7 +270,7 @@ def test_the_stem_and_the_first_stage_are_frozen_and_nothing_else(backbone, bn_f
     stages, starts = STEMS[backbone]
     model = faster_rcnn.training(stages, bn_frozen=bn_frozen, **NET, **PYRAMID, **FEW)
     names = [native.name_of(v) for v in model.trainable_variables]
-    left = tuning.freeze(Net(model, model), faster_rcnn.FROZEN[backbone])
+    left = tuning.freeze(Net(model, model), config.FROZEN_STEMS[backbone])
     kept = [native.name_of(v) for v in left]
     assert kept == [name for name in names if not name.startswith(starts)]
     assert len(kept) < len(names)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from tfvision import schema
+from tfvision.ops import masks
 
 Example = dict[str, tf.Tensor]
 Window = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -20,8 +21,6 @@ Window = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 _HEADER_BYTES = 1 << 17
 _EXIF_MARK = b"Exif"
 _ORIENTATION_TAG = 0x0112
-# What a box may reach into a pixel without claiming it: ops.masks.box_bounds has the same.
-_BOUNDS_TOLERANCE = 1.0 / 64.0
 
 
 # What few images need stays a function of its own in the graph: inlined, its hundreds of nodes
@@ -225,7 +224,7 @@ def object_masks(example: Example) -> tf.Tensor:
 
     def drawn(png, box):
         mask = tf.cast(tf.io.decode_png(png, channels=1)[:, :, 0] > 0, tf.uint8)
-        low = tf.cast(tf.floor(box[:2] + _BOUNDS_TOLERANCE), tf.int32)
+        low = tf.cast(tf.floor(box[:2] + masks.BOUNDS_TOLERANCE), tf.int32)
         low = tf.clip_by_value(low, 0, size - 1)
         whole = tf.reduce_all(tf.equal(tf.shape(mask), size))
         low = tf.where(whole, 0, low)

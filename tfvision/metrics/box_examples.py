@@ -11,7 +11,7 @@ import numpy as np
 
 from tfvision.metrics import truth
 from tfvision.metrics.examples import Example, Ranked
-from tfvision.ops import draw
+from tfvision.ops import draw, overlaps
 
 IOU = 0.5  # from here on a detection has found an object of its class
 
@@ -22,11 +22,7 @@ def matched(
     """bool [D]: which detections find a true object, each object once, in their order.
 
     boxes [D, 4] and true_boxes [N, 4], y x y x."""
-    low = np.maximum(boxes[:, None, :2], true_boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], true_boxes[None, :, 2:])
-    common = np.prod(np.maximum(high - low, 0.0), axis=-1)
-    areas = [np.prod(b[:, 2:] - b[:, :2], axis=-1) for b in (boxes, true_boxes)]
-    overlap = common / np.maximum(areas[0][:, None] + areas[1][None] - common, 1e-9)
+    overlap = overlaps.iou_matrix(boxes, true_boxes)
     overlap[ids[:, None] != true_ids[None]] = 0.0
     found = np.zeros(len(boxes), bool)
     for row in range(len(boxes) if len(true_boxes) else 0):

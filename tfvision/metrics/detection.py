@@ -17,6 +17,7 @@ from tfvision import errors
 from tfvision.metrics import coco, coco_json, objects, voc
 from tfvision.metrics.tables import table
 from tfvision.ops import masks, run_lengths
+from tfvision.ops import overlaps as box_overlaps
 
 # COCO's names of the twelve numbers, as they are logged.
 NAMES = {
@@ -205,7 +206,7 @@ class VocDetection:
     def _curves(self) -> list[voc.Curve]:
         if self._drawn is None:
             truths, found = _joined(self._truths), _joined(self._detections)
-            overlaps = run_lengths.iou_matrix if self.kind == "segm" else voc.iou_matrix
+            overlaps = run_lengths.iou_matrix if self.kind == "segm" else box_overlaps.iou_matrix
             self._drawn = []
             for k in range(len(self.class_names)):
                 images, _, shapes, ignored = (part[truths[1] == k] for part in truths)

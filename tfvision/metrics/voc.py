@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tfvision import errors
+from tfvision.ops.overlaps import iou_matrix
 
 
 class Curve(NamedTuple):
@@ -26,15 +27,6 @@ class Curve(NamedTuple):
     precision: np.ndarray
     scores: np.ndarray
     positives: int
-
-
-def iou_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """IoU of yxyx boxes [N, 4] and [M, 4], float64 [N, M]; 0 for two boxes without area."""
-    a, b = a.astype(np.float64)[:, None], b.astype(np.float64)[None]
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    common = sides.clip(0).prod(axis=-1)
-    union = sum((box[..., 2:] - box[..., :2]).prod(axis=-1) for box in (a, b)) - common
-    return np.divide(common, union, out=np.zeros(common.shape), where=union > 0)
 
 
 def curve(

@@ -17,13 +17,6 @@ from tfvision.models import fpn, roi_heads, rpn
 from tfvision.ops import rpn_anchors
 
 STRIDE = 32  # both sides of a canvas are multiples of it
-# What stays as it is behind imported weights, the stem and the stage of stride 4 (py-faster-rcnn's
-# code, detectron2's FREEZE_AT 2), for `config.weights.freeze`; one pattern each, since a pattern
-# must find something, and frozen normalisation has nothing to freeze.
-FROZEN = {
-    "resnet": (r"^(conv1/|bn1/|layer1\.)",),
-    "mobilenet_v2": (r"^features\.[0-3]\.",),
-}
 
 
 class Parts(NamedTuple):

@@ -20,7 +20,7 @@ from tfvision.ops import run_lengths
 _SCALE = 5
 # What a box may reach into a pixel without claiming it: far above the rounding of a normalised
 # float32, far below what anybody annotates.
-_BOUNDS_TOLERANCE = 1.0 / 64.0
+BOUNDS_TOLERANCE = 1.0 / 64.0
 _ROWS = 32  # of pixels that are sampled at a time
 
 
@@ -148,7 +148,7 @@ def box_bounds(box: Sequence[float], size: tuple[int, int]) -> tuple[int, int, i
     height, width = size
     scale = np.array([height, width, height, width], np.float32)
     y1, x1, y2, x2 = np.asarray(box, np.float32) * scale
-    tolerance = np.float32(_BOUNDS_TOLERANCE)
+    tolerance = np.float32(BOUNDS_TOLERANCE)
     top = int(np.clip(np.floor(y1 + tolerance), 0, height - 1))
     left = int(np.clip(np.floor(x1 + tolerance), 0, width - 1))
     bottom = int(np.clip(np.ceil(y2 - tolerance), top + 1, height))

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image as pillow
 
 from tfvision import errors
+from tfvision.ops import overlaps
 
 # The paper's two sets of strategies (section 5.1), by the name of OpenCV's method.
 MODES = {"fast": "switchToSelectiveSearchFast", "quality": "switchToSelectiveSearchQuality"}
@@ -78,13 +79,7 @@ def ranked(boxes: np.ndarray) -> np.ndarray:
 
 def best_overlaps(boxes: np.ndarray, proposals: np.ndarray) -> np.ndarray:
     """The IoU [N] of each true box [N, 4] with the proposal [R, 4] that covers it best."""
-    low = np.maximum(boxes[:, None, :2], proposals[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], proposals[None, :, 2:])
-    common = np.clip(high - low, 0, None).prod(axis=2)
-    areas = [(b[:, 2:] - b[:, :2]).prod(axis=1) for b in (boxes, proposals)]
-    union = areas[0][:, None] + areas[1][None] - common
-    overlap = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
-    return overlap.max(axis=1, initial=0.0)
+    return overlaps.iou_matrix(boxes, proposals).max(axis=1, initial=0.0)
 
 
 @functools.cache
