@@ -11,11 +11,12 @@ from tfvision.records import writer
 
 pytestmark = pytest.mark.slow
 LEAST = 0.9
+# Of the photos whose balloons are all over 25 pixels wide at 192 x 192, the four with most of them.
 PHOTOS = (
-    "120853323_d4788431b9_b.jpg",
-    "126700562_8e27720147_b.jpg",
-    "145053828_e0e748717c_b.jpg",
-    "154446334_5d41cd1375_b.jpg",
+    "1297451346_5b92bdac08_b.jpg",
+    "321888854_3723b6f10b_b.jpg",
+    "3945575930_ce99a7e98d_b.jpg",
+    "5013250607_26359229b6_b.jpg",
 )
 
 
@@ -63,11 +64,11 @@ def test_four_photos_are_learnt_by_heart(shared_data, tmp_path):
         schedule={"name": "cosine", "learning_rate": 2e-3, "end": 0.02},
         train={
             "batch_size": 4,
-            "steps": 250,
+            "steps": 150,
             "precision": "float32",
             "clip_norm": 10.0,
-            "eval_every": 250,
-            "checkpoint_every": 250,
+            "eval_every": 150,
+            "checkpoint_every": 150,
             "log_every": 50,
             "report_input": False,
         },
