@@ -20,7 +20,7 @@ lint: install
 
 # A file's tests stay together: what its fixtures build is built once.
 test: lint
-	$(BIN)/python -m pytest -q -n 2 --dist=loadfile --max-worker-restart=0
+	$(BIN)/python -m pytest -q -n 2 --dist=loadfile --no-loadscope-reorder --max-worker-restart=0
 	$(MAKE) addons
 
 # The second stack needs Python 3.10 or 3.11; without one it says so and goes on.

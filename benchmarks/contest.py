@@ -196,6 +196,7 @@ class Contender:
         env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
         command = [python, os.path.abspath(script), who, mode, model, precision]
         self.who = who
+        self.other = []  # lines that are no answers
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -210,6 +211,7 @@ class Contender:
         for line in self._process.stdout:
             if line.startswith("> "):
                 return line[2:].strip()
+            self.other.append(line)
         return None
 
     def turn(self, steps):

@@ -35,7 +35,7 @@ def get_config():
     return config(
         task="segmentation",
         data={"path": "data/camvid"},
-        model={"name": "fc_densenet56"},
+        model={"name": "fc_densenet56", "eval_options": {"bn_batch_statistics": True}},
         inputs={
             "image_size": (360, 480),
             "train_size": (224, 224),
@@ -50,10 +50,10 @@ def get_config():
         regularization={"l2": 1e-4},
         train={
             "batch_size": 3,
-            "steps": 460,
+            "steps": 800,
             "precision": "float32",
             "ema": 0.98,
-            "eval_every": 92,
+            "eval_every": 160,
         },
-        eval={"batch_size": 2},
+        eval={"batch_size": 1},
     )

@@ -17,7 +17,7 @@ if [ ! -e "$venv/.installed" ] || [ pyproject.toml -nt "$venv/.installed" ]; the
   "$python" -m venv "$venv"
   "$venv/bin/python" -m pip install --quiet --upgrade pip
   "$venv/bin/python" -m pip install --quiet -e ".[addons,proposals]" \
-    pytest pytest-timeout pytest-xdist uvicorn
+    pytest pytest-timeout "pytest-xdist>=3.7" uvicorn
   touch "$venv/.installed"
 fi
-"$venv/bin/python" -m pytest -q -m addons -n 2 --dist=loadfile --max-worker-restart=0
+"$venv/bin/python" -m pytest -q -m addons -n 2 --dist=loadfile --no-loadscope-reorder --max-worker-restart=0
