@@ -1,5 +1,7 @@
 """The Trainer and what it keeps in a run folder. Knows `Task`, not the tasks."""
 
-from tfvision.training.trainer import Interrupted, Trainer, policy
+from tfvision.training.precision import policy
+from tfvision.training.stopping import Interrupted
+from tfvision.training.trainer import Trainer
 
 __all__ = ["Interrupted", "Trainer", "policy"]

@@ -14,6 +14,7 @@ from tfvision import stack
 from tfvision.layers import context
 from tfvision.net import Net
 from tfvision.task import Task
+from tfvision.training.averages import Averages
 
 GRADIENT = "gradient_norm"
 
@@ -50,14 +51,14 @@ class StepFunction:
         step: tf.Variable,
         strategy: tf.distribute.Strategy,
         config,
-        averages: Sequence[tuple[tf.Variable, tf.Variable]] = (),
+        averages: Averages | None = None,
         *,
         trainable: Sequence | None = None,
         factors: Sequence[float] = (),
     ):
         self.task, self.net, self.optimizer = task, net, optimizer
         self.step, self.strategy, self.config = step, strategy, config
-        self.averages = list(averages)
+        self.averages = averages
         self.trainable = list(net.train.trainable_variables if trainable is None else trainable)
         self.slow = [(v, f) for v, f in zip(self.trainable, factors, strict=False) if f != 1.0]
         self.names: list[str] = []
@@ -97,7 +98,8 @@ class StepFunction:
         # Whatever the optimizer, its step times the factor is its step at that rate.
         for (variable, factor), old in zip(self.slow, before, strict=True):
             variable.assign(old + factor * (stack.raw(variable).read_value() - old))
-        self._average(step)
+        if self.averages is not None:
+            self.averages.update(step)
         self.names = [*terms, GRADIENT]
         return tf.stack([*(tf.cast(v, tf.float32) for v in values), norm])
 
@@ -126,13 +128,3 @@ class StepFunction:
             self.trainable, l1=section.l1, l2=section.l2, exclude=section.exclude
         )
         return {name: value / replicas for name, value in terms.items()}
-
-    def _average(self, step):
-        """Exponential moving average of the weights; young averages move faster."""
-        if not self.averages:
-            return
-        age = tf.cast(step, tf.float32)
-        decay = tf.minimum(self.config.train.ema, (1.0 + age) / (10.0 + age))
-        for average, variable in self.averages:
-            keep = tf.cast(decay, average.dtype)
-            average.assign(average * keep + variable.read_value() * (1.0 - keep))

@@ -6,7 +6,6 @@ import contextlib
 import json
 import math
 import os
-import signal
 import time
 from collections.abc import Iterator, Sequence
 
@@ -19,32 +18,13 @@ from tfvision import errors, optimizers, stack, weights
 from tfvision.inputs import pipeline
 from tfvision.records import dataset
 from tfvision.task import Task
-from tfvision.training import speed, tuning, workdirs
+from tfvision.training import precision, speed, tuning, workdirs
+from tfvision.training.averages import Averages
 from tfvision.training.checkpoints import Checkpoints
 from tfvision.training.evaluation import Evaluator
 from tfvision.training.logs import Logs
 from tfvision.training.step import GRADIENT, StepFunction
-
-PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-
-
-class Interrupted(errors.TfvisionError):
-    """The run was asked to stop; it has saved and goes on with the same command."""
-
-    exit_code = 143
-
-
-def resolve_precision(name: str) -> str:
-    """ "auto" -> bfloat16 where the processor multiplies it, float32 elsewhere."""
-    if name == "auto":
-        return "bfloat16" if stack.cpu_has_bfloat16() else "float32"
-    errors.choose(PRECISIONS, name, "precision")
-    return name
-
-
-def policy(name: str) -> str:
-    """The Keras policy of a `train.precision`."""
-    return PRECISIONS[resolve_precision(name)]
+from tfvision.training.stopping import Interrupted, Stop
 
 
 def _first_line(error: tf.errors.OpError) -> str:
@@ -84,32 +64,31 @@ class Trainer:
         self.records = split.records
         self.epoch_steps = max(round(split.records / batch), 1)
         self.total = settings.steps or max(round(settings.epochs * split.records / batch), 1)
-        self.precision = resolve_precision(settings.precision)
+        self.precision = precision.resolve(settings.precision)
         self._prepare_machine()
-        with self.strategy.scope(), stack.precision(PRECISIONS[self.precision]):
+        with self.strategy.scope(), stack.precision(precision.policy(self.precision)):
             self.net = task.build()
             self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
             self.optimizer = self._optimizer()
             self.trainable = tuning.freeze(self.net, config.weights.freeze)
             self._factors = tuning.factors(self.trainable, config.weights.rates)
             optimizers.create_slots(self.optimizer, self.trainable)
-            self._averages = self._create_averages()
+            self._averages = Averages(self.net, settings.ema)
         self.evaluator = Evaluator(task, self.net)
         self.checkpoints = Checkpoints(
             self.workdir,
             {
                 "model": self.net.variables(),
                 "optimizer": optimizers.variables(self.optimizer),
-                "averages": [average for average, _ in self._averages],
+                "averages": self._averages.variables,
                 "step": [self.step],
             },
             self.net.variables(),
         )
         self.best: dict | None = None
-        self._stop: str | None = None
+        self._stop = Stop()
         self._saved = -1
         self._asks_for_limit = config.train.report_input
-        self._swap = tf.function(self._swap_averages)
 
     def _prepare_machine(self) -> None:
         keras.utils.set_random_seed(self.config.seed)
@@ -132,29 +111,9 @@ class Trainer:
         options = configs.options(self.config.optimizer, "name")
         return optimizers.build(self.config.optimizer.name, self.schedule, **options)
 
-    def _create_averages(self) -> list[tuple[tf.Variable, tf.Variable]]:
-        if not self.config.train.ema:
-            return []
-        floating = [stack.raw(v) for v in self.net.variables()]
-        floating = [v for v in floating if v.dtype.is_floating]
-        return [(tf.Variable(v, trainable=False, name="average"), v) for v in floating]
-
-    def _swap_averages(self) -> None:
-        for average, variable in self._averages:
-            kept = tf.identity(average)
-            average.assign(variable)
-            variable.assign(kept)
-
-    @contextlib.contextmanager
-    def averaged(self) -> Iterator[None]:
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
         """Inside, the net holds the averaged weights, where the run keeps an average."""
-        if self._averages:
-            self._swap()
-        try:
-            yield
-        finally:
-            if self._averages:
-                self._swap()
+        return self._averages.inside()
 
     def restore(self, which: str = "latest") -> bool:
         """Loads the "latest" or the "best" checkpoint; False where there is none yet."""
@@ -210,7 +169,7 @@ class Trainer:
         )
         calls.on_train_begin()
         try:
-            with self._signals():
+            with self._stop.listening():
                 results = self._loop(start, calls)
         finally:
             self.logs.close()
@@ -247,8 +206,7 @@ class Trainer:
         section = self.config.weights
         if section.path:
             weights.load(self.net, section.path, source=section.source, skip=tuple(section.skip))
-            for average, variable in self._averages:
-                average.assign(variable)
+            self._averages.restart()
 
     def _batches(self, step: int) -> Iterator:
         return iter(self.strategy.experimental_distribute_dataset(self._data(step)))
@@ -278,7 +236,7 @@ class Trainer:
             self.logs.say("this run is finished; evaluating it")
             results = self._evaluate(step)
         seen, since, fresh = [], time.monotonic(), True
-        while step < self.total and not self._stop:
+        while step < self.total and not self._stop.asked:
             if step % every["epoch"] == 0:
                 calls.on_epoch_begin(step // every["epoch"])
             ends = [(step // n + 1) * n for n in every.values()]
@@ -313,7 +271,7 @@ class Trainer:
                 paused = time.monotonic()
                 results = self._evaluate(step)
                 since += time.monotonic() - paused
-            if evaluated or step % every["save"] == 0 or self._stop:
+            if evaluated or step % every["save"] == 0 or self._stop.asked:
                 self._save(step, results if evaluated else None)
             if step % every["epoch"] == 0 or last:
                 calls.on_epoch_end((step - 1) // every["epoch"], results)
@@ -321,11 +279,11 @@ class Trainer:
                 self.logs.say(f"a callback stopped the run at step {step}")
                 self._save(step, None)
                 break
-        if self._stop and step < self.total:
+        if self._stop.asked and step < self.total:
             if self._saved != step:
                 self._save(step, None)
             raise Interrupted(
-                f"stopped by {self._stop} after step {step}; it is saved in {self.workdir}."
+                f"stopped by {self._stop.asked} after step {step}; it is saved in {self.workdir}."
                 " The same command goes on from there."
             )
         return results
@@ -396,24 +354,3 @@ class Trainer:
         state = {"best": self.best, "metrics": results and json.loads(json.dumps(results))}
         self.checkpoints.save(step, state, keep=self.config.train.keep, best=better)
         self._saved = step
-
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        """SIGTERM and Ctrl-C finish the call and save; a second one ends at once."""
-
-        def ask(number, frame):
-            del frame
-            self._stop = signal.Signals(number).name
-            signal.signal(
-                number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
-            )
-
-        try:
-            before = {s: signal.signal(s, ask) for s in (signal.SIGTERM, signal.SIGINT)}
-        except ValueError:  # not the main thread: there is nothing to catch here
-            before = {}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
