@@ -9,7 +9,8 @@ the best weights by mIoU go on in the second phase (arXiv:1611.09326, section 4.
 stops when 150 epochs bring no better mIoU; here the number of epochs is fixed.
 Not run here: on two cores it takes days. The paper's, on the test part after both phases: mIoU
 0.669, pixel accuracy 0.915 (Table 3). The authors normalise with the batch's statistics in
-evaluation too: --config.model.eval_options="{'bn_batch_statistics': True}" does it.
+evaluation too; --config.model.eval_options="{'bn_image_statistics': True}" does it with a batch of
+one image.
 """
 
 from tfvision.config import config

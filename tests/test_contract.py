@@ -37,7 +37,13 @@ CASES = {
 CASES |= {
     "segmentation": {
         "task": "segmentation",
-        "model": {"name": "fc_densenet_small", "blocks": (1, 2, 1), "growth": 4, "width": 4},
+        "model": {
+            "name": "fc_densenet_small",
+            "blocks": (1, 2, 1),
+            "growth": 4,
+            "width": 4,
+            "eval_options": {"bn_image_statistics": True},
+        },
         "inputs": {
             "image_size": (24, 32),
             "train_size": (16, 16),

@@ -143,6 +143,8 @@ def _typed(default: Any, value: Any, path: str) -> Any:
         return float(value)
     if isinstance(default, tuple) and isinstance(value, list):
         return tuple(value)
+    if isinstance(default, ml_collections.ConfigDict) and isinstance(value, Mapping):
+        return ml_collections.ConfigDict(value)
     if type(value) is not type(default):
         raise errors.UsageError(
             f"{path} must be {type(default).__name__}, not {type(value).__name__} ({value!r})"

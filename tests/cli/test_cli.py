@@ -126,6 +126,9 @@ def test_flags_reach_options_that_the_experiment_does_not_name():
     assert tree.optimizer.to_dict() == {"name": "momentum", "beta_1": 0.8, "nesterov": True}
     assert tree.inputs.crop.scale == (0.5, 1)
     assert repr(tree.schedule.learning_rate) == "1.0"
+    config.override(tree, "model.eval_options", "{'output_stride': 8}")
+    config.override(tree, "model.eval_options", "{'dropout': 0.0}")
+    assert tree.model.eval_options.to_dict() == {"dropout": 0.0}
     given = ["--config.model.width=8", "--config.optimizer.beta_1", "0.8", "--config.seed=1"]
     wanted = ["--option=model.width=8", "--option", "optimizer.beta_1=0.8", "--config.seed=1"]
     assert train.arguments(given) == wanted

@@ -41,10 +41,11 @@ def test_outside_nothing_is_shared():
     assert len(set(variables)) == 18
 
 
-def test_batch_statistics_normalise_outside_training():
+def test_image_statistics_normalise_each_image_outside_training():
     image = keras.Input((2, 1, 1), name="image")
-    layer = layers.BatchNormalization(batch_statistics=True, epsilon=0.0, name="bn")
+    layer = layers.BatchNormalization(image_statistics=True, epsilon=0.0, name="bn")
     net = keras.Model(image, layer(image))
-    out = net(np.array([[[[1.0]], [[3.0]]]], np.float32), training=False)
-    np.testing.assert_allclose(np.ravel(out), [-1.0, 1.0], rtol=1e-6)
+    two = np.array([[[[1.0]], [[3.0]]], [[[0.0]], [[-8.0]]]], np.float32)
+    out = net(two, training=False)  # each by its own: means 2 and -4, deviations 1 and 4
+    np.testing.assert_allclose(np.reshape(out, (2, 2)), [[-1.0, 1.0], [1.0, -1.0]], rtol=1e-6)
     np.testing.assert_array_equal(np.array(layer.moving_mean), [0.0])

@@ -70,10 +70,10 @@ def test_several_scales_and_the_mirrored_image_are_averaged():
     assert {id(v) for v in net.serve.variables} == {id(v) for v in plain.variables}
 
 
-def test_batch_statistics_in_evaluation_are_an_option_of_tiramisu():
+def test_image_statistics_in_evaluation_are_an_option_of_tiramisu():
     options = {"blocks": (1, 1, 1), "growth": 2, "width": 4}
     shared = {"num_classes": 2, "image_size": (8, 8), **options}
-    net = models.build("fc_densenet_small", **shared, eval_options={"bn_batch_statistics": True})
+    net = models.build("fc_densenet_small", **shared, eval_options={"bn_image_statistics": True})
     batch = image((8, 8))
     trained = np.array(net.train(batch, training=True)["class_logits"])
     # Dropout is off outside training; with none the two would be equal.

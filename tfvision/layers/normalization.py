@@ -15,8 +15,9 @@ class BatchNormalization(Layer):
     The moving variance is the unbiased one, as in torch and in TensorFlow's kernel.
     frozen: normalises with the moving statistics in training too, updates nothing and trains
     neither gamma nor beta; so does trainable=False, which can be undone.
-    batch_statistics: normalises with the batch's statistics outside training too, as the authors
-    of FC-DenseNet evaluate (their code; an image's answer then depends on its batch).
+    image_statistics: outside training each image is normalised with its own statistics, so its
+    answer does not depend on its batch. (The authors of FC-DenseNet evaluate with those of the
+    batch; for one image at a time that is the same.)
     synchronized: statistics over all replicas, from all-reduced E[x] and E[x^2], unfused."""
 
     def __init__(
@@ -26,14 +27,14 @@ class BatchNormalization(Layer):
         epsilon=1e-5,
         synchronized=False,
         frozen=False,
-        batch_statistics=False,
+        image_statistics=False,
         gamma_zero=False,
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
         self.momentum, self.epsilon = float(momentum), float(epsilon)
         self.synchronized, self.frozen = bool(synchronized), bool(frozen)
-        self.batch_statistics, self.gamma_zero = bool(batch_statistics), bool(gamma_zero)
+        self.image_statistics, self.gamma_zero = bool(image_statistics), bool(gamma_zero)
 
     def build(self, input_shape):
         shape = (int(input_shape[-1]),)
@@ -56,8 +57,8 @@ class BatchNormalization(Layer):
 
     def call(self, inputs, training=None):
         """inputs: [B, H, W, C], float32, bfloat16 or float16; returns the same dtype."""
-        if self.batch_statistics and not training:
-            return self._fused(inputs, training=True)[0]
+        if self.image_statistics and not training:
+            return self._of_each_image(inputs)
         if not (training and self.trainable) or self.frozen:
             return self._fused(inputs, training=False)[0]
         replicas = tf.distribute.get_replica_context()
@@ -90,6 +91,12 @@ class BatchNormalization(Layer):
             is_training=training,
         )
         return tf.cast(outputs, inputs.dtype), mean, variance
+
+    def _of_each_image(self, inputs):
+        x = tf.cast(inputs, tf.float32)
+        mean, variance = tf.nn.moments(x, [1, 2], keepdims=True)
+        scale = tf.math.rsqrt(variance + self.epsilon) * tf.convert_to_tensor(self.gamma)
+        return tf.cast((x - mean) * scale + tf.convert_to_tensor(self.beta), inputs.dtype)
 
     def _across_replicas(self, inputs, replicas):
         x = tf.cast(inputs, tf.float32)

@@ -40,7 +40,7 @@ def _build(name: str) -> Callable[..., Net]:
 
         image_size: of evaluation and serving. train_size: of training; the same by default.
         eval_options: options that are others outside training, such as {"output_stride": 8} or
-        {"bn_batch_statistics": True} (FC-DenseNet's authors). eval_scales, eval_flip: the
+        {"bn_image_statistics": True} (as FC-DenseNet is evaluated). eval_scales, eval_flip: the
         probabilities at each scale (and mirrored) are averaged (DeepLabv3, arXiv:1706.05587,
         section 4.1); class_logits is then their logarithm."""
         options["num_classes"] = num_classes

@@ -85,7 +85,7 @@ def fc_densenet(
     bn_epsilon: float = 1e-4,
     bn_synchronized: bool = False,
     bn_frozen: bool = False,
-    bn_batch_statistics: bool = False,
+    bn_image_statistics: bool = False,
     mean=IMAGENET_MEAN,
     std=IMAGENET_STD,
 ) -> dict:
@@ -93,8 +93,8 @@ def fc_densenet(
 
     blocks: layers of each dense block, an odd number of blocks, the middle one the bottleneck
     (Table 2). growth: new channels a layer. width: channels of the first convolution.
-    bn_epsilon: Lasagne's. bn_batch_statistics: normalises with the batch's own statistics at
-    test time too, as the authors do."""
+    bn_epsilon: Lasagne's. bn_image_statistics: normalises each image with its own statistics
+    at test time, as the authors do (with those of the batch)."""
     blocks = [int(count) for count in blocks]
     pools = len(blocks) // 2
     if len(blocks) % 2 == 0 or min(blocks) < 1:
@@ -111,7 +111,7 @@ def fc_densenet(
         "epsilon": bn_epsilon,
         "synchronized": bn_synchronized,
         "frozen": bn_frozen,
-        "batch_statistics": bn_batch_statistics,
+        "image_statistics": bn_image_statistics,
     }
     parts = _parts(activation, activation_options, float(dropout), bn)
     x = layers.Normalize(mean, std, name="pixels")(image)
