@@ -1,11 +1,13 @@
 """Trains a segmenter on a few frames and says how much of them it gets right.
 
     python tests/models/overfit.py --camvid=DIR --models=fc_densenet56,deeplab_v1 [--steps=300]
+        [--size=96,128] [--options="{'dropout': 0.0}"]
 
 DIR is CamVid as it unpacks. The tests run the small networks; this script is for the full ones.
 """
 
 import argparse
+import ast
 import os
 import pathlib
 import time
@@ -78,11 +80,16 @@ def main():
     parser.add_argument("--models", required=True)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--goal", type=float, default=0.95)
+    parser.add_argument("--size", default="96,128", help="height,width of the frames")
+    parser.add_argument("--options", default="{}", help="the models', as a Python dict")
     arguments = parser.parse_args()
-    images, labels = frames(arguments.camvid)
+    size, options = ast.literal_eval(arguments.size), ast.literal_eval(arguments.options)
+    images, labels = frames(arguments.camvid, size)
     for model in arguments.models.split(","):
         start = time.monotonic()
-        found, steps = accuracy(model, images, labels, steps=arguments.steps, goal=arguments.goal)
+        found, steps = accuracy(
+            model, images, labels, steps=arguments.steps, goal=arguments.goal, **options
+        )
         seconds = time.monotonic() - start
         print(f"{model}: {found:.4f} after {steps} steps, {seconds:.0f} s", flush=True)
 
