@@ -1,7 +1,7 @@
 """Trains a segmenter on a few frames and says how much of them it gets right.
 
     python tests/models/overfit.py --camvid=DIR --models=fc_densenet56,deeplab_v1 [--steps=300]
-        [--size=96,128] [--options="{'dropout': 0.0}"]
+        [--size=96,128] [--rate=2e-3] [--options="{'dropout': 0.0}"]
 
 DIR is CamVid as it unpacks. The tests run the small networks; this script is for the full ones.
 """
@@ -80,6 +80,7 @@ def main():
     parser.add_argument("--models", required=True)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--goal", type=float, default=0.95)
+    parser.add_argument("--rate", type=float, default=2e-3, help="Adam's learning rate")
     parser.add_argument("--size", default="96,128", help="height,width of the frames")
     parser.add_argument("--options", default="{}", help="the models', as a Python dict")
     arguments = parser.parse_args()
@@ -88,7 +89,13 @@ def main():
     for model in arguments.models.split(","):
         start = time.monotonic()
         found, steps = accuracy(
-            model, images, labels, steps=arguments.steps, goal=arguments.goal, **options
+            model,
+            images,
+            labels,
+            steps=arguments.steps,
+            goal=arguments.goal,
+            rate=arguments.rate,
+            **options,
         )
         seconds = time.monotonic() - start
         print(f"{model}: {found:.4f} after {steps} steps, {seconds:.0f} s", flush=True)
