@@ -47,8 +47,9 @@ def test_a_window_equals_the_slice_of_the_whole(orientation):
     # With subsampled chroma libjpeg interpolates the window's first column otherwise.
     example = {"encoded": tf.constant(jpeg(orientation, subsampling=0))}
     whole = decode.pixels(example).numpy()
-    part = decode.pixels(example, lambda height, width: tf.constant([8, 16, 10, 12])).numpy()
-    np.testing.assert_array_equal(part, whole[8:18, 16:28])
+    found, part = decode.crop(example, lambda height, width: tf.constant([8, 16, 10, 12]))
+    np.testing.assert_array_equal(found, whole[8:18, 16:28])
+    np.testing.assert_array_equal(part, [8, 16, 10, 12])
 
 
 def test_png_and_arrays_go_the_same_way():
@@ -57,8 +58,11 @@ def test_png_and_arrays_go_the_same_way():
     found = decode.pixels({"encoded": tf.constant(file.getvalue())})
     np.testing.assert_array_equal(found, PIXELS)
     np.testing.assert_array_equal(decode.pixels({"image": PIXELS}), PIXELS)
-    cut = decode.pixels({"image": PIXELS}, lambda h, w: tf.constant([1, 2, 3, 4]))
-    np.testing.assert_array_equal(cut, PIXELS[1:4, 2:6])
+    for example in ({"image": PIXELS}, {"encoded": tf.constant(file.getvalue())}):
+        cut, part = decode.crop(example, lambda h, w: tf.stack([1, 2, h // 2, w // 3]))
+        height, width = PIXELS.shape[0] // 2, PIXELS.shape[1] // 3
+        np.testing.assert_array_equal(cut, PIXELS[1 : 1 + height, 2 : 2 + width])
+        np.testing.assert_array_equal(part, [1, 2, height, width])
 
 
 def test_a_real_rotated_photo_turns_upright(shared_data):

@@ -64,8 +64,9 @@ def test_a_window_before_decoding_and_the_cut_after_it_agree():
     sample = detection(label_map=ROWS[..., 0])
     example = {"image": tf.cast(ROWS, tf.uint8)}
     window = windows.random_share(SEED, share=(0.3, 0.9))
-    pixels = decode.pixels(example, window)
-    found = geometry.cut({**sample, "image": pixels}, window(tf.constant(3), tf.constant(4)))
+    pixels, part = decode.crop(example, window)
+    np.testing.assert_array_equal(part, window(tf.constant(3), tf.constant(4)))
+    found = geometry.cut({**sample, "image": pixels}, part)
     np.testing.assert_array_equal(found["label_map"], pixels[..., 0])
     assert pixels.shape[0] < 3 or pixels.shape[1] < 4
 

@@ -3,7 +3,7 @@
 Each takes a dict and returns one: whatever of `image` (float32 [H, W, 3], 0..255), `boxes`
 ([N, 4] pixels) and the other per-object tensors, `masks` ([N, H, W]) and `label_map` ([H, W]) is
 there moves together. `seed` is int [2]; the same seed gives the same result on every machine and
-in any order. Windows come before decoding (see `decode.pixels`; `geometry.cut` moves the truth
+in any order. Windows come before decoding (see `decode.crop`; `geometry.cut` moves the truth
 after them), what mixes whole batches after batching (`mixing`).
 """
 

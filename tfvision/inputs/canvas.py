@@ -102,12 +102,6 @@ def load(example: decode.Example, inputs: Mapping, training: bool) -> Sample:
     if window is None:
         sample["image"] = decode.pixels(example)
     else:
-        parts = []
-
-        def noted(height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-            parts.append(window(height, width))
-            return parts[0]
-
-        sample["image"] = decode.pixels(example, noted)
-        sample = geometry.cut(sample, parts[0])
+        sample["image"], part = decode.crop(example, window)
+        sample = geometry.cut(sample, part)
     return augment.apply(sample, seed, inputs.augment)

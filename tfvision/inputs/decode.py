@@ -1,7 +1,7 @@
 """Records and image bytes -> examples and upright pixels, all in graph ops.
 
 An example is a dict of tensors. Its image is either `image`, uint8 [H, W, 3] and upright, or
-`encoded`, the bytes, decoded only when `pixels` is called, so that a crop decodes what it needs.
+`encoded`, the bytes, decoded only by `pixels` or `crop`, so that a crop decodes what it needs.
 One decoder everywhere: JPEG with the accurate integer DCT, which is Pillow's.
 """
 
@@ -20,6 +20,8 @@ Window = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 # How much of a JPEG is searched for the EXIF orientation; EXIF asks its segment to come first.
 _HEADER_BYTES = 1 << 17
 _EXIF_MARK = b"Exif"
+# Where the header of nearly every JPEG ends: the first scan's marker, its length and components.
+_COLOUR_SCAN = b"\xff\xda\x00\x0c\x03"
 _ORIENTATION_TAG = 0x0112
 
 
@@ -66,15 +68,24 @@ def orientation(encoded: tf.Tensor) -> tf.Tensor:
     Walks the segments to APP1 and reads tag 0x0112 of its first image directory (EXIF 2.3,
     section 4.6). The walk costs as much as decoding half a small picture, so it starts only
     where a search finds EXIF's mark, of which images from the web have none."""
-    head = tf.strings.substr(encoded, 0, _HEADER_BYTES)
-    parts = tf.raw_ops.StringSplitV2(input=[head], sep=_EXIF_MARK, maxsplit=1).values
-    marked = tf.io.is_jpeg(encoded) & (tf.size(parts) > 1)
-    return tf.cond(marked, lambda: _walk(head), lambda: tf.constant(1))
+    marked = tf.io.is_jpeg(encoded) & tf.logical_not(_is_plain(encoded))
+    return tf.cond(marked, lambda: _walk(encoded), lambda: tf.constant(1))
+
+
+def _is_plain(encoded: tf.Tensor) -> tf.Tensor:
+    """Whether these are the bytes of a JPEG without EXIF, bool scalar."""
+
+    def before(text: tf.Tensor, mark: bytes) -> tf.Tensor:
+        return tf.raw_ops.StringSplitV2(input=text[tf.newaxis], sep=mark, maxsplit=1).values
+
+    head = before(tf.strings.substr(encoded, 0, _HEADER_BYTES), _COLOUR_SCAN)[0]
+    return tf.io.is_jpeg(encoded) & (tf.size(before(head, _EXIF_MARK)) == 1)
 
 
 @_rare
-def _walk(head: tf.Tensor) -> tf.Tensor:
+def _walk(encoded: tf.Tensor) -> tf.Tensor:
     """The EXIF orientation 1..8 in a JPEG's first bytes; 1 where it is elsewhere or broken."""
+    head = tf.strings.substr(encoded, 0, _HEADER_BYTES)
     head = tf.io.decode_raw(head, tf.uint8, fixed_length=_HEADER_BYTES)
 
     def number(at, size, little=False):
@@ -147,59 +158,57 @@ def _jpeg(encoded: tf.Tensor) -> tf.Tensor:
 
 
 @_rare
-def _other(encoded: tf.Tensor, turned: tf.Tensor) -> tf.Tensor:
-    """The upright pixels of a turned JPEG or of another format."""
+def _other(encoded: tf.Tensor) -> tf.Tensor:
+    """The upright pixels of a JPEG with EXIF or of another format."""
     image = tf.cond(
         tf.io.is_jpeg(encoded),
         lambda: _jpeg(encoded),
         lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
     )
-    return upright(image, turned)
+    return upright(image, orientation(encoded))
 
 
-def _slice(image: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
-    y, x, height, width = tf.unstack(window)
-    return image[y : y + height, x : x + width]
-
-
-def pixels(example: Example, window: Window | None = None) -> tf.Tensor:
-    """The upright pixels of an example, uint8 [h, w, 3].
-
-    window: (height, width) int32 scalars -> int32 [4] = y, x, height, width of the part to
-    return; an upright JPEG decodes no more than that part (where its chroma is subsampled, the
-    part's outermost columns are interpolated from what is inside only)."""
+def pixels(example: Example) -> tf.Tensor:
+    """The upright pixels of an example, uint8 [H, W, 3]."""
     if "image" in example:
-        image = tf.convert_to_tensor(example["image"])
-        return image if window is None else _cut(image, window)
+        return tf.convert_to_tensor(example["image"])
     encoded = tf.convert_to_tensor(example["encoded"])
-    turned = orientation(encoded)
-    plain = tf.io.is_jpeg(encoded) & tf.equal(turned, 1)
-    if window is None:
-        image = tf.cond(plain, lambda: _jpeg(encoded), lambda: _other(encoded, turned))
-        return tf.ensure_shape(image, (None, None, 3))
-
-    def header():
-        return tf.io.extract_jpeg_shape(encoded), tf.zeros([0, 0, 3], tf.uint8)
-
-    def everything():
-        image = _other(encoded, turned)
-        return tf.shape(image), image
-
-    shape, whole = tf.cond(plain, header, everything)
-    part = window(shape[0], shape[1])
-    image = tf.cond(
-        plain,
-        lambda: tf.image.decode_and_crop_jpeg(
-            encoded, part, channels=3, dct_method="INTEGER_ACCURATE"
-        ),
-        lambda: _slice(whole, part),
-    )
+    image = tf.cond(_is_plain(encoded), lambda: _jpeg(encoded), lambda: _other(encoded))
     return tf.ensure_shape(image, (None, None, 3))
 
 
-def _cut(image: tf.Tensor, window: Window) -> tf.Tensor:
-    shape = tf.shape(image)
-    return _slice(image, window(shape[0], shape[1]))
+def crop(example: Example, window: Window) -> tuple[tf.Tensor, tf.Tensor]:
+    """The upright pixels of a part of an example, uint8 [h, w, 3], and that part, int32 [4].
+
+    window: (height, width) int32 scalars -> the part as int32 [4] = y, x, height, width; an
+    upright JPEG decodes no more than that (where its chroma is subsampled, the part's outermost
+    columns are interpolated from what is inside only)."""
+
+    def cut(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        shape = tf.shape(image)
+        part = window(shape[0], shape[1])
+        y, x, height, width = tf.unstack(part)
+        return image[y : y + height, x : x + width], part
+
+    def of_jpeg(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        shape = tf.io.extract_jpeg_shape(encoded)
+        part = window(shape[0], shape[1])
+        image = tf.image.decode_and_crop_jpeg(
+            encoded, part, channels=3, dct_method="INTEGER_ACCURATE"
+        )
+        return image, part
+
+    @_rare
+    def of_other(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        upright_jpeg = tf.io.is_jpeg(encoded) & tf.equal(orientation(encoded), 1)
+        return tf.cond(upright_jpeg, lambda: of_jpeg(encoded), lambda: cut(_other(encoded)))
+
+    if "image" in example:
+        return cut(tf.convert_to_tensor(example["image"]))
+    encoded = tf.convert_to_tensor(example["encoded"])
+    # One branching alone: each costs every image, and so does what it holds, taken or not.
+    image, part = tf.cond(_is_plain(encoded), lambda: of_jpeg(encoded), lambda: of_other(encoded))
+    return tf.ensure_shape(image, (None, None, 3)), part
 
 
 def label_map(example: Example) -> tf.Tensor:

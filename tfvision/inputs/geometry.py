@@ -63,7 +63,7 @@ def mirror(sample: Sample, axis: int, flip: tf.Tensor) -> Sample:
 def cut(sample: Sample, window: tf.Tensor, *, min_visible: float = 0.0) -> Sample:
     """Moves boxes, masks and label map to a window that the image was cut to already.
 
-    window: int [4] = y, x, height, width, as `decode.pixels` used it."""
+    window: int [4] = y, x, height, width, as `decode.crop` used it."""
     y, x, height, width = tf.unstack(window)
     result = dict(sample)
     if "masks" in sample:

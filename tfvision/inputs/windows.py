@@ -1,4 +1,4 @@
-"""Crop windows, picked before anything is decoded; `decode.pixels` and `geometry.cut` use them.
+"""Crop windows, picked before anything is decoded; `decode.crop` and `geometry.cut` use them.
 
 Each takes a seed (int [2]) and the objects' boxes (float32 [N, 4] y x y x, pixels of the upright
 image; None where the task has none) and returns a function (height, width), int32 scalars ->

@@ -46,10 +46,10 @@ def classification(config, class_names: Sequence[str]) -> Task:
     def prepare(example, training):
         seed = example.get("seed")
         window = augment.window(config.inputs.crop, seed) if training else None
-        pixels = decode.pixels(example, window)
         if window is None:
-            image, frame = canvas.resize(pixels, size, config.inputs)
+            image, frame = canvas.resize(decode.pixels(example), size, config.inputs)
         else:
+            pixels, _ = decode.crop(example, window)
             image, frame = images.stretch(pixels, size, antialias=config.inputs.antialias)
         if training:
             image = augment.apply({"image": image}, seed, config.inputs.augment)["image"]
