@@ -1,6 +1,7 @@
 """Images/s of the training input against bare JPEG decoding and torchvision's DataLoader.
 
     python benchmarks/input.py [--pairs=5] [--images=300] [--passes=3] [--torch=PYTHON]
+        [--photos=DIR] [--coarse] [--intra_op_threads=1]
 
 Ours: records -> random_resized_crop to 224 -> horizontal flip -> batches of 64, no model. Bare: a
 tf.data map that does only tf.image.decode_and_crop_jpeg of the very same windows. torchvision:
@@ -9,8 +10,9 @@ the interpreter --torch (default: this one). The pictures are crops of scikit-le
 photographs of about 500 x 375, quality 90. Interleaved pairs; the median ratios are the answer,
 the absolute numbers belong to the machine and the hour.
 
---photos takes JPEGs of your own (as they are), --coarse resizes without antialiasing. Measured
-figures, and what an image costs where, are in BUILD_NOTES.md.
+--photos takes JPEGs of your own (as they are), --coarse resizes without antialiasing,
+--intra_op_threads=1 is train.intra_op_threads=1, for where a GPU trains (torch's workers always
+have one thread each). Measured figures, and what an image costs where, are in BUILD_NOTES.md.
 """
 
 import argparse
@@ -152,8 +154,10 @@ def main():
     parser.add_argument("--passes", type=int, default=5)
     parser.add_argument("--photos", help="folder of JPEGs to use instead of generated ones")
     parser.add_argument("--coarse", action="store_true", help="resize without antialiasing")
+    parser.add_argument("--intra_op_threads", type=int, default=0, help="0: TensorFlow's choice")
     parser.add_argument("--torch", default=sys.executable)
     options = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(options.intra_op_threads)
     with tempfile.TemporaryDirectory() as folder:
         records = make_records(folder, options.images, options.photos)
         ours, bare = our_input(records, options.coarse), bare_input(folder)

@@ -105,6 +105,8 @@ def defaults() -> dict[str, Any]:
             "keep": 2,  # latest checkpoints
             "best": "",  # metric of the best checkpoint; default: the task's first
             "deterministic": True,
+            "intra_op_threads": 0,  # of an op on the CPU; 0: one a core. For training on a GPU try
+            # 1: the input is up to a tenth faster when no image is divided among threads
             "report_input": True,  # measure the input once and tell whether it is the limit
         },
         "eval": {"batch_size": 0},  # 0: as in training

@@ -218,6 +218,34 @@ def test_the_limit_is_told_once_and_changes_nothing(records, tmp_path, capsys, m
         np.testing.assert_array_equal(a, b)
 
 
+_THREADS = """
+import sys
+import tensorflow as tf
+from tfvision import config, tasks, training
+settings = config.config(
+    data={"path": sys.argv[1]},
+    model={"name": "resnet18", "width": 4, "stem": "small"},
+    inputs={"image_size": (12, 12), "resize": "stretch"},
+    train={"intra_op_threads": 3, "batch_size": 8},
+)
+training.Trainer(tasks.build(settings), settings, sys.argv[2])
+print("threads", tf.config.threading.get_intra_op_parallelism_threads())
+tf.constant(1) + 1
+settings.train.intra_op_threads = 2
+training.Trainer(tasks.build(settings), settings, sys.argv[2])
+"""
+
+
+def test_the_threads_of_an_op_are_set_before_the_first_op_or_refused(records, tmp_path):
+    command = [sys.executable, "-c", _THREADS, str(records), str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "threads 3" in done.stdout, done.stderr
+    assert done.returncode
+    assert "UsageError: config.train.intra_op_threads is 2, but this process" in done.stderr
+    with pytest.raises(errors.UsageError, match="intra_op_threads is -1"):
+        trainer(small(records, train={"intra_op_threads": -1}), tmp_path / "run")
+
+
 def test_another_config_in_the_same_workdir_is_refused(records, tmp_path):
     config = small(records)
     tasks.build(config)  # fills in the class names

@@ -29,6 +29,6 @@ def limit(training: float, alone: float) -> str:
     if training < _CLEAR * alone:
         return f"{rates}: the model is the limit"
     return (
-        f"{rates}: the input is the limit. More processor cores help, and images that are stored"
-        " at the size they are used at"
+        f"{rates}: the input is the limit. More processor cores help, images that are stored at"
+        " the size they are used at and, where a GPU trains, train.intra_op_threads=1"
     )

@@ -94,6 +94,18 @@ class Trainer:
         keras.utils.set_random_seed(self.config.seed)
         if self.config.train.deterministic and not tf.config.list_physical_devices("GPU"):
             tf.config.experimental.enable_op_determinism()
+        threads = self.config.train.intra_op_threads
+        if threads < 0:
+            raise errors.UsageError(f"config.train.intra_op_threads is {threads}; it must be >= 0")
+        if threads:
+            try:
+                tf.config.threading.set_intra_op_parallelism_threads(threads)
+            except RuntimeError as error:
+                raise errors.UsageError(
+                    f"config.train.intra_op_threads is {threads}, but this process has used"
+                    " TensorFlow with another number already; set it in a new process, before"
+                    " the first op runs"
+                ) from error
 
     def _optimizer(self):
         section, train = self.config.schedule, self.config.train

@@ -26,6 +26,7 @@ _HARMLESS = (
     "train.steps_per_call",
     "train.keep",
     "train.report_input",
+    "train.intra_op_threads",
     "train.best",
     "eval.batch_size",
 )
