@@ -20,8 +20,6 @@ Window = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 # How much of a JPEG is searched for the EXIF orientation; EXIF asks its segment to come first.
 _HEADER_BYTES = 1 << 17
 _EXIF_MARK = b"Exif"
-# Where the header of nearly every JPEG ends: the first scan's marker, its length and components.
-_COLOUR_SCAN = b"\xff\xda\x00\x0c\x03"
 _ORIENTATION_TAG = 0x0112
 
 
@@ -73,13 +71,10 @@ def orientation(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def _is_plain(encoded: tf.Tensor) -> tf.Tensor:
-    """Whether these are the bytes of a JPEG without EXIF, bool scalar."""
-
-    def before(text: tf.Tensor, mark: bytes) -> tf.Tensor:
-        return tf.raw_ops.StringSplitV2(input=text[tf.newaxis], sep=mark, maxsplit=1).values
-
-    head = before(tf.strings.substr(encoded, 0, _HEADER_BYTES), _COLOUR_SCAN)[0]
-    return tf.io.is_jpeg(encoded) & (tf.size(before(head, _EXIF_MARK)) == 1)
+    """Whether these are the bytes of a JPEG without EXIF's mark, bool scalar."""
+    head = tf.strings.substr(encoded, 0, _HEADER_BYTES)
+    parts = tf.raw_ops.StringSplitV2(input=[head], sep=_EXIF_MARK, maxsplit=1).values
+    return tf.io.is_jpeg(encoded) & (tf.size(parts) == 1)
 
 
 @_rare
