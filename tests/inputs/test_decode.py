@@ -42,7 +42,7 @@ def test_bytes_without_exif_or_too_short_are_upright():
     assert int(decode.orientation(tf.constant(b""))) == 1
 
 
-@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("orientation", [None, 1, 6])
 def test_a_window_equals_the_slice_of_the_whole(orientation):
     # With subsampled chroma libjpeg interpolates the window's first column otherwise.
     example = {"encoded": tf.constant(jpeg(orientation, subsampling=0))}

@@ -152,15 +152,20 @@ def _jpeg(encoded: tf.Tensor) -> tf.Tensor:
     return tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
 
 
-@_rare
-def _other(encoded: tf.Tensor) -> tf.Tensor:
-    """The upright pixels of a JPEG with EXIF or of another format."""
+def _whole(encoded: tf.Tensor, turned: tf.Tensor) -> tf.Tensor:
+    """The upright pixels of any format, by its EXIF orientation."""
     image = tf.cond(
         tf.io.is_jpeg(encoded),
         lambda: _jpeg(encoded),
         lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
     )
-    return upright(image, orientation(encoded))
+    return upright(image, turned)
+
+
+@_rare
+def _other(encoded: tf.Tensor) -> tf.Tensor:
+    """The upright pixels of a JPEG with EXIF or of another format."""
+    return _whole(encoded, orientation(encoded))
 
 
 def pixels(example: Example) -> tf.Tensor:
@@ -195,8 +200,9 @@ def crop(example: Example, window: Window) -> tuple[tf.Tensor, tf.Tensor]:
 
     @_rare
     def of_other(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        upright_jpeg = tf.io.is_jpeg(encoded) & tf.equal(orientation(encoded), 1)
-        return tf.cond(upright_jpeg, lambda: of_jpeg(encoded), lambda: cut(_other(encoded)))
+        turned = orientation(encoded)
+        upright_jpeg = tf.io.is_jpeg(encoded) & tf.equal(turned, 1)
+        return tf.cond(upright_jpeg, lambda: of_jpeg(encoded), lambda: cut(_whole(encoded, turned)))
 
     if "image" in example:
         return cut(tf.convert_to_tensor(example["image"]))
