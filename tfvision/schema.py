@@ -99,11 +99,14 @@ class LabelMap:
     path: an index image (8 or 16 bit, palette or grey), or one of segment ids (RGB with
     id = r + 256 g + 65536 b). data: the file's bytes where they are not a file of their own.
     values: value -> class id or VOID, and a value that is not in it is unknown; None: values
-    are class ids already, VOID is void."""
+    are class ids already, VOID is void. colours: (r, g, b) -> class id or VOID, of masks whose
+    colours are the classes. segments: it is an image of segment ids."""
 
     path: str
     data: bytes | None = None
     values: Mapping[int, int] | None = None
+    colours: Mapping[tuple[int, int, int], int] | None = None
+    segments: bool = False
 
 
 @dataclasses.dataclass
@@ -115,7 +118,8 @@ class Sample:
     labels: image-level class ids, or None where the format has none. objects: None where the
     format has none; [] for an image without objects. segments: path of an image of segment ids,
     which masks that are ids refer to. part: (offset, length) where the image's bytes are a part
-    of the file."""
+    of the file. background: the format wants an annotation file, there is none, and so the image
+    counts as one without objects."""
 
     path: str
     filename: str
@@ -126,6 +130,7 @@ class Sample:
     label_map: LabelMap | None = None
     segments: str | None = None
     part: tuple[int, int] | None = None
+    background: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,9 +138,26 @@ class Finding:
     """One thing that a source or the converter left out or changed, for the report.
 
     kind: "clipped", "dropped" (an object), "skipped" (an image) or "noted". reason: a short
-    fixed phrase that findings are counted by. detail: the object and the value."""
+    fixed phrase that findings are counted by. detail: the object and the value. path: the image
+    file that is left out, where `file` is not its name."""
 
     kind: str
     reason: str
     file: str
     detail: str = ""
+    path: str = dataclasses.field(default="", compare=False)
+
+
+@dataclasses.dataclass
+class Census:
+    """What became of the images in the folders of a conversion, each counted once.
+
+    unit: "images", or "records" where they come from record files. found: all there are. used:
+    those that became samples. background: of these, how many for want of an annotation. left:
+    {why an image is no sample: (how many, the first names)}."""
+
+    unit: str = "images"
+    found: int = 0
+    used: int = 0
+    background: int = 0
+    left: dict[str, tuple[int, list[str]]] = dataclasses.field(default_factory=dict)

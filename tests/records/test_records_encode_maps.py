@@ -53,8 +53,8 @@ def _encode(groups=("label_map",), image=None, names=NAMES, full_masks=False, **
     return features, encoded.findings
 
 
-def _map(data, image=None, values=None, names=NAMES):
-    source = schema.LabelMap("m.png", data, values)
+def _map(data, image=None, values=None, names=NAMES, **coding):
+    source = schema.LabelMap("m.png", data, values, **coding)
     result = _encode(image=image, names=names, label_map=source)
     if isinstance(result, schema.Finding):
         return result
@@ -132,7 +132,7 @@ def test_raw_values_become_class_ids_and_void():
 def test_segment_ids_are_r_plus_256_g_plus_65536_b():
     ids = np.array([[1, 256, 65536], [0, 70_000, 1]])
     values = {0: schema.VOID, 1: 0, 256: 1, 65536: 2, 70_000: 0}
-    png = _map(_coloured(ids), _image(2, 3), values=values)
+    png = _map(_coloured(ids), _image(2, 3), values=values, segments=True)
     np.testing.assert_array_equal(_pixels(png), [[0, 1, 2], [255, 0, 0]])
 
 
@@ -147,7 +147,7 @@ def test_a_value_that_is_no_class_stops_with_file_value_and_count():
 
 
 def test_colours_and_too_many_classes_are_errors_with_a_way_out():
-    with pytest.raises(errors.DataError, match=r"m\.png: colour-coded mask; give index images"):
+    with pytest.raises(errors.DataError, match=r"m\.png: colour-coded mask .*--mask_colors"):
         _map(_coloured(INDICES.astype(int)))
     with pytest.raises(errors.DataError, match="256 classes do not fit"):
         _map(_grey(INDICES), names=[str(i) for i in range(256)])
@@ -250,7 +250,7 @@ def test_masks_that_are_ids_come_from_the_segments_file_read_once(tmp_path, monk
         ("objects", "masks", "label_map"),
         objects=objects,
         segments=str(path),
-        label_map=schema.LabelMap(str(path), values=values),
+        label_map=schema.LabelMap(str(path), values=values, segments=True),
     )
     assert len(calls) == 1
     pngs = features["image/object/mask"].bytes_list.value

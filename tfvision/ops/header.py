@@ -12,6 +12,7 @@ READERS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM")
 ORIENTATION_TAG = 0x0112
 
 Size = tuple[int, int]
+_EXIF, _HEAD_BYTES = b"Exif", 1 << 17
 
 
 def sizes(file: str | BinaryIO) -> tuple[Size, Size] | None:
@@ -25,6 +26,21 @@ def sizes(file: str | BinaryIO) -> tuple[Size, Size] | None:
     except Exception:  # Pillow's readers raise nearly every type there is on broken files
         return None
     return size, size[::-1] if turned >= 5 else size
+
+
+def orientation(path: str) -> int:
+    """The EXIF orientation 1..8 of a JPEG file; 1 where it has none or is something else."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_HEAD_BYTES)
+        if not head.startswith(b"\xff\xd8") or _EXIF not in head:  # most have none
+            return 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with pillow.open(path, formats=READERS) as image:
+                return _orientation(image)
+    except Exception:  # as above
+        return 1
 
 
 def _orientation(image: pillow.Image) -> int:

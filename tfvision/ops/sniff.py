@@ -8,6 +8,21 @@ EXTENSIONS = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib"),
     *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
 )
+# Pictures that are not read here: {what they are: their usual names}.
+OTHERS = {
+    "HEIC": (".heic", ".heif"),
+    "AVIF": (".avif",),
+    "JPEG XL": (".jxl",),
+    "JPEG 2000": (".jp2", ".j2k", ".jpx"),
+    "Photoshop": (".psd",),
+    "camera raw": (".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf"),
+    "SVG": (".svg",),
+    "ICO": (".ico",),
+    "OpenEXR": (".exr",),
+    "DICOM": (".dcm",),
+    "TGA": (".tga",),
+}
+OTHER_EXTENSIONS = tuple(name for names in OTHERS.values() for name in names)
 
 _MAGIC = (
     (b"\xff\xd8\xff", "jpeg"),
@@ -21,6 +36,17 @@ _MAGIC = (
     (b"MM\0+", "tiff"),
     *((b"P%d" % n, "ppm") for n in range(1, 7)),
 )
+_OTHER_MAGIC = (
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (b"8BPS", "Photoshop"),
+    (b"\0\0\1\0", "ICO"),
+    (b"\x76\x2f\x31\x01", "OpenEXR"),
+    (b"<svg", "SVG"),
+    (b"%PDF", "PDF"),
+)
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 
 def image_format(head: bytes) -> str | None:
@@ -34,3 +60,17 @@ def image_format(head: bytes) -> str | None:
             is_ppm = name != "ppm" or head[2:3] in (b" ", b"\n", b"\r", b"\t", b"#")
             return name if is_ppm else None
     return None
+
+
+def other_format(head: bytes, name: str = "") -> str | None:
+    """What a picture is that `image_format` does not know, by its first bytes, else its name."""
+    if head[4:8] == b"ftyp":
+        if head[8:12] in (b"avif", b"avis"):
+            return "AVIF"
+        if head[8:12] in _HEIF_BRANDS:
+            return "HEIC"
+    for magic, what in _OTHER_MAGIC:
+        if head.startswith(magic):
+            return what
+    lower = name.lower()
+    return next((what for what, names in OTHERS.items() if lower.endswith(names)), None)

@@ -23,6 +23,7 @@ _KINDS = ("png", "tiff", "bmp", "gif")
 # Pillow stretches grey of 2 and 4 bits to 0..255: a PNG's bit depth -> the step between indices.
 _STRETCHED = {2: 85, 4: 17}
 _GREY = 0  # IHDR's colour type
+_WEIGHTS = np.array([1, 256, 65536])  # of red, green and blue in a number
 _MESSAGE_VALUES = 5  # how many unknown values a message lists
 
 
@@ -34,12 +35,14 @@ class Skip(Exception):
 class Indices:
     """The pixels of a mask file as stored.
 
-    pixels: whole numbers [H, W]. coloured: they are segment ids made of three channels.
-    png: the file's bytes where they are an 8-bit grey PNG, else None."""
+    pixels: whole numbers [H, W]. coloured: they are r + 256 g + 65536 b of three channels.
+    png: the file's bytes where they are an 8-bit grey PNG, else None. palette: the colour of
+    each index, as such a number [256], where the file has one."""
 
     pixels: np.ndarray
     coloured: bool
     png: bytes | None
+    palette: np.ndarray | None = None
 
 
 def read(path: str, data: bytes | None, sizes: Collection[tuple[int, int]]) -> Indices:
@@ -57,6 +60,7 @@ def read(path: str, data: bytes | None, sizes: Collection[tuple[int, int]]) -> I
             plain = _is_plain(data, image, kind)
             if kind in _KINDS and size in sizes:
                 pixels, coloured = _pixels(data, image, kind)
+                palette = _palette(image)
     except (OSError, errors.DataError) as error:
         raise Skip("unreadable mask", str(error)) from error
     if kind == "jpeg" or (kind == "webp" and data[12:16] != b"VP8L"):
@@ -67,7 +71,7 @@ def read(path: str, data: bytes | None, sizes: Collection[tuple[int, int]]) -> I
         wanted = " or ".join(f"{w} x {h}" for h, w in dict.fromkeys(sizes))
         detail = f"{path}: {size[1]} x {size[0]} pixels, expected {wanted}"
         raise Skip("mask of another size", detail)
-    return Indices(pixels, coloured, data if plain else None)
+    return Indices(pixels, coloured, data if plain else None, palette)
 
 
 def _is_plain(data: bytes, image: pillow.Image, kind: str) -> bool:
@@ -81,12 +85,21 @@ def _pixels(data: bytes, image: pillow.Image, kind: str) -> tuple[np.ndarray, bo
     image.load()
     pixels = np.asarray(image)
     if image.mode in ("RGB", "RGBA"):
-        return pixels[..., :3].astype(np.int64) @ (1, 256, 65536), True
+        return pixels[..., :3].astype(np.int64) @ _WEIGHTS, True
     if image.mode not in ("1", "L", "P", "I") and not image.mode.startswith("I;16"):
         raise ValueError(f"mode {image.mode} is no index image")
     if kind == "png" and data[25] == _GREY:
         pixels = pixels // _STRETCHED.get(data[24], 1)
     return pixels if pixels.dtype == np.uint8 else pixels.astype(np.int64), False
+
+
+def _palette(image: pillow.Image) -> np.ndarray | None:
+    if image.mode != "P" or image.palette is None:
+        return None
+    channels = np.zeros((256, 3), np.int64)
+    listed = np.array(image.getpalette("RGB"), np.int64).reshape(-1, 3)[:256]
+    channels[: len(listed)] = listed
+    return channels @ _WEIGHTS
 
 
 def upright(mask: Indices, image: images.Image) -> np.ndarray:
@@ -107,11 +120,9 @@ def label_map(
             f"{num_classes} classes do not fit an 8-bit label map ({schema.VOID} means void);"
             f" merge some, at most {schema.VOID} are possible"
         )
-    if mask.coloured and source.values is None:
-        raise errors.DataError(
-            f"{source.path}: colour-coded mask; give index images, in which a pixel's value is"
-            " its class id"
-        )
+    by_colour = source.colours is not None and not source.values
+    if not source.segments and (mask.coloured or by_colour):
+        mask, source = _decoded(mask, source)
     found = _distinct(mask.pixels)
     class_ids = np.array([_class_id(int(v), source, num_classes) for v in found], np.int64)
     unknown = found[class_ids < 0]
@@ -121,6 +132,32 @@ def label_map(
     if mask.png is not None and not turned and np.array_equal(found, class_ids):
         return mask.png
     return png(class_ids.astype(np.uint8)[np.searchsorted(found, upright(mask, image))])
+
+
+def _decoded(mask: Indices, source: schema.LabelMap) -> tuple[Indices, schema.LabelMap]:
+    """A mask by its colours, or as grey where there is no table and its channels are equal."""
+    if not mask.coloured:
+        palette = np.arange(256) * _WEIGHTS.sum() if mask.palette is None else mask.palette
+        mask = dataclasses.replace(mask, pixels=palette[mask.pixels], png=None)
+    found = np.unique(mask.pixels)
+    colours = [(int(v) & 255, int(v) >> 8 & 255, int(v) >> 16) for v in found]
+    if source.colours is not None:
+        unknown = [colour for colour in colours if colour not in source.colours]
+        if unknown:
+            raise errors.DataError(
+                f"{source.path}: colour {unknown[0]} is no class of the table; add it, as void"
+                " where it counts for nothing"
+            )
+        values = {int(v): source.colours[c] for v, c in zip(found, colours, strict=True)}
+        return mask, dataclasses.replace(source, values=values)
+    if any(len({*colour}) > 1 for colour in colours):
+        shown = ", ".join(map(str, colours[:_MESSAGE_VALUES]))
+        raise errors.DataError(
+            f"{source.path}: colour-coded mask (it has {len(colours)} colours: {shown}); say what"
+            " the colours mean with --mask_colors=FILE, a table name, r, g, b, or give index"
+            " images, in which a pixel's value is its class id"
+        )
+    return dataclasses.replace(mask, pixels=(mask.pixels & 255).astype(np.uint8)), source
 
 
 def _distinct(pixels: np.ndarray) -> np.ndarray:

@@ -7,20 +7,25 @@ is checked here for its form; what needs the image (clipping, run lengths) when 
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tfvision import errors, schema
-from tfvision.sources import stream
-from tfvision.sources.source import Source, check_class_names, check_folder, listed
+from tfvision.ops import header
+from tfvision.sources import coco_shapes, stream, values
+from tfvision.sources.locate import Images
+from tfvision.sources.source import (
+    BOXES,
+    NOTHING_SAID,
+    Options,
+    Source,
+    check_class_names,
+    check_folder,
+)
 
-_MIN_POLYGON = 6  # numbers: three points
-
-
-class _Drop(Exception):
-    """Leaves one annotation out: (reason, detail)."""
+_ROBOFLOW = "_annotations.coco.json"
+_JSON = (".json", ".json.gz")
 
 
 def read(
@@ -29,20 +34,63 @@ def read(
     *,
     split: str = "train",
     labels: Sequence[str] | None = None,
+    options: Options = NOTHING_SAID,
 ) -> Source:
     """Reads an instances json, or ANNOTATIONS/instances_<split>*.json if that is a folder.
 
-    images: the folder that `file_name` is relative to. Labels of an image are the classes of
-    its objects, crowds aside. Raises DataError where the file, its class list or its ids are
-    unusable; an annotation or image that is broken by itself is left out with a finding."""
+    images: the folder that `file_name` is relative to. Without `annotations` it is Roboflow's
+    export: IMAGES/<split>/_annotations.coco.json beside its images. The file may be packed by
+    gzip. Labels of an image are the classes of its objects, crowds aside. Raises DataError where
+    the file, its class list, its ids or its boxes' form are unusable; an annotation or image that
+    is broken by itself is left out with a finding."""
     refuse_labels("coco", labels)
     root = check_folder(images, "image folder")
-    path = annotation_file("coco", annotations, f"instances_{split}")
-    content = load(path)
+    path = _roboflow(root, annotations, split)
+    if path:
+        root = os.path.dirname(path)
+    else:
+        path = annotation_file("coco", annotations, f"instances_{split}")
+    content = load(path, options.boxes)
+    content.boxes.check(path)
     category_ids, class_names, findings = category_names(content.categories, path)
+    category_ids, class_names = _without_dummy(content, category_ids, class_names)
     groups = ("labels", "objects", "masks") if content.has_masks else ("labels", "objects")
     content.findings += findings
-    return Source(class_names, groups, _items(content, root, category_ids), category_ids)
+    items = _items(content, root, category_ids)
+    left = {images: "of another split"} if path != annotations else {}
+    left[root] = f"not listed in {content.name}"
+    return Source(class_names, groups, items, category_ids, left)
+
+
+def _roboflow(root: str, annotations: str | None, split: str) -> str | None:
+    """The path of Roboflow's json, which lies among the images of its split."""
+    if annotations and not os.path.isdir(annotations):
+        return None
+    aliases = {"val": "valid", "valid": "val"}
+    for name in (split, aliases.get(split, split), ""):
+        path = os.path.join(annotations or root, name, _ROBOFLOW)
+        if os.path.isfile(path):
+            return path
+    return None
+
+
+def _without_dummy(
+    content: Content, category_ids: list[int], class_names: list[str]
+) -> tuple[list[int], list[str]]:
+    """The classes without Roboflow's first category, which is the project's name.
+
+    It is the supercategory of all the others and no annotation's."""
+    above = {c.get("supercategory") for c in content.categories[1:]}
+    first = content.categories[0] if content.categories else {}
+    number = values.whole(first.get("id"))
+    is_dummy = above == {first.get("name")} and first.get("supercategory") == "none"
+    if not is_dummy or len(category_ids) < 2 or number in content.used:
+        return category_ids, class_names
+    reason = "category without annotations that names the others' group"
+    detail = f"'{first['name']}' (id {number}) is no class"
+    content.findings.append(schema.Finding("noted", reason, content.name, detail))
+    at = category_ids.index(number)
+    return category_ids[:at] + category_ids[at + 1 :], class_names[:at] + class_names[at + 1 :]
 
 
 def refuse_labels(kind: str, labels: Sequence[str] | None) -> None:
@@ -57,7 +105,7 @@ def annotation_file(kind: str, annotations: str | None, prefix: str) -> str:
         raise errors.UsageError(f"format {kind} needs annotations: the path of its json file")
     if os.path.isdir(annotations):
         names = sorted(
-            n for n in os.listdir(annotations) if n.startswith(prefix) and n.endswith(".json")
+            n for n in os.listdir(annotations) if n.startswith(prefix) and n.endswith(_JSON)
         )
         if len(names) != 1:
             found = ", ".join(names) or "none"
@@ -74,13 +122,16 @@ def annotation_file(kind: str, annotations: str | None, prefix: str) -> str:
 class Content:
     """A COCO json: its images and annotations on a shelf, the rest as it is.
 
-    has_masks: whether any annotation has a segmentation."""
+    has_masks: whether any annotation has a segmentation. used: category ids of the annotations.
+    boxes: how their boxes are read."""
 
     path: str
     shelf: stream.Shelf
     categories: list[Any]
     findings: list[schema.Finding]
+    boxes: coco_shapes.Boxes
     has_masks: bool = False
+    used: set[int] = dataclasses.field(default_factory=set)
 
     @property
     def name(self) -> str:
@@ -88,9 +139,9 @@ class Content:
         return os.path.basename(self.path)
 
 
-def load(path: str) -> Content:
+def load(path: str, boxes: str = BOXES[0]) -> Content:
     """Reads the file once; DataError where it is broken or is none of COCO's."""
-    content = Content(path, stream.Shelf(), [], [])
+    content = Content(path, stream.Shelf(), [], [], coco_shapes.Boxes(boxes))
     lists: dict[str, int] = {}
     for key, entry, text in stream.entries(path):
         if text == "[":
@@ -116,8 +167,8 @@ def load(path: str) -> Content:
 
 def _add_image(entry: Any, text: str, content: Content) -> None:
     name = entry.get("file_name") if isinstance(entry, dict) else None
-    number = entry.get("id") if isinstance(entry, dict) else None
-    if not isinstance(name, str) or not name or not isinstance(number, (int, str)):
+    number = key_of(entry.get("id")) if isinstance(entry, dict) else None
+    if not isinstance(name, str) or not name or number is None:
         raise errors.DataError(f"{content.path}: image {entry!r} needs an id and a file_name")
     if not content.shelf.add_image(number, text):
         content.findings.append(
@@ -132,10 +183,15 @@ def _add_annotation(entry: Any, text: str, content: Content) -> None:
             schema.Finding("dropped", "not an annotation", content.name, detail)
         )
         return
-    image, number = entry.get("image_id"), entry.get("id")
-    known = number if isinstance(number, (int, str)) else None
-    content.shelf.add_annotation(image, known, text)
+    content.shelf.add_annotation(key_of(entry.get("image_id")), key_of(entry.get("id")), text)
     content.has_masks = content.has_masks or bool(entry.get("segmentation"))
+    content.used.add(values.whole(entry.get("category_id")))
+    content.boxes.compare(entry)
+
+
+def key_of(value: Any) -> int | str | None:
+    """An id: a whole number, 1.0 too, or text as it is; None for anything else."""
+    return value if isinstance(value, str) else values.whole(value)
 
 
 def category_names(entries: list, path: str) -> tuple[list[int], list[str], list[schema.Finding]]:
@@ -143,9 +199,9 @@ def category_names(entries: list, path: str) -> tuple[list[int], list[str], list
     by_id: dict[int, str] = {}
     findings = []
     for entry in entries:
-        number = entry.get("id") if isinstance(entry, dict) else None
+        number = values.whole(entry.get("id")) if isinstance(entry, dict) else None
         name = entry.get("name") if isinstance(entry, dict) else None
-        if not is_int(number) or not isinstance(name, str):
+        if number is None or not isinstance(name, str):
             raise errors.DataError(f"{path}: category {entry!r} needs a whole id and a name")
         if number in by_id:
             raise errors.DataError(f"{path}: category id {number} is there twice")
@@ -159,36 +215,33 @@ def category_names(entries: list, path: str) -> tuple[list[int], list[str], list
     return category_ids, names, findings
 
 
-def is_int(value: Any) -> bool:
-    """A whole number, and no truth value."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
-
-
 def _items(
     content: Content, root: str, category_ids: Sequence[int]
 ) -> Iterator[schema.Sample | schema.Finding]:
     class_ids = {number: i for i, number in enumerate(category_ids)}
+    files = Images(root)
     yield from content.findings
     yield from orphans(content, class_ids)
     for number, count in content.shelf.repeated_ids():
         detail = f"annotation {number}: {count} times"
         yield schema.Finding("noted", "annotation id used twice", content.name, detail)
     for entry, found in content.shelf.images():
-        sample = start(entry, root)
-        objects, findings = [], []
+        sample, findings = start(entry, files)
+        objects = []
+        size, file = _size(sample, content), entry["file_name"]
         for annotation in found:
             name = name_of(annotation)
             class_id = class_of(annotation, class_ids, content, name)
             try:
-                objects.append(_object(annotation, class_id, name))
-            except _Drop as drop:
+                item, left = _object(annotation, class_id, size, content)
+            except coco_shapes.Drop as drop:
                 reason, detail = drop.args
-                detail = f"{name}: {detail}"
-                findings.append(schema.Finding("dropped", reason, entry["file_name"], detail))
+                findings.append(schema.Finding("dropped", reason, file, f"{name}: {detail}"))
+                continue
+            objects.append(item)
+            if left:
+                reason = "part of a polygon left out"
+                findings.append(schema.Finding("noted", reason, file, f"{name}: {left}"))
         if isinstance(sample, schema.Finding):
             yield sample  # what was wrong inside a skipped image is of no interest
             continue
@@ -203,15 +256,21 @@ def name_of(annotation: dict) -> str:
     return f"annotation {annotation.get('id', 'without id')}"
 
 
+def _size(sample: schema.Sample | schema.Finding, content: Content) -> tuple[int, int] | None:
+    """(height, width) that boxes relative to their image are relative to, where they are so."""
+    if isinstance(sample, schema.Finding) or not content.boxes.relative:
+        return None
+    found = header.sizes(sample.path)
+    return sample.size or (found and found[1])
+
+
 def orphans(content: Content, class_ids: dict[int, int]) -> Iterator[schema.Finding]:
     """Findings for annotations whose image is not in the file.
 
     Raises DataError where it is, but as text instead of a number."""
     for entry in content.shelf.orphans():
         name, number = name_of(entry), entry.get("image_id")
-        other: int | str | None = str(number) if is_int(number) else None
-        if isinstance(number, str) and number.lstrip("-").isdecimal():
-            other = int(number)
+        other = values.whole(number) if isinstance(number, str) else str(key_of(number))
         if other is not None and content.shelf.has_image(other):
             raise errors.DataError(
                 f"{content.path}: {name} has image_id {number!r}, but 'images' has {other!r};"
@@ -224,69 +283,54 @@ def orphans(content: Content, class_ids: dict[int, int]) -> Iterator[schema.Find
 
 def class_of(entry: dict, class_ids: dict[int, int], content: Content, name: str) -> int:
     """The class id of an annotation or segment; DataError for an unknown category."""
-    category = entry.get("category_id")
-    if not is_int(category) or category not in class_ids:
+    category = values.whole(entry.get("category_id"))
+    if category not in class_ids:
         raise errors.DataError(
-            f"{content.path}: {name} has the unknown category_id {category!r};"
+            f"{content.path}: {name} has the unknown category_id {entry.get('category_id')!r};"
             " add it to 'categories' or remove the annotation"
         )
     return class_ids[category]
 
 
-def start(entry: dict, root: str) -> schema.Sample | schema.Finding:
-    """The sample of an entry of 'images', without what its annotations say."""
-    name, number = entry["file_name"], entry["id"]
-    reason = listed(root, name)
-    if reason:
-        return schema.Finding("skipped", reason, name, f"image {number}")
-    size = (entry.get("height"), entry.get("width"))
-    known = size if all(is_int(n) and n > 0 for n in size) else None
-    filename = os.path.normpath(name).replace(os.sep, "/")
-    return schema.Sample(os.path.join(root, name), filename, str(number), known, objects=[])
+def is_crowd(entry: dict, content: Content, name: str) -> bool:
+    """Whether an annotation or segment is a crowd; DataError where `iscrowd` is neither."""
+    crowd = values.flag(entry.get("iscrowd"))
+    if crowd is None:
+        raise errors.DataError(
+            f"{content.path}: {name} has iscrowd {entry['iscrowd']!r}; write 0 or 1"
+        )
+    return crowd
 
 
-def _object(entry: dict, class_id: int, name: str) -> schema.Object:
+def start(
+    entry: dict, files: Images
+) -> tuple[schema.Sample | schema.Finding, list[schema.Finding]]:
+    """The sample of an entry of 'images' without what its annotations say, or why there is
+    none; and what is to be said of its name."""
+    number = str(key_of(entry["id"]))
+    found = files.find(entry["file_name"], f"image {number}")
+    if isinstance(found, schema.Finding):
+        return found, []
+    filename, findings = found
+    size = (values.whole(entry.get("height")), values.whole(entry.get("width")))
+    known = size if all(n is not None and n > 0 for n in size) else None
+    path = os.path.join(files.root, filename)
+    return schema.Sample(path, filename, number, known, objects=[]), findings
+
+
+def _object(
+    entry: dict,
+    class_id: int,
+    size: tuple[int, int] | None,
+    content: Content,
+) -> tuple[schema.Object, str]:
+    """An annotation's object, and which parts of its polygon were left out."""
+    name = name_of(entry)
     box = None
-    if entry.get("bbox") is not None:
-        box = _box(entry["bbox"])
-    mask = _mask(entry.get("segmentation"))
+    if coco_shapes.said(entry.get("bbox")):
+        box = content.boxes.read(entry["bbox"], size)
+    mask, left = coco_shapes.mask(entry.get("segmentation"))
     if box is None and mask is None:
-        raise _Drop("neither box nor mask", "no bbox, no segmentation")
-    area = entry.get("area")
-    return schema.Object(
-        class_id,
-        box,
-        mask,
-        is_crowd=bool(entry.get("iscrowd", 0)),
-        area=float(area) if _is_number(area) else None,
-        name=name,
-    )
-
-
-def _box(value: Any) -> tuple[float, float, float, float]:
-    """COCO's x y width height -> y1 x1 y2 x2."""
-    if not isinstance(value, list) or len(value) != 4:
-        raise _Drop("broken box", f"bbox {value!r:.80} is not four numbers")
-    if not all(_is_number(n) for n in value):
-        raise _Drop("broken box", f"bbox {value!r:.80} holds what is no finite number")
-    x, y, width, height = (float(n) for n in value)
-    if width <= 0 or height <= 0:
-        raise _Drop("box without area", f"bbox {value!r:.80}")
-    return y, x, y + height, x + width
-
-
-def _mask(value: Any) -> list[list[float]] | dict[str, Any] | None:
-    """Polygons or run lengths as they are; None where there are none."""
-    if value is None or isinstance(value, dict):
-        return value or None
-    if not isinstance(value, list) or any(not isinstance(p, list) for p in value):
-        raise _Drop("broken polygon", f"segmentation {value!r:.60} is not a list of polygons")
-    polygons = [p for p in value if p]
-    for polygon in polygons:
-        if len(polygon) < _MIN_POLYGON:
-            raise _Drop("broken polygon", f"{polygon!r:.60} has fewer than three points")
-        if len(polygon) % 2:
-            raise _Drop("broken polygon", f"{len(polygon)} numbers are no pairs of x and y")
-        if not all(_is_number(n) for n in polygon):
-            raise _Drop("broken polygon", f"{polygon!r:.60} holds what is no finite number")
-    return polygons or None
+        raise coco_shapes.Drop("neither box nor mask", "no bbox, no segmentation")
+    crowd, area = is_crowd(entry, content, name), values.number(entry.get("area"))
+    return schema.Object(class_id, box, mask, is_crowd=crowd, area=area, name=name), left

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import collections
 import csv
+import itertools
 import json
 import os
 from collections.abc import Iterator, Sequence
 
 from tfvision import errors, schema
-from tfvision.sources import stream
-from tfvision.sources.source import ClassList, Source, check_folder, listed, relative
+from tfvision.sources import stream, texts
+from tfvision.sources.locate import Images
+from tfvision.sources.source import NOTHING_SAID, ClassList, Options, Source, check_folder
 
 _DELIMITERS = ",;\t"
 # Names of each column, the first that is there counts; case and white space do not matter.
@@ -25,6 +27,7 @@ def read(
     *,
     split: str = "train",
     labels: Sequence[str] | None = None,
+    options: Options = NOTHING_SAID,
 ) -> Source:
     """Reads a csv whose header names a column of paths, one of labels and perhaps one of splits.
 
@@ -33,6 +36,7 @@ def read(
     `split`, the rows of that split are read (all with ""), without one every row. Without
     `labels`, the classes are the sorted names of all rows, whatever their split. Raises
     DataError where the table is malformed, lacks a column or the split."""
+    del options
     root = check_folder(images, "image folder")
     if not annotations:
         raise errors.UsageError("format csv needs annotations: the path of its csv file")
@@ -57,17 +61,21 @@ def read(
     shelf.index()
     where = "--labels" if labels else annotations
     classes = ClassList(list(labels or sorted(names - {""})), where)
-    return Source(classes.names, ("labels",), _items(shelf, root, annotations, classes))
+    items = _items(shelf, Images(root), annotations, classes)
+    left = f"in no row of {os.path.basename(annotations)}" + (
+        f" of split '{split}'" if split else ""
+    )
+    return Source(classes.names, ("labels",), items, folders={root: left})
 
 
 def _rows(path: str) -> Iterator[tuple[int, str, str, str | None]]:
     """(line, path, label, split or None) of every row that is not blank."""
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with texts.opened(path, "annotation file", newline="") as file:
             first = file.readline()
             delimiter = max(_DELIMITERS, key=first.count)
-            file.seek(0)
-            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            lines = itertools.chain([first], file)
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)
             header = next(reader, [])
             columns = [_column(header, names) for names in (_PATH, _LABEL, _SPLIT)]
             for names, column in zip((_PATH, _LABEL), columns, strict=False):
@@ -87,10 +95,6 @@ def _rows(path: str) -> Iterator[tuple[int, str, str, str | None]]:
                     yield reader.line_num, *cells
     except csv.Error as error:
         raise errors.DataError(f"{path}, line {reader.line_num}: {error}") from error
-    except UnicodeDecodeError as error:
-        raise errors.DataError(f"{path} is no UTF-8 text ({error}); save it as UTF-8") from error
-    except OSError as error:
-        raise errors.DataError(f"{path} cannot be read: {error}") from error
 
 
 def _column(header: Sequence[str], names: Sequence[str]) -> int | None:
@@ -103,18 +107,23 @@ def _cell(row: Sequence[str], column: int) -> str:
 
 
 def _items(
-    shelf: stream.Shelf, root: str, table: str, classes: ClassList
+    shelf: stream.Shelf, files: Images, table: str, classes: ClassList
 ) -> Iterator[schema.Sample | schema.Finding]:
     for name, rows in shelf.images():
         lines = f"line {', '.join(str(line) for line, _ in rows)}"
-        reason = listed(root, name) if name else "no path"
-        if not reason and not any(label for _, label in rows):
-            reason = "no label"
-        if reason:
-            yield schema.Finding("skipped", reason, name or os.path.basename(table), lines)
+        if not name:
+            yield schema.Finding("skipped", "no path", os.path.basename(table), lines)
             continue
-        path = os.path.join(root, name)
-        filename = relative(path, root)
+        place = files.find(name, lines)
+        if isinstance(place, schema.Finding):
+            yield place
+            continue
+        filename, findings = place
+        yield from findings
+        if not any(label for _, label in rows):
+            yield schema.Finding("skipped", "no label", filename, lines)
+            continue
+        path = os.path.join(files.root, filename)
         found: list[int] = []
         for line, label in rows:
             what = f"line {line}"

@@ -1,15 +1,21 @@
 """Class folders: IMAGES/<class>/<image> or IMAGES/<split>/<class>/<image>.
 
-Class ids follow the sorted folder names, or the label file where one is given.
+Class ids follow the folder names, numbers by their value and the rest sorted, or the label file
+where one is given. Folders inside a class's belong to the class.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 
 from tfvision import errors, schema
-from tfvision.sources.source import ClassList, Source, check_folder, files, relative
+from tfvision.sources import walking
+from tfvision.sources.source import NOTHING_SAID, ClassList, Options, Source, check_folder
+
+# Names that folders of splits have; a class folder without images that is called so is none.
+_SPLITS = ("train", "training", "val", "valid", "validation", "dev", "eval", "test", "testing")
 
 
 def read(
@@ -18,60 +24,85 @@ def read(
     *,
     split: str = "train",
     labels: Sequence[str] | None = None,
+    options: Options = NOTHING_SAID,
 ) -> Source:
     """Reads IMAGES/<split> where that folder exists and holds folders, else IMAGES itself.
 
     A file is an image if its content or its name says so; hidden files, links that lead out of
     the folder and everything else are skipped with a finding. Raises DataError for a missing
     folder, for a class without images and for a folder that `labels` does not name."""
+    del options
     if annotations:
         raise errors.UsageError("format folder takes no annotations; the folders are the classes")
-    root = check_folder(images, "image folder")
-    if split and _folders(os.path.join(root, split)):
-        root = os.path.join(root, split)
-    folders = _folders(root)
+    top = root = check_folder(images, "image folder")
+    if split and _folders(os.path.join(top, split), top)[0]:
+        root = os.path.join(top, split)
+    folders, findings = _folders(root, top)
     if not folders:
         raise errors.DataError(
             f"{root}: there are no class folders; expected {root}/<class>/<image>"
         )
+    numbers = all(re.fullmatch(r"\d+", name) for name in folders)
+    if numbers:
+        folders.sort(key=lambda name: (int(name), name))
     classes = ClassList(list(labels or folders), "--labels" if labels else root)
     for name in folders:
         classes.find(name, root)
-    return Source(classes.names, ("labels",), _items(root, folders, classes))
+    if numbers and not labels and folders != sorted(folders):
+        detail = f"class 0 is '{folders[0]}', class 1 is '{folders[1]}', and so on"
+        reason = "class folders in the order of their numbers"
+        findings.append(schema.Finding("noted", reason, ".", detail))
+    items = _items(root, folders, classes, findings)
+    left = {top: "outside the class folders" if root == top else "of another split"}
+    return Source(classes.names, ("labels",), items, folders=left | {root: "outside the classes"})
 
 
 def _items(
-    root: str, folders: list[str], classes: ClassList
+    root: str, folders: list[str], classes: ClassList, findings: list[schema.Finding]
 ) -> Iterator[schema.Sample | schema.Finding]:
+    yield from findings
     for name in folders:
         class_id, note = classes.find(name, root)
         if note:
             yield schema.Finding("noted", "class name matched loosely", name, note)
+        left = []
         found = False
-        for path in files(os.path.join(root, name), root):
+        for path in walking.below(os.path.join(root, name), root):
             if isinstance(path, schema.Finding):
+                left.append(path)
                 yield path
                 continue
             found = True
-            filename = relative(path, root)
+            filename = walking.relative(path, root)
             yield schema.Sample(path, filename, source_id=filename, labels=[class_id])
         if not found:
-            raise errors.DataError(_empty_class(root, name))
+            raise errors.DataError(_empty_class(root, name, left))
 
 
-def _folders(path: str) -> list[str]:
+def _folders(path: str, top: str) -> tuple[list[str], list[schema.Finding]]:
+    """Names of the folders in `path`, and findings for those that are no classes."""
     if not os.path.isdir(path):
-        return []
-    with os.scandir(path) as entries:
-        return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+        return [], []
+    _, names, findings = walking.listing(path, top)
+    for name in names:
+        folder = os.path.join(path, name)
+        if path != top or name.casefold() not in _SPLITS:
+            continue
+        images, inner, _ = walking.listing(folder, top)
+        if inner and not images:
+            raise errors.DataError(
+                f"{folder}: class folder '{name}' holds folders ({', '.join(inner[:3])}, ...) and"
+                f" no images; if it is a split, name it: --split={name}"
+            )
+    return names, [f for f in findings if f.kind == "noted"]
 
 
-def _empty_class(root: str, name: str) -> str:
+def _empty_class(root: str, name: str, left: list[schema.Finding]) -> str:
     folder = os.path.join(root, name)
-    inner = _folders(folder)
-    if inner:
+    if left:
         return (
-            f"{folder}: class folder '{name}' holds folders ({', '.join(inner[:3])}, ...) and no"
-            f" images; if it is a split, name it: --split={name}"
+            f"{folder}: class '{name}' has no image that can be used: {left[0].file} is a"
+            f" {left[0].reason}{f', and {len(left) - 1} more' if len(left) > 1 else ''};"
+            " put the images themselves there, or remove the folder"
         )
     return f"{folder}: class '{name}' has no images; add some or remove the folder"

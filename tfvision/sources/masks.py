@@ -1,26 +1,33 @@
 """Index masks beside images: a label map an image, paired by name (see `pairs`).
 
 IMAGES may hold a folder <split>, ANNOTATIONS one <split> or <split>annot (CamVid's). A mask's
-pixel is its class's number in the class list; 255 is void.
+pixel is its class's number in the class list, or its colour; 255 is void.
 """
 
 from __future__ import annotations
 
-import csv
+import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tfvision import errors, schema
+from tfvision.sources import labels as lists
 from tfvision.sources import pairs
-from tfvision.sources.source import (
-    Source,
-    check_class_names,
-    check_folder,
-    read_labels,
-    relative,
-)
+from tfvision.sources.source import NOTHING_SAID, Options, Source, check_class_names, check_folder
+from tfvision.sources.walking import relative
 
 GROUPS = ("label_map",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Coding:
+    """What masks' pixels mean: {value: class id or VOID}, None where they are class ids already;
+    {colour: class id or VOID} or None."""
+
+    values: Mapping[int, int] | None
+    colours: Mapping[lists.Colour, int] | None = None
+
+
 _VOID_NAMES = ("void", "ignore", "unlabelled", "unlabeled")
 _LEVELS_UP = 2  # how far above the masks and images a class list may lie
 
@@ -31,21 +38,31 @@ def read(
     *,
     split: str = "train",
     labels: Sequence[str] | None = None,
+    options: Options = NOTHING_SAID,
 ) -> Source:
-    """Reads masks of any data set whose pixels are class numbers.
+    """Reads masks of any data set whose pixels are class numbers or classes' colours.
 
     annotations: the folder of the masks; without it they lie in IMAGES/<split>annot or with the
-    images. The class list is `labels`, or labels.txt, classes.txt or classes.csv (columns id,
-    name) beside the masks or images or up to two folders above. A last class named void,
-    ignore, unlabelled or unlabeled is void and no class. Raises DataError where there is no
-    class list."""
+    images. The class list is `labels`, or one of labels.FILES beside the masks or images or up
+    to two folders above; options.mask_values or options.mask_colors in its place say what values
+    or colours mean. A last class named void, ignore, unlabelled or unlabeled is void and no
+    class. Raises DataError where there is no class list."""
     base, roots = _roots(images, annotations, split)
-    class_names, values = _classes(roots, labels)
-    return Source(class_names, GROUPS, items(base, roots, values))
+    class_names, coding = classes(roots, labels, options)
+    left = folders(images, roots)
+    return Source(class_names, GROUPS, items(base, roots, coding), folders=left)
+
+
+def folders(images: str, roots: Iterable[pairs.Pair]) -> dict[str, str]:
+    """What a source says of the folders that (image folder, mask folder)s are in."""
+    left = {images: "of another split"}
+    for pictures, drawn in roots:
+        left |= {drawn: ""} | {pictures: "no mask"}
+    return left
 
 
 def items(
-    base: str, roots: Iterable[pairs.Pair], values: Mapping[int, int]
+    base: str, roots: Iterable[pairs.Pair], coding: Coding
 ) -> Iterator[schema.Sample | schema.Finding]:
     """The samples of (image folder, mask folder)s; file names are relative to `base`."""
     for images, masks in roots:
@@ -55,7 +72,8 @@ def items(
                 continue
             path, mask = found
             name = relative(path, base)
-            yield schema.Sample(path, name, name, label_map=schema.LabelMap(mask, values=values))
+            drawn = schema.LabelMap(mask, values=coding.values, colours=coding.colours)
+            yield schema.Sample(path, name, name, label_map=drawn)
 
 
 def _roots(images: str, annotations: str | None, split: str) -> tuple[str, list[pairs.Pair]]:
@@ -80,30 +98,64 @@ def _roots(images: str, annotations: str | None, split: str) -> tuple[str, list[
     return root, [(root, masks)]
 
 
-def _classes(
-    roots: Sequence[pairs.Pair], labels: Sequence[str] | None
-) -> tuple[list[str], dict[int, int]]:
-    """The class names, and {pixel value: class id or VOID}."""
-    path = "--labels"
-    entries = list(enumerate(labels or ()))
-    if not entries:
-        path = _label_file(roots)
-        entries = _read_csv(path) if path.endswith(".csv") else list(enumerate(read_labels(path)))
-    values = {schema.VOID: schema.VOID}
-    names = []
-    last = max(entries)[0] if entries else None
-    for number, name in sorted(entries):
-        if name.casefold() in _VOID_NAMES and number in (last, schema.VOID):
-            values[number] = schema.VOID
-            continue
-        if number in values:
+def classes(
+    roots: Sequence[pairs.Pair], labels: Sequence[str] | None, options: Options = NOTHING_SAID
+) -> tuple[list[str], Coding]:
+    """The class names, and what pixels mean."""
+    if options.mask_values or options.mask_colors:
+        return _said(labels, options)
+    if labels:
+        entries, where = [lists.Entry(i, name) for i, name in enumerate(labels)], "--labels"
+    else:
+        where = options.label_file or _label_file(roots)
+        entries = lists.entries(where)
+    last = max((entry.number for entry in entries), default=None)
+    values, colours, names = {schema.VOID: schema.VOID}, {}, []
+    for entry in sorted(entries, key=lambda entry: entry.number):
+        if _is_void(entry.name) and (entry.colour or entry.number in (last, schema.VOID)):
+            values[entry.number] = class_id = schema.VOID
+        elif entry.number in values:
             raise errors.DataError(
-                f"{path}: id {number} of class '{name}' is there twice or means void"
+                f"{where}: id {entry.number} of class '{entry.name}' is there twice or means void"
                 f" ({schema.VOID} always does); give it another id, in the masks too"
             )
-        values[number] = len(names)
-        names.append(name)
-    return check_class_names(names, path), values
+        else:
+            values[entry.number] = class_id = len(names)
+            names.append(entry.name)
+        if entry.colour:
+            colours[entry.colour] = class_id
+    return check_class_names(names, where), Coding(values, colours or None)
+
+
+def _said(labels: Sequence[str] | None, options: Options) -> tuple[list[str], Coding]:
+    """As the user says: several values or colours may mean one class, and any may mean void.
+
+    Class ids follow `labels` where they are given, else the order of the values or colours."""
+    where = options.mask_colors or "--mask_values"
+    if options.mask_values:
+        entries = lists.parse_values(options.mask_values)
+    else:
+        entries = lists.entries(options.mask_colors)
+    if options.mask_colors and any(entry.colour is None for entry in entries):
+        raise errors.DataError(f"{where}: a class has no colour; the columns are name, r, g, b")
+    names = list(labels or (lists.read_labels(options.label_file) if options.label_file else ()))
+    names = names or list(dict.fromkeys(e.name for e in entries if not _is_void(e.name)))
+    ids = {name: i for i, name in enumerate(check_class_names(names, where))}
+    values, colours = {}, {}
+    for entry in entries:
+        class_id = ids.get(entry.name, schema.VOID if _is_void(entry.name) else None)
+        if class_id is None:
+            hint = errors.suggestion(entry.name, names)
+            raise errors.DataError(f"{where}: class '{entry.name}' is not in --labels{hint}")
+        if entry.colour:
+            colours[entry.colour] = class_id
+        else:
+            values[entry.number] = class_id
+    return names, Coding(values, colours or None)
+
+
+def _is_void(name: str) -> bool:
+    return name.casefold() in _VOID_NAMES
 
 
 def _label_file(roots: Sequence[pairs.Pair]) -> str:
@@ -111,36 +163,12 @@ def _label_file(roots: Sequence[pairs.Pair]) -> str:
     folders = [os.path.abspath(masks), os.path.abspath(images)]
     for _ in range(_LEVELS_UP + 1):
         for folder in folders:
-            for name in pairs.LABEL_FILES:
+            for name in lists.FILES:
                 path = os.path.join(folder, name)
                 if os.path.isfile(path):
                     return path
         folders = [os.path.dirname(folder) for folder in folders]
     raise errors.DataError(
-        f"{masks}: no class list ({', '.join(pairs.LABEL_FILES)}) beside the masks, the images or"
+        f"{masks}: no class list ({', '.join(lists.FILES)}) beside the masks, the images or"
         f" up to {_LEVELS_UP} folders above; give one with --labels"
     )
-
-
-def _read_csv(path: str) -> list[tuple[int, str]]:
-    """(id, name) of a table with a column `name`; without a column `id`, rows count from 0."""
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.reader(file, skipinitialspace=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise errors.DataError(f"class list {path} cannot be read: {error}") from error
-    header = [column.strip().lower() for column in rows[0]] if rows else []
-    if "name" not in header:
-        raise errors.DataError(
-            f"{path}: the first line must name the columns, 'name' among them and best 'id'"
-        )
-    entries = []
-    for line, row in enumerate(rows[1:], start=2):
-        if not any(cell.strip() for cell in row):
-            continue
-        cells = dict(zip(header, (cell.strip() for cell in row), strict=False))
-        number = cells.get("id", str(len(entries)))
-        if not number.isascii() or not number.isdigit():
-            raise errors.DataError(f"{path}: line {line}: id '{number}' is no whole number")
-        entries.append((int(number), cells.get("name", "")))
-    return entries

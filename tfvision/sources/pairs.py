@@ -1,6 +1,6 @@
 """Images and masks that belong together by their names, folder by folder.
 
-`a.jpg` goes with `a.png`, `a_mask.png` or `a_L.png`; `a_leftImg8bit.png` with
+`a.jpg` goes with `a.png`, `a_mask.png`, `mask_a.png` or `a_L.png`; `a_leftImg8bit.png` with
 `a_gtFine_labelIds.png`; a folder below the images with the one of that name below the masks.
 """
 
@@ -10,7 +10,8 @@ import os
 from collections.abc import Iterator, Sequence
 
 from tfvision import schema
-from tfvision.sources.source import reason_to_skip, relative
+from tfvision.sources import labels, walking
+from tfvision.sources.walking import relative
 
 IMAGE_SUFFIXES = ("_leftImg8bit", "_image", "_sat")
 MASK_SUFFIXES = (
@@ -19,8 +20,8 @@ MASK_SUFFIXES = (
 )
 # What Cityscapes lays beside its masks.
 _OTHER_MASKS = ("_color", "_instanceIds", "_instanceTrainIds", "_labelTrainIds")
-# Class lists that may lie among images and masks.
-LABEL_FILES = ("labels.txt", "classes.txt", "classes.csv")
+_IMAGE_PREFIXES = ("image_", "img_", "photo_")
+_MASK_PREFIXES = ("mask_", "label_", "annotation_", "seg_", "gt_")
 
 Pair = tuple[str, str]
 
@@ -48,6 +49,12 @@ def _stem(name: str) -> str:
     return os.path.splitext(name)[0]
 
 
+def _unprefixed(stem: str, prefixes: Sequence[str]) -> str:
+    """A stem without the prefix that marks images or masks, if it has one."""
+    found = next((p for p in prefixes if stem.lower().startswith(p)), "")
+    return stem[len(found) :]
+
+
 def _is_mask(name: str) -> bool:
     return stripped(_stem(name), MASK_SUFFIXES) != _stem(name)
 
@@ -58,19 +65,10 @@ def _is_other(name: str) -> bool:
 
 def _list(folder: str, root: str) -> tuple[list[str], list[str], list[schema.Finding]]:
     """Names of the images in a folder, names of its folders, and why the rest is neither."""
-    names, folders, findings = [], [], []
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            if entry.name in LABEL_FILES:
-                continue
-            if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
-                folders.append(entry.name)
-            elif reason := reason_to_skip(entry.path, root):
-                found = schema.Finding("skipped", reason, relative(entry.path, root))
-                findings.append(found)
-            else:
-                names.append(entry.name)
-    return names, folders, findings
+    paths, folders, findings = walking.listing(folder, root)
+    names = [os.path.basename(path) for path in paths]
+    known = {relative(os.path.join(folder, name), root) for name in labels.FILES}
+    return names, folders, [f for f in findings if f.file not in known]
 
 
 def _pairs(images: str, masks: str, below: str) -> Iterator[Pair | schema.Finding]:
@@ -86,15 +84,24 @@ def _pairs(images: str, masks: str, below: str) -> Iterator[Pair | schema.Findin
         mask_names = [n for n in _list(mask_folder, masks)[0] if not _is_other(n)]
     exact = {_stem(n): n for n in reversed(mask_names)}
     loose = {stripped(_stem(n), MASK_SUFFIXES): n for n in reversed(mask_names)}
-    used = set()
+    bare = {_unprefixed(_stem(n), _MASK_PREFIXES): n for n in reversed(mask_names)}
+    used: dict[str, str] = {}
     for name in names:
         path = os.path.join(folder, name)
         keys = (_stem(name), stripped(_stem(name), IMAGE_SUFFIXES))
         found = [table[key] for key in keys for table in (exact, loose) if key in table]
+        key = _unprefixed(_stem(name), _IMAGE_PREFIXES)
+        found += [bare[key]] if key in bare else []
         if not found:
-            yield schema.Finding("skipped", "no mask", relative(path, images))
+            detail = f"looked for {keys[0]}.png, {keys[0]}_mask.png, mask_{key}.png and the like"
+            detail += f" in {mask_folder}, which holds {', '.join(mask_names[:2]) or 'none'}"
+            yield schema.Finding("skipped", "no mask", relative(path, images), detail)
             continue
-        used.add(found[0])
+        if found[0] in used:
+            detail = f"{used[found[0]]} has the same mask {found[0]}"
+            reason = "one annotation file for two images"
+            yield schema.Finding("noted", reason, relative(path, images), detail)
+        used[found[0]] = name
         yield path, os.path.join(mask_folder, found[0])
     for name in mask_names:
         if name not in used:

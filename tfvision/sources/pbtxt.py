@@ -8,11 +8,14 @@ from __future__ import annotations
 import re
 
 from tfvision import errors
+from tfvision.sources import texts
 from tfvision.sources.source import check_class_names
 
 _TOKEN = re.compile(
     r"""\#[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[{}<>:,;\[\]]|[^\s{}<>:,;\[\]"'\#]+|\S"""
 )
+_ESCAPE = re.compile(rb"\\([0-7]{1,3}|[xX][0-9a-fA-F]{1,2}|.)", re.DOTALL)
+_LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 _OPEN, _CLOSE, _SEPARATORS = "{<", "}>", ":,;"
 
 
@@ -21,11 +24,7 @@ def read(path: str) -> tuple[list[str], dict[int, int]]:
 
     A name is `display_name` where there is one, else `name`. Raises DataError for a file that is
     no label map, an item without id or name, and an id or name that is there twice."""
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            text = file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise errors.DataError(f"label map {path} cannot be read: {error}") from error
+    text = texts.read(path, "label map")
     by_id: dict[int, str] = {}
     for item in _items(text, path):
         name = item.get("display_name") or item.get("name")
@@ -71,5 +70,16 @@ def _items(text: str, path: str) -> list[dict[str, str]]:
 
 def _value(token: str) -> str:
     if token[0] in "\"'":
-        return re.sub(r"\\(.)", r"\1", token[1:-1])
+        data = _ESCAPE.sub(_unescaped, token[1:-1].encode("utf-8", "surrogateescape"))
+        return data.decode("utf-8", "replace")
     return token
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    """The bytes of an escape: octal, hexadecimal, or a letter's."""
+    text = match[1]
+    if text[:1] in b"01234567":
+        return bytes([int(text, 8) & 255])
+    if text[:1] in b"xX" and len(text) > 1:
+        return bytes([int(text[1:], 16)])
+    return _LETTERS.get(text, text)

@@ -10,8 +10,8 @@ import os
 from collections.abc import Sequence
 
 from tfvision import errors, schema
-from tfvision.sources import masks
-from tfvision.sources.source import Source, check_class_names, check_folder
+from tfvision.sources import masks, texts
+from tfvision.sources.source import NOTHING_SAID, Options, Source, check_class_names, check_folder
 
 _CAMVID = (
     *("Sky", "Building", "Pole", "Road", "Pavement", "Tree", "SignSymbol", "Fence", "Car"),
@@ -51,9 +51,12 @@ def read_camvid(
     *,
     split: str = "train",
     labels: Sequence[str] | None = None,
+    options: Options = NOTHING_SAID,
 ) -> Source:
     """Reads IMAGES/<split> and IMAGES/<split>annot; void is 11. `labels` replaces the names."""
-    return masks.read(images, annotations, split=split, labels=labels or _CAMVID)
+    if not options.label_file:
+        labels = labels or _CAMVID
+    return masks.read(images, annotations, split=split, labels=labels, options=options)
 
 
 def read_cityscapes(
@@ -62,10 +65,12 @@ def read_cityscapes(
     *,
     split: str = "train",
     labels: Sequence[str] | None = None,
+    options: Options = NOTHING_SAID,
 ) -> Source:
     """Reads ROOT/leftImg8bit/<split>/<city> and the labelIds of ROOT/gtFine/<split>/<city>.
 
     annotations: the folder gtFine, if it is elsewhere. Ids outside the 19 classes are void."""
+    del options
     if labels:
         raise errors.UsageError("format cityscapes has its own class list; drop --labels")
     base = check_folder(os.path.join(images, "leftImg8bit"), "image folder")
@@ -73,8 +78,9 @@ def read_cityscapes(
     roots = [_pair(base, truth, split)]
     values = dict.fromkeys((*range(_CITYSCAPES_IDS), schema.VOID), schema.VOID)
     values |= {number: i for i, number in enumerate(_CITYSCAPES)}
-    items = masks.items(roots[0][0], roots, values)
-    return Source(list(_CITYSCAPES.values()), masks.GROUPS, items)
+    items = masks.items(roots[0][0], roots, masks.Coding(values))
+    left = masks.folders(base, roots)
+    return Source(list(_CITYSCAPES.values()), masks.GROUPS, items, folders=left)
 
 
 def read_ade20k(
@@ -83,18 +89,21 @@ def read_ade20k(
     *,
     split: str = "train",
     labels: Sequence[str] | None = None,
+    options: Options = NOTHING_SAID,
 ) -> Source:
     """Reads ROOT/images/<training or validation> and ROOT/annotations of the same.
 
     annotations: the folder of the masks, if it is elsewhere. 0 is void, 1..K are the classes of
     `labels` or of ROOT/objectInfo150.txt, each by the first of its names."""
+    del options
     base = check_folder(os.path.join(images, "images"), "image folder")
     truth = annotations or os.path.join(images, "annotations")
     names = list(labels or _ade_names(os.path.join(images, _ADE_NAMES)))
     roots = [_pair(base, truth, _ADE_SPLITS.get(split, split))]
     values = {0: schema.VOID, schema.VOID: schema.VOID}
     values |= {i + 1: i for i in range(len(names))}
-    return Source(names, masks.GROUPS, masks.items(roots[0][0], roots, values))
+    items = masks.items(roots[0][0], roots, masks.Coding(values))
+    return Source(names, masks.GROUPS, items, folders=masks.folders(base, roots))
 
 
 def _pair(images: str, truth: str, split: str) -> tuple[str, str]:
@@ -106,13 +115,8 @@ def _pair(images: str, truth: str, split: str) -> tuple[str, str]:
 
 def _ade_names(path: str) -> list[str]:
     """Names from the table whose last column is `Name`, with synonyms after commas."""
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            rows = [line.rstrip("\n").split("\t") for line in file if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise errors.DataError(
-            f"class list {path} cannot be read ({error}); give one with --labels"
-        ) from error
+    lines = texts.read(path, "class list (give one with --labels)").split("\n")
+    rows = [line.split("\t") for line in lines if line.strip()]
     full = [row[-1].strip() for row in rows[1:]]
     first = [name.split(",")[0].strip() for name in full]
     return check_class_names(first if len(set(first)) == len(first) else full, path)

@@ -5,11 +5,39 @@ from __future__ import annotations
 import collections
 import dataclasses
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 
 from tfvision import errors, schema
-from tfvision.ops import sniff
-from tfvision.sources import yolo_yaml
+
+FRAMES = ("stored", "upright")
+BOXES = ("xywh", "xyxy", "xywh_relative", "xyxy_relative")
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What a user may say of a data set whose files do not say it; each for some formats.
+
+    class_attribute: the attribute that holds the class, where several could. mask_values: masks'
+    pixel values and the classes that they mean, "0:background,255:cat". mask_colors: the path
+    of a table name, r, g, b. boxes: one of BOXES, what a COCO file's four numbers are.
+    annotations_of: one of FRAMES, the pixels of EXIF-rotated images that annotations speak of,
+    or "" where recorded sizes tell. label_file: the path of the user's class list, where its
+    numbers and colours matter."""
+
+    class_attribute: str = ""
+    mask_values: str = ""
+    mask_colors: str = ""
+    boxes: str = BOXES[0]
+    annotations_of: str = ""
+    label_file: str = ""
+
+    def given(self) -> list[str]:
+        """The options that are not at their default."""
+        fields = dataclasses.fields(self)
+        return [f.name for f in fields if getattr(self, f.name) != f.default]
+
+
+NOTHING_SAID = Options()
 
 
 @dataclasses.dataclass
@@ -19,12 +47,19 @@ class Source:
     class_names: in id order. groups: names of schema.GROUPS that the samples hold. items: the
     samples, in any order, and between them the findings: what was left out or changed already.
     They are iterated once, and memory must not grow with their number. category_ids: COCO's
-    own ids in class-id order, so that results can be mapped back; None for other formats."""
+    own ids in class-id order, so that results can be mapped back; None for other formats.
+    folders: {folder of images: why one in it or below that no item speaks of is left out}, the
+    nearest folder counts; "" where its pictures are no images (masks). frame: one of FRAMES,
+    the pixels that all annotations speak of, or "" where an image's recorded size tells; known
+    when the items have ended. census: what became of the images, known then too."""
 
     class_names: list[str]
     groups: tuple[str, ...]
     items: Iterable[schema.Sample | schema.Finding]
     category_ids: list[int] | None = None
+    folders: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    frame: str = ""
+    census: schema.Census | None = None
 
 
 def check_folder(path: str | None, what: str) -> str:
@@ -35,63 +70,6 @@ def check_folder(path: str | None, what: str) -> str:
         state = "is not a folder" if os.path.exists(path) else "does not exist"
         raise errors.DataError(f"{what} {path} {state}")
     return path
-
-
-def is_inside(path: str, folder: str) -> bool:
-    """Whether a path, its links followed, stays inside `folder`."""
-    root = os.path.realpath(folder)
-    return os.path.commonpath([root, os.path.realpath(path)]) == root
-
-
-def reason_to_skip(path: str, root: str) -> str | None:
-    """Why an entry of an image folder is no image of it, or None.
-
-    A file is an image if its content or its name says so; hidden files, links that lead out of
-    `root` and everything else are not."""
-    name = os.path.basename(path)
-    if name.startswith("."):
-        return "hidden file"
-    if not is_inside(path, root):
-        return "link that leads out of the folder"
-    if os.path.isdir(path):
-        return "folder among the images"
-    if not os.path.isfile(path):
-        return "not a file"
-    # Which images are sound is found out when they are decoded.
-    if name.lower().endswith(sniff.EXTENSIONS):
-        return None
-    with open(path, "rb") as file:
-        return None if sniff.image_format(file.read(sniff.HEAD_BYTES)) else "not an image"
-
-
-def files(folder: str, root: str) -> Iterator[str | schema.Finding]:
-    """Paths of the images in a folder, not below it; a finding for every entry that is none."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            reason = reason_to_skip(entry.path, root)
-            if reason:
-                yield schema.Finding("skipped", reason, relative(entry.path, root))
-            else:
-                yield entry.path
-
-
-def relative(path: str, root: str) -> str:
-    """A path below `root`, relative to it, with "/"."""
-    return os.path.relpath(path, root).replace(os.sep, "/")
-
-
-def listed(root: str, name: str) -> str | None:
-    """Why an image that an annotation names cannot be used, or None: it leaves the folder or
-    is not there."""
-    path = os.path.join(root, name)
-    try:
-        os.fsencode(path)
-        inside = "\0" not in path and is_inside(path, root)
-    except ValueError:  # a lone surrogate, which no file has
-        return "image file missing"
-    if not inside:
-        return "path that leaves the image folder"
-    return None if os.path.isfile(path) else "image file missing"
 
 
 def check_class_names(names: list[str], where: str) -> list[str]:
@@ -136,25 +114,3 @@ class ClassList:
             f"{what}: class '{trimmed}' is not in the class list of {self._where}{hint};"
             " correct the name, or add it to the list and convert all splits"
         )
-
-
-def read_labels(path: str) -> list[str]:
-    """Class names from a text file, one a line, in id order, or from `names` in a yaml.
-
-    Raises DataError where it cannot be read, and for a yaml whose ids are not 0..K-1."""
-    if path.endswith(yolo_yaml.EXTENSIONS):
-        by_id = yolo_yaml.names(yolo_yaml.load(path), path)
-        if sorted(by_id) != list(range(len(by_id))):
-            raise errors.DataError(
-                f"{path}: the ids of its names are not 0 to {len(by_id) - 1}; with --format=yolo"
-                " give it as --annotations, or else number the classes without gaps"
-            )
-        return check_class_names([by_id[number] for number in sorted(by_id)], path)
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            names = [line.strip() for line in file]
-    except (OSError, UnicodeDecodeError) as error:
-        raise errors.DataError(f"label file {path} cannot be read: {error}") from error
-    while names and not names[-1]:
-        names.pop()
-    return check_class_names(names, path)

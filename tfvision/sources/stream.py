@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, TextIO
 
 from tfvision import errors
+from tfvision.sources import texts
 
 _CHUNK = 1 << 20
 # A value that is cut by the buffer's end fails there, not before; a string at its start.
@@ -88,7 +89,7 @@ def entries(path: str, objects: Collection[str] = ()) -> Iterator[tuple[str, Any
     objects that are read member by member too: (key, (name, value), the value's text). Raises
     DataError where the file is no sound json or no object."""
     try:
-        with open(path, encoding="utf-8-sig") as file:
+        with texts.opened(path, "annotation file") as file:
             text = _Text(file)
             if text.peek() == "[":
                 raise ValueError("holds a list, not an object")
@@ -109,8 +110,6 @@ def entries(path: str, objects: Collection[str] = ()) -> Iterator[tuple[str, Any
                     yield key, *text.value()
     except (ValueError, RecursionError) as error:
         raise errors.DataError(f"{path}: not a sound json file: {error}") from error
-    except OSError as error:
-        raise errors.DataError(f"{path} cannot be read: {error}") from error
 
 
 class Shelf:

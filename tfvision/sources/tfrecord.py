@@ -6,7 +6,7 @@ where they are: a sample says which part of the file is its image.
 
 from __future__ import annotations
 
-import glob
+import fnmatch
 import itertools
 import json
 import os
@@ -15,8 +15,9 @@ from collections.abc import Iterator, Sequence
 
 from tfvision import errors, schema
 from tfvision.ops import wire
+from tfvision.sources import labels as lists
 from tfvision.sources import pbtxt, tfrecord_example
-from tfvision.sources.source import Source, check_class_names, read_labels
+from tfvision.sources.source import NOTHING_SAID, Options, Source, check_class_names
 
 _SCANNED = 100  # records that tell what a data set holds
 _NAME = re.compile(r"\.(tf)?records?(-\d+-of-\d+)?(\.gz)?$|-\d+-of-\d+$")
@@ -36,6 +37,7 @@ def read(
     *,
     split: str = "train",
     labels: Sequence[str] | None = None,
+    options: Options = NOTHING_SAID,
 ) -> Source:
     """Reads the record files of a folder, of a pattern, or one file.
 
@@ -44,6 +46,7 @@ def read(
     whose ids count from 0; without it and `labels`, the dataset.json beside the records names
     the classes. Raises DataError for files that are compressed, cut or hold no images, and for
     an id that is no class."""
+    del options
     files = _files(images, split)
     keys = _keys(files)
     if "image/encoded" not in keys:
@@ -68,12 +71,21 @@ def _files(images: str, split: str) -> list[str]:
     if os.path.isdir(images):
         found = [os.path.join(images, name) for name in os.listdir(images) if _NAME.search(name)]
     else:
-        found = [path for path in glob.glob(images) if os.path.isfile(path)]
+        found = _matching(images)
     if not found:
         raise errors.DataError(
             f"{images}: there are no record files (*.tfrecord, *.record, *-00000-of-00010)"
         )
     return _of_split(sorted(found), split)
+
+
+def _matching(pattern: str) -> list[str]:
+    """Files whose name fits the last part of a pattern; the folder's name is no pattern."""
+    folder, name = os.path.split(pattern)
+    if not os.path.isdir(folder or "."):
+        return []
+    names = fnmatch.filter(os.listdir(folder or "."), name)
+    return [path for path in (os.path.join(folder, n) for n in names) if os.path.isfile(path)]
 
 
 def _of_split(files: list[str], split: str) -> list[str]:
@@ -128,7 +140,7 @@ def _classes(
     if annotations and annotations.endswith((".pbtxt", ".pbtext")):
         return tfrecord_example.Classes(*pbtxt.read(annotations)), None
     if annotations:
-        return tfrecord_example.Classes(read_labels(annotations)), None
+        return tfrecord_example.Classes(lists.read_labels(annotations)), None
     path = os.path.join(os.path.dirname(first), "dataset.json")
     if not os.path.isfile(path):
         raise errors.UsageError(

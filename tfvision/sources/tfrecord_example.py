@@ -9,6 +9,7 @@ import dataclasses
 import io
 import math
 import os
+import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from tfvision import errors, schema
 from tfvision.ops import header, wire
 from tfvision.sources.source import ClassList
 
+_TEXT = "image/object/class/text"
 _BOX_KEYS = schema.FIELDS["boxes"].keys  # ymin, xmin, ymax, xmax
 
 
@@ -145,6 +147,7 @@ def _objects(
     areas = _column(example, "image/object/area", count, None)
     masks = _column(example, "image/object/mask", count, None)
     boxes = np.array(edges, np.float64).reshape(4, count).T * (size + size)
+    findings += _disagreeing(example, classes, class_ids, filename)
     objects = []
     for i, box in enumerate(boxes.tolist()):
         area = areas[i] if areas[i] is not None and math.isfinite(areas[i]) else None
@@ -166,6 +169,21 @@ def _objects(
     return objects
 
 
+def _disagreeing(
+    example: Example, classes: Classes, class_ids: list[int], filename: str
+) -> list[schema.Finding]:
+    """Findings for objects whose class text is another class's name than their id's."""
+    texts = example.values(_TEXT) if "image/object/class/label" in example.features else []
+    findings = []
+    for i, (text, class_id) in enumerate(zip(texts, class_ids, strict=False)):
+        said, name = _text(text).strip(), classes.names[class_id]
+        if said and unicodedata.normalize("NFC", said).casefold() != name.casefold():
+            detail = f"object {i}: its text is '{said}', its id's class '{name}', which counts"
+            reason = "class text disagrees with the id"
+            findings.append(schema.Finding("noted", reason, filename, detail))
+    return findings
+
+
 def _reason(box: list[float]) -> str:
     if not all(math.isfinite(edge) for edge in box):
         return "broken box"
@@ -175,8 +193,8 @@ def _reason(box: list[float]) -> str:
 def _class_ids(example: Example, classes: Classes, count: int) -> list[int]:
     where = f"{example.path}: {example.name}"
     key = "image/object/class/label"
-    if key not in example.features and "image/object/class/text" in example.features:
-        texts = _column(example, "image/object/class/text", count, b"")
+    if key not in example.features and _TEXT in example.features:
+        texts = _column(example, _TEXT, count, b"")
         return [classes.of_text(_text(text), where) for text in texts]
     numbers = example.values(key)
     if len(numbers) != count:

@@ -13,12 +13,14 @@ from typing import Any
 from tfvision import errors, schema
 from tfvision.ops import header
 from tfvision.sources import stream, via_shapes
-from tfvision.sources.source import ClassList, Source, check_folder, listed, relative
+from tfvision.sources.locate import Images
+from tfvision.sources.source import NOTHING_SAID, ClassList, Options, Source, check_folder
+from tfvision.sources.walking import relative
 
 FILE = "via_region_data.json"
 # The region attribute that holds the class: the first of these, else the only text there is.
 _ATTRIBUTES = ("class", "name", "label", "type", "category")
-_UNNAMED = "object"  # the class where no region has one
+_UNNAMED = "object"  # the class where no region has an attribute at all
 _PROJECT = "_via_img_metadata"  # where a project file keeps what an export consists of
 
 
@@ -30,32 +32,59 @@ class _File:
     images: str
 
 
+@dataclasses.dataclass(frozen=True)
+class _Rules:
+    """default: the class of regions without one, or None. attribute: the one that holds it, or
+    "". frame: of the points, "" for the upright image."""
+
+    classes: ClassList
+    default: str | None
+    attribute: str
+    frame: str
+
+
 def read(
     images: str,
     annotations: str | None = None,
     *,
     split: str = "train",
     labels: Sequence[str] | None = None,
+    options: Options = NOTHING_SAID,
 ) -> Source:
     """Reads a json that VIA 1 or 2 exported or saved as a project.
 
     annotations: the json, or a folder in place of `images` in what follows, or None. Without a
     json's path it is IMAGES/<split>/via_region_data.json, else that in IMAGES itself, with split
     "" the files of all splits. The images are in IMAGES/<split> if that holds the json, else in
-    IMAGES. A region's class is its attribute class, name, label, type or category, else its only
-    text; where no region has any, all are the only class of `labels`, or "object". Without
-    `labels` the classes are the sorted names in this split's json: give them, so that all
-    splits have the same. Raises DataError where a json is none of VIA's."""
+    IMAGES. A region's class is its attribute `options.class_attribute`, else class, name, label,
+    type or category, else its only text; where no region has an attribute, all are the only
+    class of `labels`, or "object". Without `labels` the classes are the sorted names in this
+    split's json: give them, so that all splits have the same. Raises DataError where a json is
+    none of VIA's, and where attributes are there and none is the class."""
     root = check_folder(images, "image folder")
     found = _files(root, annotations, split)
+    wanted = options.class_attribute.strip().casefold()
     names: collections.Counter[str] = collections.Counter()
+    attributes: collections.Counter[str] = collections.Counter()
     has_masks = False
     for file in found:
         for region in _regions(file.path):
-            names[_class_name(region)] += 1
+            names[_class_name(region, wanted)] += 1
+            attributes.update(_part(region, "region_attributes"))
             has_masks = has_masks or _shape(region).get("name") in via_shapes.WITH_MASK
     unnamed = names.pop("", 0)
     default = labels[0] if labels and len(labels) == 1 else None
+    if wanted and unnamed and not names:
+        raise errors.UsageError(
+            f"class_attribute is '{options.class_attribute}'; no region of {found[0].path} has a"
+            f" text in it (the attributes are: {', '.join(sorted(attributes)) or 'none'})"
+        )
+    if unnamed and not names and attributes and not default:
+        raise errors.DataError(
+            f"{found[0].path}: regions have the attributes {', '.join(sorted(attributes))}, and"
+            f" none is called {', '.join(_ATTRIBUTES)}; say which is the class with"
+            f" --class_attribute={min(attributes)}"
+        )
     if unnamed and not names and not default:
         if labels:
             raise errors.DataError(
@@ -67,7 +96,10 @@ def read(
     classes = ClassList(list(labels or sorted(names) or [_UNNAMED]), where)
     groups = ("labels", "objects", "masks") if has_masks else ("labels", "objects")
     top = root if not split else found[0].images
-    return Source(classes.names, groups, _items(found, top, classes, default))
+    rules = _Rules(classes, default, wanted, options.annotations_of)
+    left = {root: "of another split"} if top != root else {}
+    left |= {file.images: f"no entry of {os.path.basename(file.path)} names it" for file in found}
+    return Source(classes.names, groups, _items(found, top, rules), folders=left)
 
 
 def _files(root: str, annotations: str | None, split: str) -> list[_File]:
@@ -141,15 +173,19 @@ def _shape(region: Any) -> dict[str, Any]:
     return _part(region, "shape_attributes")
 
 
-def _class_name(region: Any) -> str:
-    """The class that a region's attributes name; "" for none."""
+def _class_name(region: Any, attribute: str) -> str:
+    """The class that a region's attributes name, `attribute` alone if given; "" for none."""
     texts = {}
     for key, value in _part(region, "region_attributes").items():
         if isinstance(value, dict):  # check boxes: {name: whether it is on}
             ticked = [name for name, on in value.items() if on is True]
             value = ticked[0] if len(ticked) == 1 else ""
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            value = f"{value:g}"
         if isinstance(value, str):
             texts[key.strip().casefold()] = " ".join(value.split())
+    if attribute:
+        return texts.get(attribute, "")
     for key in _ATTRIBUTES:
         if key in texts:
             return texts[key]
@@ -157,42 +193,45 @@ def _class_name(region: Any) -> str:
 
 
 def _items(
-    files: Sequence[_File], top: str, classes: ClassList, default: str | None
+    files: Sequence[_File], top: str, rules: _Rules
 ) -> Iterator[schema.Sample | schema.Finding]:
     seen = set()
     for file in files:
+        pictures = Images(file.images)
         for key, entry in _entries(file.path):
             if not _is_entry(entry):
                 yield schema.Finding("skipped", "not a VIA entry", key, os.path.basename(file.path))
                 continue
-            name = entry["filename"]
-            reason = listed(file.images, name) if name else "image file missing"
-            path = os.path.join(file.images, name)
-            filename = name if reason else relative(path, top)
-            if not reason and filename in seen:
-                reason = "image listed twice"
-            if reason:
-                yield schema.Finding("skipped", reason, filename, f"entry '{key}'")
+            place = pictures.find(entry["filename"], f"entry '{key}'")
+            if isinstance(place, schema.Finding):
+                yield place
+                continue
+            path = os.path.join(file.images, place[0])
+            filename = relative(path, top)
+            if filename in seen:
+                yield schema.Finding("noted", "image listed twice", filename, f"entry '{key}'")
                 continue
             seen.add(filename)
+            yield from place[1]
             sample = schema.Sample(path, filename, source_id=filename, objects=[])
-            yield from _add_objects(sample, entry, file.path, classes, default)
+            yield from _add_objects(sample, entry, file.path, rules)
             yield sample
 
 
 def _add_objects(
-    sample: schema.Sample, entry: dict, path: str, classes: ClassList, default: str | None
+    sample: schema.Sample, entry: dict, path: str, rules: _Rules
 ) -> Iterator[schema.Finding]:
     """Fills the sample's objects and labels."""
-    found = header.sizes(sample.path)
+    sizes = header.sizes(sample.path)
+    size = sizes and sizes[rules.frame != "stored"]
     for i, region in enumerate(_listing(entry["regions"]), start=1):
         name = f"region {i}"
         try:
-            text = _class_name(region) or default
+            text = _class_name(region, rules.attribute) or rules.default
             if not text:
                 found = ", ".join(_part(region, "region_attributes")) or "none"
                 raise via_shapes.Drop("no class name", f"its attributes: {found}")
-            class_id, note = classes.find(text, f"{path}: {sample.filename}, {name}")
+            class_id, note = rules.classes.find(text, f"{path}: {sample.filename}, {name}")
             box, mask = via_shapes.convert(_shape(region))
         except via_shapes.Drop as drop:
             reason, detail = drop.args
@@ -201,7 +240,7 @@ def _add_objects(
         if note:
             reason = "class name matched loosely"
             yield schema.Finding("noted", reason, sample.filename, f"{name}: {note}")
-        if found and mask and via_shapes.clip(mask, found[1]):
+        if size and mask and via_shapes.clip(mask, size):
             detail = f"{name}: a point one past the last pixel"
             yield schema.Finding("clipped", "polygon beyond the image", sample.filename, detail)
         sample.objects.append(schema.Object(class_id, box, mask, name=name))

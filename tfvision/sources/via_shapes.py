@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from tfvision.sources import values
+
 WITH_MASK = ("polygon", "polyline", "circle", "ellipse")
 _POINTS = 64  # of an ellipse's polygon, whose area is 0.2 % too small then
 
@@ -57,16 +59,13 @@ def clip(polygons: list[list[float]], size: tuple[int, int]) -> bool:
     return found
 
 
-def _is_number(value: Any) -> bool:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
-
-
 def _numbers(shape: dict[str, Any], *keys: str) -> list[float]:
+    found = []
     for key in keys:
-        if not _is_number(shape.get(key)):
+        found.append(values.number(shape.get(key)))
+        if found[-1] is None:
             raise Drop("broken shape", f"{shape['name']}: {key} {shape.get(key)!r:.60}")
-    return [float(shape[key]) for key in keys]
+    return found
 
 
 def _polygon(shape: dict[str, Any]) -> list[float]:
@@ -77,9 +76,10 @@ def _polygon(shape: dict[str, Any]) -> list[float]:
         raise Drop("broken polygon", f"{len(xs)} values of x and {len(ys)} of y")
     if len(xs) < 3:
         raise Drop("broken polygon", f"{len(xs)} points, at least three make an area")
-    if not all(_is_number(value) for value in xs + ys):
+    found = [values.number(value) for point in zip(xs, ys, strict=True) for value in point]
+    if None in found:
         raise Drop("broken polygon", "it holds what is no finite number")
-    return [float(value) for point in zip(xs, ys, strict=True) for value in point]
+    return found
 
 
 def _ellipse(

@@ -6,9 +6,10 @@ Boxes are 1-based and inclusive there, so xmin and ymin lose 1 on the way in.
 
 from __future__ import annotations
 
+import codecs
 import collections
-import math
 import os
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -16,18 +17,15 @@ from xml.etree.ElementTree import ParseError
 import defusedxml
 from defusedxml import ElementTree
 
-from tfvision import schema
-from tfvision.sources import voc_lists
-from tfvision.sources.source import (
-    ClassList,
-    Source,
-    check_folder,
-    is_inside,
-    listed,
-    read_labels,
-    relative,
-)
+from tfvision import errors, schema
+from tfvision.ops import sniff
+from tfvision.sources import labels as lists
+from tfvision.sources import values, voc_lists, walking
+from tfvision.sources.locate import Images
+from tfvision.sources.source import NOTHING_SAID, ClassList, Options, Source, check_folder
 
+_XML = ".xml"
+_ENCODING = re.compile(rb"""\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["'][^>]*\?>""")
 _FLAGS = ("1", "-1", "0")  # what may follow a name in a list of a single class
 
 
@@ -45,6 +43,7 @@ def read(
     *,
     split: str = "train",
     labels: Sequence[str] | None = None,
+    options: Options = NOTHING_SAID,
 ) -> Source:
     """Reads IMAGES/JPEGImages and IMAGES/Annotations, or a folder of images and one of xmls.
 
@@ -53,20 +52,26 @@ def read(
     `labels`, else those of labels.txt or classes.txt beside the folders, else the sorted names
     in all the xmls, whatever their split; there, names that differ only in case or white space
     are one class, spelt as most often. Raises DataError for an unknown split or class."""
-    root, pictures, folder = _folders(images, annotations)
+    del options
+    root, pictures, folder = _folders(images, annotations, split)
     names = voc_lists.split_names(root, split, ("Main", "Segmentation"))
+    xmls = Xmls(folder)
     if labels:
         classes = ClassList(list(labels), "--labels")
     elif path := voc_lists.label_file(root):
-        classes = ClassList(read_labels(path), path)
+        classes = ClassList(lists.read_labels(path), path)
     else:
-        classes = ClassList(_spellings(folder), folder)
+        classes = ClassList(_spellings(xmls), folder)
+    left = {images: "of another split", pictures: "no xml of its name"}
     if names is None:
-        names = sorted(name[:-4] for name in os.listdir(folder) if name.endswith(".xml"))
-    return Source(classes.names, ("labels", "objects"), _items(names, pictures, folder, classes))
+        names = xmls.names()
+    else:
+        left[pictures] = f"not in the list of split '{split}'"
+    items = _items(names, Images(pictures), xmls, classes)
+    return Source(classes.names, ("labels", "objects"), items, folders=left)
 
 
-def _folders(images: str, annotations: str | None) -> tuple[str, str, str]:
+def _folders(images: str, annotations: str | None, split: str) -> tuple[str, str, str]:
     """(root, folder of the images, folder of the xmls)."""
     images = check_folder(images, "image folder")
     pictures = os.path.join(images, "JPEGImages")
@@ -75,104 +80,174 @@ def _folders(images: str, annotations: str | None) -> tuple[str, str, str]:
     else:
         root, pictures = os.path.dirname(os.path.abspath(annotations or images)), images
     folder = annotations or os.path.join(root, "Annotations")
+    if not annotations and not os.path.isdir(folder):
+        # Tools that know no folders: the xmls among the images, perhaps split by split.
+        for place in (os.path.join(images, split), images):
+            if os.path.isdir(place) and any(n.lower().endswith(_XML) for n in os.listdir(place)):
+                return place, place, place
     return root, pictures, check_folder(folder, "annotation folder")
 
 
-def _spellings(folder: str) -> list[str]:
+class Xmls:
+    """The xml files of a folder and below, by their names without ".xml"."""
+
+    def __init__(self, folder: str):
+        self.folder = folder
+        self._paths: dict[str, str] | None = None
+
+    def names(self) -> list[str]:
+        """All of them, sorted."""
+        return sorted(self._all())
+
+    def path(self, name: str) -> str | None:
+        """A file's path; None where there is none."""
+        plain = os.path.join(self.folder, name + _XML)
+        return plain if os.path.isfile(plain) else self._all().get(name)
+
+    def _all(self) -> dict[str, str]:
+        if self._paths is None:
+            self._paths = {}
+            for folder, inner, names in os.walk(self.folder):
+                inner[:] = [n for n in inner if n[0] != "." and not walking.foreign(n)]
+                for name in names:
+                    if name.lower().endswith(_XML) and name[0] != ".":
+                        path = os.path.join(folder, name)
+                        key = walking.relative(path, self.folder)[: -len(_XML)]
+                        self._paths.setdefault(key, path)
+        return self._paths
+
+
+def _spellings(xmls: Xmls) -> list[str]:
     """Every class name in the xmls of a folder, sorted."""
     counts: dict[str, collections.Counter[str]] = {}
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not entry.name.endswith(".xml"):
-                continue
-            try:
-                node = _parse(folder, entry.name)
-            except _Skip:
-                continue  # reported when it is read as an image of its split
-            for item in node.findall("object"):
-                name = " ".join((item.findtext("name") or "").split())
-                counts.setdefault(name.casefold(), collections.Counter())[name] += 1
+    broken = ""
+    for stem in xmls.names():
+        try:
+            node = _parse(xmls, stem)
+        except _Skip as skip:  # reported when it is read as an image of its split
+            broken = broken or f"{stem}{_XML}: {skip.args[0]}: {skip.args[1]}"
+            continue
+        for item in node.findall("object"):
+            name = " ".join((item.findtext("name") or "").split())
+            counts.setdefault(name.casefold(), collections.Counter())[name] += 1
     counts.pop("", None)
+    if broken and not counts:
+        raise errors.DataError(f"{xmls.folder}: no xml names a class; the first fault: {broken}")
     return sorted(min(found, key=lambda name: (-found[name], name)) for found in counts.values())
 
 
-def _parse(folder: str, name: str) -> Any:
+def _parse(xmls: Xmls, name: str) -> Any:
     """The root element of an xml. Entities and external references are refused."""
-    path = os.path.join(folder, name)
-    if not is_inside(path, folder):
+    path = xmls.path(name)
+    if path is None:
+        raise _Skip("image without an annotation file", f"no {name}{_XML} in {xmls.folder}")
+    if not walking.is_inside(path, xmls.folder):
         raise _Skip("path that leaves the annotation folder", name)
-    if not os.path.isfile(path):
-        raise _Skip("image without an annotation file", f"{name} is missing")
     try:
-        node = ElementTree.parse(path).getroot()
+        with open(path, "rb") as file:
+            node = ElementTree.fromstring(decoded(file.read(), path))
     except defusedxml.DefusedXmlException as error:
         raise _Skip("annotation file with entities", f"{error}") from error
-    except (ParseError, ValueError, LookupError, OSError) as error:
+    except (ParseError, ValueError, OSError) as error:
         raise _Skip("broken annotation file", f"{error}") from error
     if node.tag != "annotation":
         raise _Skip("not a Pascal VOC annotation", f"its root is <{node.tag}>")
     return node
 
 
+def decoded(data: bytes, path: str) -> bytes | str:
+    """An xml's bytes, decoded here where its encoding is one that the parser does not know.
+
+    Raises DataError for an encoding that is not known at all."""
+    found = _ENCODING.match(data)
+    name = found[1].decode() if found else "utf-8"
+    try:
+        codec = codecs.lookup(name).name
+    except LookupError:
+        raise errors.DataError(
+            f"{path}: its encoding '{name}' is not known; save it as UTF-8"
+        ) from None
+    if codec.startswith(("utf", "iso8859", "latin", "ascii")):
+        return data
+    return data[found.end() :].decode(codec)
+
+
 def _items(
-    names: Sequence[str], pictures: str, folder: str, classes: ClassList
+    names: Sequence[str], pictures: Images, xmls: Xmls, classes: ClassList
 ) -> Iterator[schema.Sample | schema.Finding]:
     seen = set()
-    for name in names:
-        head, _, flag = name.rpartition(" ")
-        if flag in _FLAGS and not os.path.isfile(os.path.join(folder, f"{name}.xml")):
-            name = head.strip()
+    for line in names:
+        name = _stem(line, xmls)
         if name in seen:
             yield schema.Finding("noted", "image listed twice", name)
             continue
         seen.add(name)
         try:
-            node = _parse(folder, f"{name}.xml")
-            filename, note = _image(node, name, pictures)
+            node = _parse(xmls, name)
+            filename, findings = _image(node, name, pictures)
         except _Skip as skip:
             reason, detail = skip.args
-            yield schema.Finding("skipped", reason, f"{name}.xml", detail)
+            found = voc_lists.find_image(pictures.root, name)
+            path = os.path.join(pictures.root, found) if found else ""
+            yield schema.Finding("skipped", reason, f"{name}{_XML}", detail, path)
             continue
-        if note:
-            reason = "filename disagrees with the file's name"
-            yield schema.Finding("noted", reason, filename, note)
-        path = os.path.join(pictures, filename)
+        yield from findings
+        path = os.path.join(pictures.root, filename)
         sample = schema.Sample(path, filename, source_id=name, objects=[])
         sample.size, reason = _size(node)
         if reason:
-            yield schema.Finding("noted", reason, filename, f"{name}.xml")
-        yield from _add_objects(sample, node, os.path.join(folder, f"{name}.xml"), classes)
+            yield schema.Finding("noted", reason, filename, f"{name}{_XML}")
+        yield from _add_objects(sample, node, xmls.path(name), classes)
         yield sample
 
 
-def _image(node: Any, stem: str, folder: str) -> tuple[str, str]:
-    """The image's name in its folder, and a note where <filename> is not the xml's name."""
+def _stem(line: str, xmls: Xmls) -> str:
+    """The name of an xml in a line of a list, which may have a flag or an image's extension."""
+    if xmls.path(line):
+        return line
+    head, _, flag = line.rpartition(" ")
+    name = head.strip() if flag in _FLAGS else line
+    stem, extension = os.path.splitext(name)
+    is_file = extension.lower() in (*sniff.EXTENSIONS, _XML)
+    return stem if is_file and not xmls.path(name) else name
+
+
+def _image(node: Any, stem: str, pictures: Images) -> tuple[str, list[schema.Finding]]:
+    """The image's name in its folder, and what is to be said of it."""
     claimed = (node.findtext("filename") or "").strip()
-    missing = "image file missing"
-    reason = listed(folder, claimed) if claimed else missing
-    found = relative(os.path.join(folder, claimed), folder)
-    if reason == missing:
-        found = voc_lists.find_image(folder, stem) or ""
-        reason = listed(folder, found) if found else missing
-    if reason:
-        raise _Skip(reason, f"<filename> {claimed}" if claimed else "no <filename>")
+    beside = os.path.join(os.path.dirname(stem), claimed)
+    if claimed and pictures.leaves(claimed):
+        raise _Skip("path that leaves the image folder", f"<filename> {claimed}")
+    findings: list[schema.Finding] = []
+    if claimed and pictures.has(beside):
+        found = os.path.normpath(beside).replace(os.sep, "/")
+    else:
+        found = voc_lists.find_image(pictures.root, stem) or ""
+        if not found:
+            place = pictures.find(claimed or f"{stem}.jpg", f"<filename> of {stem}{_XML}")
+            if isinstance(place, schema.Finding):
+                raise _Skip(place.reason, place.detail)
+            found, findings = place
     # Image and xml that were renamed together still say in <path> what they were called.
     path = (node.findtext("path") or "").strip().replace("\\", "/")
     renamed = found != claimed and os.path.basename(path) == claimed
-    same = found == claimed and os.path.splitext(os.path.basename(claimed))[0] == stem
-    agrees = same or renamed or claimed in ("", stem)
-    return found, "" if agrees else f"<filename> {claimed} in {stem}.xml"
+    same = os.path.splitext(os.path.basename(found))[0] == os.path.basename(stem)
+    same = same and found == os.path.normpath(beside).replace(os.sep, "/")
+    if not (same or renamed or findings or claimed in ("", os.path.basename(stem))):
+        reason = "filename disagrees with the file's name"
+        detail = f"<filename> {claimed} in {stem}{_XML}"
+        findings.append(schema.Finding("noted", reason, found, detail))
+    return found, findings
 
 
 def _size(node: Any) -> tuple[tuple[int, int] | None, str]:
     """((height, width) or None, why it is None)."""
     if node.find("size") is None:
         return None, "no recorded size"
-    try:
-        height, width = (int(float(node.findtext(f"size/{n}") or "")) for n in ("height", "width"))
-    except (ValueError, OverflowError):
+    found = [values.number(node.findtext(f"size/{n}")) for n in ("height", "width")]
+    if None in found or min(found) <= 0:
         return None, "recorded size is wrong"
-    return ((height, width), "") if min(height, width) > 0 else (None, "recorded size is wrong")
+    return (int(found[0]), int(found[1])), ""
 
 
 def _add_objects(
@@ -198,7 +273,7 @@ def _add_objects(
         if note:
             reason = "class name matched loosely"
             yield schema.Finding("noted", reason, sample.filename, f"{name}: {note}")
-        difficult = (item.findtext("difficult") or "").strip().casefold() in ("1", "true")
+        difficult = bool(values.flag(item.findtext("difficult")))
         sample.objects.append(schema.Object(class_id, box, difficult=difficult, name=name))
     sample.labels = sorted({item.class_id for item in sample.objects})
 
@@ -208,12 +283,10 @@ def _box(node: Any) -> tuple[float, float, float, float]:
         raise _Drop("broken box", "there is no <bndbox>")
     texts = {edge: node.findtext(edge) or "" for edge in ("ymin", "xmin", "ymax", "xmax")}
     said = ", ".join(f"{edge} {text.strip() or 'missing'}" for edge, text in texts.items())
-    try:
-        ymin, xmin, ymax, xmax = (float(text) for text in texts.values())
-    except ValueError:
-        raise _Drop("broken box", said) from None
-    if not all(math.isfinite(edge) for edge in (ymin, xmin, ymax, xmax)):
+    edges = [values.number(text) for text in texts.values()]
+    if None in edges:
         raise _Drop("broken box", said)
+    ymin, xmin, ymax, xmax = edges
     if xmax <= xmin or ymax <= ymin:
         raise _Drop("box without area", said)
     return ymin - 1.0, xmin - 1.0, ymax, xmax

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from tfvision import errors
 from tfvision.ops import sniff
+from tfvision.sources import texts
 
-_LABEL_FILES = ("labels.txt", "classes.txt")
+_LABEL_FILES = ("labels.txt", "classes.txt", "labelmap.txt")
 
 
 def label_file(root: str) -> str | None:
@@ -28,11 +29,10 @@ def split_names(root: str, split: str, kinds: Sequence[str]) -> list[str] | None
     for folder in folders:
         path = os.path.join(folder, f"{split}.txt")
         if os.path.isfile(path):
-            try:
-                with open(path, encoding="utf-8-sig") as file:
-                    return [line.strip() for line in file if line.strip()]
-            except (OSError, UnicodeDecodeError) as error:
-                raise errors.DataError(f"{path} cannot be read: {error}") from error
+            lines = texts.read(path, "list of images").split("\n")
+            return [line.strip() for line in lines if line.strip()]
+    if split == "train" and all(os.listdir(folder) == ["default.txt"] for folder in folders):
+        return split_names(root, "default", kinds)  # CVAT's name for a set that is not divided
     found = sorted(n[:-4] for folder in folders for n in os.listdir(folder) if n.endswith(".txt"))
     raise errors.DataError(
         f"{folders[0]}: there is no list of split '{split}'{errors.suggestion(split, found)}"
@@ -41,9 +41,9 @@ def split_names(root: str, split: str, kinds: Sequence[str]) -> list[str] | None
 
 
 def find_image(folder: str, stem: str) -> str | None:
-    """The name of the image <stem>.jpg, .png, ... in a folder."""
+    """The name of the image <stem>.jpg, .png, ... in a folder, in any case of the extension."""
     for extension in sniff.EXTENSIONS:
-        for name in (stem + extension, stem + extension.upper()):
+        for name in (stem + extension, stem + extension.upper(), stem + extension.capitalize()):
             if os.path.isfile(os.path.join(folder, name)):
                 return name
     return None

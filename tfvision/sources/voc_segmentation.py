@@ -4,12 +4,15 @@ et al. 2010, host.robots.ox.ac.uk/pascal/VOC). Class 0 is background, 255 is voi
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 
 from tfvision import schema
-from tfvision.sources import voc_lists
-from tfvision.sources.source import ClassList, Source, check_folder, listed, read_labels
+from tfvision.sources import labels as lists
+from tfvision.sources import masks, voc_lists
+from tfvision.sources.locate import Images
+from tfvision.sources.source import NOTHING_SAID, ClassList, Options, Source, check_folder
 
 CLASS_NAMES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat"),
@@ -24,34 +27,50 @@ def read(
     *,
     split: str = "train",
     labels: Sequence[str] | None = None,
+    options: Options = NOTHING_SAID,
 ) -> Source:
     """Reads IMAGES/JPEGImages and IMAGES/SegmentationClass, or another folder of label maps that
     `annotations` names.
 
     ImageSets/Segmentation/<split>.txt names the images; without it, or with split "", every
     label map counts. Classes are `labels`, else those of labels.txt or classes.txt in IMAGES,
-    else VOC's 21; the values of a map are class ids, background is one of the classes. Raises
-    DataError for an unknown split or a missing folder."""
+    else VOC's 21; the values of a map are class ids, background is one of the classes.
+    CVAT's export has its colours in labelmap.txt; options.mask_values and options.mask_colors
+    say what values or colours mean. Raises DataError for an unknown split or a missing folder."""
     root = check_folder(images, "image folder")
     pictures = check_folder(os.path.join(root, "JPEGImages"), "image folder")
     folder = check_folder(
         annotations or os.path.join(root, "SegmentationClass"), "folder of label maps"
     )
     names = voc_lists.split_names(root, split, ("Segmentation",))
+    left = {pictures: f"not in the list of split '{split}'", folder: ""}
     if names is None:
-        names = sorted(name[:-4] for name in os.listdir(folder) if name.endswith(".png"))
-    path = voc_lists.label_file(root)
+        names = sorted(name[:-4] for name in os.listdir(folder) if name.lower().endswith(".png"))
+        left[pictures] = "image without a label map"
+    class_names, coding = _classes(root, labels, options)
+    items = _items(names, Images(pictures), Images(folder), coding)
+    return Source(class_names, ("label_map",), items, folders=left)
+
+
+def _classes(
+    root: str, labels: Sequence[str] | None, options: Options
+) -> tuple[list[str], masks.Coding]:
+    """The class names, and what pixels mean where they are no class ids."""
+    plain = masks.Coding(None)
+    path = options.label_file or voc_lists.label_file(root)
+    if options.mask_values or options.mask_colors:
+        return masks.classes([], labels, options)
     if labels:
-        classes = ClassList(list(labels), "--labels")
-    elif path:
-        classes = ClassList(read_labels(path), path)
-    else:
-        classes = ClassList(list(CLASS_NAMES), "Pascal VOC")
-    return Source(classes.names, ("label_map",), _items(names, pictures, folder))
+        return ClassList(list(labels), "--labels").names, plain
+    if not path:
+        return list(CLASS_NAMES), plain
+    if any(entry.colour for entry in lists.entries(path)):
+        return masks.classes([], None, dataclasses.replace(options, label_file=path))
+    return lists.read_labels(path), plain
 
 
 def _items(
-    names: Sequence[str], pictures: str, folder: str
+    names: Sequence[str], pictures: Images, maps: Images, coding: masks.Coding
 ) -> Iterator[schema.Sample | schema.Finding]:
     seen = set()
     for name in names:
@@ -59,13 +78,17 @@ def _items(
             yield schema.Finding("noted", "image listed twice", name)
             continue
         seen.add(name)
-        filename = voc_lists.find_image(pictures, name) or f"{name}.jpg"
-        reason = listed(pictures, filename)
-        if not reason and listed(folder, f"{name}.png"):
-            reason = "image without a label map"
-        if reason:
-            yield schema.Finding("skipped", reason, filename, f"{name}.png")
-            continue
-        label_map = schema.LabelMap(os.path.join(folder, f"{name}.png"))
-        path = os.path.join(pictures, filename)
-        yield schema.Sample(path, filename, source_id=name, label_map=label_map)
+        filename = voc_lists.find_image(pictures.root, name) or f"{name}.jpg"
+        place = pictures.find(filename, f"{name}.png")
+        drawn = maps.find(f"{name}.png", filename)
+        if isinstance(place, schema.Finding):
+            yield place
+        elif isinstance(drawn, schema.Finding):
+            detail = f"no {name}.png in {maps.root}"
+            yield schema.Finding("skipped", "image without a label map", filename, detail)
+        else:
+            yield from (*place[1], *drawn[1])
+            path = os.path.join(maps.root, drawn[0])
+            label_map = schema.LabelMap(path, values=coding.values, colours=coding.colours)
+            path = os.path.join(pictures.root, place[0])
+            yield schema.Sample(path, place[0], source_id=name, label_map=label_map)

@@ -1,20 +1,22 @@
 """YOLO text files: one a image, a line an object: class, then a box or a polygon, all relative to
-the image's size (Redmon's Darknet, pjreddie.com/darknet/yolo; Ultralytics' polygons).
+the image's size (Redmon's Darknet, pjreddie.com/darknet/yolo; Ultralytics' polygons and poses).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Iterator, Sequence
 
 from tfvision import errors, schema
 from tfvision.ops import header
-from tfvision.sources import yolo_folders, yolo_yaml
-from tfvision.sources.source import Source, check_class_names, check_folder, files, relative
+from tfvision.sources import texts, values, walking, yolo_folders, yolo_yaml
+from tfvision.sources.locate import Images
+from tfvision.sources.source import NOTHING_SAID, Options, Source, check_class_names, check_folder
 
 _BOX, _POLYGON = 5, 7  # values of a box's line, and the fewest of a polygon's
+_HINT = "; are they key points? say so with kpt_shape: [points, 2 or 3] in the yaml"
+_FAR = 1.5  # a polygon's point beyond this is none
 
 
 class _Drop(Exception):
@@ -24,11 +26,14 @@ class _Drop(Exception):
 @dataclasses.dataclass(frozen=True)
 class _Rules:
     """class_ids: class by the id in the file. where: what has the names, for errors.
-    skips_missing: whether an image without a label file is left out."""
+    skips_missing: whether an image without a label file is left out. pose: how many numbers of
+    key points follow a box, 0 for none. frame: the pixels that shares are of."""
 
     class_ids: dict[int, int]
     where: str
     skips_missing: bool
+    pose: int
+    frame: str
 
 
 def read(
@@ -37,125 +42,189 @@ def read(
     *,
     split: str = "train",
     labels: Sequence[str] | None = None,
+    options: Options = NOTHING_SAID,
 ) -> Source:
-    """Reads a folder of images and one of text files, of the same names.
+    """Reads folders of images and of text files, of the same names.
 
-    annotations: the label folder, a data.yaml, or None. The images are those of the yaml's split
-    if they are inside IMAGES, else of the folder IMAGES/images/<split>, IMAGES/<split>/images,
-    IMAGES/<split> or IMAGES itself; with split "", of all the folders in it. Their labels are in
-    the folder whose path has "labels" for the last "images", else beside them. Names come from
-    `labels`, the yaml, or a classes.txt, *.names or data.yaml beside the folders, at most two
-    levels up; a yaml's ids may have gaps. An image without a label file is background, unless
-    the yaml says `skip_if_label_file_missing: true`. Raises DataError for missing folders and
-    names, and for a class id without a name."""
+    annotations: the label folder, a data.yaml, an obj.data, or None. The images are those of
+    the yaml's split, folders inside IMAGES or lists, else of the folder IMAGES/images/<split>,
+    IMAGES/<split>/images, IMAGES/<split>, IMAGES/images or IMAGES itself, and of the folders in
+    it; with split "", of all. Their labels are in the folder whose path has "labels" for the last
+    "images", or beside them. Names come from `labels`, the yaml, or a classes.txt, *.names or
+    data.yaml beside the folders, at most two levels up; a yaml's ids may have gaps. An image
+    without a label file is background, unless the yaml says `skip_if_label_file_missing: true`.
+    Raises DataError for missing folders and names, and for a class id without a name."""
     root = check_folder(images, "image folder")
-    is_yaml = bool(annotations) and annotations.endswith(yolo_yaml.EXTENSIONS)
-    content = yolo_yaml.load(annotations) if is_yaml else {}
-    found = yolo_yaml.folders(content, annotations, split) if is_yaml else []
-    folder = None if is_yaml else annotations
-    places = yolo_folders.places(root, found, folder, split)
+    is_file = bool(annotations) and annotations.endswith((*yolo_yaml.EXTENSIONS, yolo_yaml.DATA))
+    content = yolo_yaml.load(annotations) if is_file else {}
+    said = yolo_yaml.said(content, annotations, split) if is_file else yolo_yaml.Said()
+    said, findings = _found(said, root)
+    found = yolo_folders.find(root, said, None if is_file else annotations, split)
     if labels:
         names, where = dict(enumerate(labels)), "--labels"
     elif content.get("names"):
         names, where = yolo_yaml.names(content, annotations), annotations
     else:
-        names, where = yolo_folders.names(places)
+        names, where = yolo_folders.names(found.places)
     ids = sorted(names)
     class_names = check_class_names([names[number] for number in ids], where)
-    class_ids = {number: i for i, number in enumerate(ids)}
-    rules = _Rules(class_ids, where, content.get("skip_if_label_file_missing") is True)
-    has_masks = any(
-        len(line.split()) >= _POLYGON for place in places for line in yolo_folders.lines(place)
+    rules = _Rules(
+        {number: i for i, number in enumerate(ids)},
+        where,
+        values.flag(content.get("skip_if_label_file_missing")) is True,
+        _pose(content, annotations),
+        options.annotations_of or "upright",
     )
+    lines = (line for place in found.places for line in yolo_folders.lines(place))
+    has_masks = any(_is_polygon(line, rules) for line in lines)
     groups = ("labels", "objects", "masks") if has_masks else ("labels", "objects")
     gapped = ids if ids != list(range(len(ids))) else None
-    return Source(class_names, groups, _items(root, places, rules), gapped)
+    items = _items(found, rules, findings)
+    return Source(class_names, groups, items, gapped, found.left, rules.frame)
+
+
+def _found(said: yolo_yaml.Said, root: str) -> tuple[yolo_yaml.Said, list[schema.Finding]]:
+    """The same with the images of its lists found in `root`, and what is to be said of them."""
+    files, names, findings = Images(root), [], []
+    for line in said.lists:
+        place = files.find(line, "the list of the split")
+        if isinstance(place, schema.Finding):
+            findings.append(place)
+        else:
+            names.append(place[0])
+            findings += place[1]
+    if said.lists and not names:
+        raise errors.DataError(f"{root}: {findings[0].detail}, as all images of the list")
+    return dataclasses.replace(said, lists=names), findings
+
+
+def _pose(content: dict, path: str | None) -> int:
+    shape = content.get("kpt_shape")
+    if shape is None:
+        return 0
+    sizes = [values.whole(n) for n in shape] if isinstance(shape, list) else []
+    if len(sizes) != 2 or None in sizes or min(sizes) < 1:
+        raise errors.DataError(f"{path}: kpt_shape is {shape!r}; expected two numbers, [17, 3]")
+    return sizes[0] * sizes[1]
+
+
+def _is_polygon(line: str, rules: _Rules) -> bool:
+    return len(line.split()) >= _POLYGON and not rules.pose
 
 
 def _items(
-    root: str, places: Sequence[yolo_folders.Place], rules: _Rules
+    found: yolo_folders.Places, rules: _Rules, findings: Sequence[schema.Finding]
 ) -> Iterator[schema.Sample | schema.Finding]:
-    top = places[0].images if len(places) == 1 else root
-    stems: dict[str, set[str]] = {place.labels: set() for place in places}
-    for place in places:
-        for path in files(place.images, place.images):
-            if isinstance(path, schema.Finding):
-                if not yolo_folders.belongs(os.path.join(place.images, path.file)):
-                    yield dataclasses.replace(
-                        path, file=relative(os.path.join(place.images, path.file), top)
-                    )
-                continue
-            stem = os.path.splitext(os.path.basename(path))[0]
-            stems[place.labels].add(stem)
-            filename = relative(path, top)
-            sample = schema.Sample(path, filename, source_id=filename, labels=[], objects=[])
-            yield from _annotate(sample, os.path.join(place.labels, f"{stem}.txt"), rules)
-    for folder, known in stems.items():
-        for name in yolo_folders.label_files(folder):
-            if name.removesuffix(".txt") not in known:
-                yield schema.Finding("skipped", "image file missing", name, folder)
+    yield from findings
+    read_folders = set()
+    for place in found.places:
+        read_folders |= {place.labels, place.images}
+        yield from _place(place, found.top, rules)
+    for top in found.rest:  # label files in folders that the images do not have
+        for folder, _, _ in os.walk(top):
+            if folder not in read_folders:
+                for path in yolo_folders.label_files(folder).values():
+                    name = walking.relative(path, top)
+                    yield schema.Finding("skipped", "image file missing", name, path)
+
+
+def _place(
+    place: yolo_folders.Place, top: str, rules: _Rules
+) -> Iterator[schema.Sample | schema.Finding]:
+    labels, findings = yolo_folders.of_place(place)
+    yield from findings
+    paths, _, findings = walking.listing(place.images, place.images)
+    for finding in findings:
+        path = os.path.join(place.images, finding.file)
+        if not yolo_folders.belongs(path):
+            yield dataclasses.replace(finding, file=walking.relative(path, top), path=path)
+    stems: dict[str, str] = {}
+    for path in paths:
+        name = os.path.basename(path)
+        stem = os.path.splitext(name)[0]
+        if place.only is not None and name not in place.only:
+            stems.setdefault(stem, name)
+            continue
+        filename = walking.relative(path, top)
+        if stem in stems and stem in labels:
+            detail = f"{stems[stem]} has the same label file {labels[stem]}"
+            yield schema.Finding("noted", "one annotation file for two images", filename, detail)
+        stems.setdefault(stem, name)
+        sample = schema.Sample(path, filename, source_id=filename, labels=[], objects=[])
+        yield from _annotate(sample, labels.get(stem), rules)
+    for stem in sorted(set(labels) - set(stems)):
+        name = os.path.basename(labels[stem])
+        yield schema.Finding("skipped", "image file missing", name, os.path.dirname(labels[stem]))
 
 
 def _annotate(
-    sample: schema.Sample, path: str, rules: _Rules
+    sample: schema.Sample, path: str | None, rules: _Rules
 ) -> Iterator[schema.Sample | schema.Finding]:
     """The sample with the objects of its label file, and what was found there."""
-    if not os.path.isfile(path):
+    if path is None:
+        sample.background = True
         if rules.skips_missing:
-            yield schema.Finding("skipped", "image without a label file", sample.filename, path)
+            yield schema.Finding("skipped", "image without a label file", sample.filename)
         else:
             yield sample
         return
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            lines = file.read().split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        yield schema.Finding("skipped", "broken label file", sample.filename, f"{path}: {error}")
+        lines = texts.read(path, "label file").split("\n")
+    except errors.DataError as error:
+        yield schema.Finding("skipped", "broken label file", sample.filename, str(error))
         return
     found = header.sizes(sample.path)
-    sample.size = found and found[1]
+    sample.size = found and found[rules.frame == "upright"]
     seen = set()
     # Without a size the image is unreadable, which the writer reports.
     for i, line in enumerate(lines if sample.size else [], start=1):
         if not line.strip():
             continue
         try:
-            item = _object(line, sample.size, rules, f"{path}, line {i}")
+            item, note = _object(line, sample.size, rules, f"{path}, line {i}")
             if tuple(line.split()) in seen:
                 raise _Drop("the same object twice", line.strip()[:60])
         except _Drop as drop:
             detail = f"line {i}: {drop.args[1]}"
             yield schema.Finding("dropped", drop.args[0], sample.filename, detail)
             continue
+        if note:
+            yield schema.Finding("noted", note, sample.filename, f"line {i}")
         seen.add(tuple(line.split()))
         sample.objects.append(dataclasses.replace(item, name=f"line {i}"))
     sample.labels = sorted({item.class_id for item in sample.objects})
     yield sample
 
 
-def _object(line: str, size: tuple[int, int], rules: _Rules, what: str) -> schema.Object:
-    try:
-        number, *values = (float(text) for text in line.split())
-    except ValueError:
-        raise _Drop("broken line", f"{line.strip()[:60]!r} is not all numbers") from None
-    count = 1 + len(values)
-    if count != _BOX and (count < _POLYGON or count % 2 == 0):
-        expected = "a class and 4 of a box, or 3 or more pairs"
-        raise _Drop("broken line", f"{count} values, expected {expected}")
-    if not all(math.isfinite(value) for value in (number, *values)):
-        raise _Drop("broken line", f"{line.strip()[:60]!r} holds what is no finite number")
+def _object(
+    line: str, size: tuple[int, int], rules: _Rules, what: str
+) -> tuple[schema.Object, str]:
+    """The object of a line, and what of the line was left out."""
+    numbers = [values.number(text) for text in line.split()]
+    count = len(numbers)
+    if None in numbers:
+        raise _Drop("broken line", f"{line.strip()[:60]!r} is not all finite numbers")
+    number, *rest = numbers
+    is_box = count in (_BOX, _BOX + 1, _BOX + rules.pose)
+    if not is_box and (rules.pose or count < _POLYGON or count % 2 == 0):
+        expected = f"{_BOX + rules.pose}" if rules.pose else "a class and 4 of a box, or pairs"
+        hint = "" if rules.pose or count < _POLYGON else _HINT
+        raise _Drop("broken line", f"{count} values, expected {expected}{hint}")
     if number not in rules.class_ids:
         raise errors.DataError(
             f"{what}: class id {number:g} has no name in {rules.where}, whose ids are"
             f" {min(rules.class_ids)} to {max(rules.class_ids)}; correct the id or add the name"
         )
     class_id, (height, width) = rules.class_ids[int(number)], size
-    if count != _BOX:
-        scales = (width, height) * (len(values) // 2)
-        polygon = [value * scale for value, scale in zip(values, scales, strict=True)]
-        return schema.Object(class_id, mask=[polygon])
-    x, y, w, h = values
+    if not is_box:
+        if max(rest) > _FAR or min(rest) < 1 - _FAR:
+            raise _Drop("polygon far outside the image", f"{max(rest, key=abs):g} of 1{_HINT}")
+        scales = (width, height) * (len(rest) // 2)
+        polygon = [value * scale for value, scale in zip(rest, scales, strict=True)]
+        return schema.Object(class_id, mask=[polygon]), ""
+    x, y, w, h = rest[:4]
     if w <= 0 or h <= 0:
         raise _Drop("box without area", f"width {w:g}, height {h:g}")
     box = ((y - h / 2) * height, (x - w / 2) * width, (y + h / 2) * height, (x + w / 2) * width)
-    return schema.Object(class_id, box)
+    note = "key points left out" if count == _BOX + rules.pose and rules.pose else ""
+    return schema.Object(class_id, box), note or ("confidence left out" if count > _BOX else "")

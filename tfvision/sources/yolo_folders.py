@@ -4,92 +4,168 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from tfvision import errors
-from tfvision.sources import yolo_yaml
-from tfvision.sources.source import check_folder, files, is_inside, read_labels
+from tfvision import errors, schema
+from tfvision.sources import labels as lists
+from tfvision.sources import texts, walking, yolo_yaml
+from tfvision.sources.source import check_folder
 
 _NAME_FILES = ("classes.txt", "obj.names", "data.yaml")
 # Text files that tools write beside the label files.
 _NO_LABELS = ("classes.txt", "labels.txt", "train.txt", "val.txt", "test.txt", "readme.txt")
 _COMPANIONS = (".txt", ".names", ".yaml", ".yml", ".data", ".cache")
 _LEVELS = 3  # a folder and two above it are searched for names
+_SPLITS = ("train", "val", "valid", "test")
+_TEXT = ".txt"
 
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """A folder of images, and the one of their label files."""
+    """A folder of images, not below it, and the one of their label files. only: names of the
+    images that a list chooses, or None for all."""
 
     images: str
     labels: str
+    only: frozenset[str] | None = None
 
 
-def places(root: str, found: Sequence[str], labels: str | None, split: str) -> list[Place]:
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """The folders of a split. top: what file names are relative to. rest: folders of label
+    files below which every file should be an image's. left: see `Source.folders`."""
+
+    top: str
+    places: Sequence[Place]
+    rest: Sequence[str]
+    left: Mapping[str, str]
+
+
+def find(root: str, said: yolo_yaml.Said, labels: str | None, split: str) -> Places:
     """The folders of a split that hold images, each with its label folder.
 
-    found: folders that a yaml names; those inside `root` go first. labels: the label folder,
-    or None. Raises DataError where there are no images or no label files."""
+    said: what a yaml says of the split; its folders inside `root` go first. labels: the label
+    folder, or None. Raises DataError where there are no images or no label files."""
     if labels:
         labels = check_folder(labels, "label folder")
+    if said.lists:
+        return _listed(root, said, labels)
     # A link to the yaml's folder is taken as it is spelt, for the sake of the folder beside it.
-    folders = [root if os.path.samefile(f, root) else f for f in found if is_inside(f, root)]
-    if not folders and split:
-        tried = [("images", split), (split, "images"), (split,), ("images",), ()]
+    bases = [root if os.path.samefile(f, root) else f for f in said.folders]
+    bases = [f for f in bases if walking.is_inside(f, root)]
+    if not bases and split:
+        tried = [("images", split), (split, "images"), (split,)]
         paths = [os.path.join(root, *parts) for parts in tried]
-        folders = [next(path for path in paths if os.path.isdir(path))]
-    elif not folders:
-        for folder, inner, _ in os.walk(root):
-            inner[:] = sorted(name for name in inner if not name.startswith("."))
-            folders.append(folder)
-    folders = [f for f in folders if any(isinstance(path, str) for path in files(f, f))]
+        bases = [path for path in paths if os.path.isdir(path)][:1]
+        if not bases and said.missing:
+            raise errors.DataError(said.missing)
+        if not bases:
+            inner = os.path.join(root, "images")
+            bases = [inner if os.path.isdir(inner) else root]
+    elif not bases:
+        bases = [root]
+    folders = {f: base for base in bases for f in _below(base, split != "") if _holds(f)}
     if not folders:
         raise errors.DataError(f"{root}: there are no images of split '{split}' in it")
-    return [Place(folder, _label_folder(folder, root, labels)) for folder in folders]
+    found = [Place(f, _label_folder(f, base, root, labels)[0]) for f, base in folders.items()]
+    tops = [(base, *_label_folder(base, base, root, labels)) for base in bases]
+    if not any(label_files(folder) for place in found for folder in (place.labels, place.images)):
+        _refuse(bases[0], tops[0][2], labels)
+    left = {root: "of another split"} | dict.fromkeys(bases, "not read")
+    rest = [folder for base, folder, _ in tops if folder != base]
+    top = found[0].images if len(found) == 1 else bases[0] if len(bases) == 1 else root
+    return Places(top, found, rest, left)
 
 
-def _label_folder(folder: str, root: str, labels: str | None) -> str:
-    if labels:
-        inner = os.path.normpath(os.path.join(labels, os.path.relpath(folder, root)))
-        chosen = inner if os.path.isdir(inner) else labels
-        tried = chosen
-    else:
-        parts = os.path.abspath(folder).split(os.sep)
-        tried = "a folder 'labels' beside a folder 'images'"
-        chosen = folder
-        if "images" in parts:
-            last = len(parts) - 1 - parts[::-1].index("images")
-            tried = os.sep.join([*parts[:last], "labels", *parts[last + 1 :]])
-            chosen = tried if os.path.isdir(tried) else folder
-    if next(label_files(chosen), None) is None:
-        raise errors.DataError(
-            f"{folder}: there are no label files (*.txt) for its images; looked in {tried}"
-            f"{'' if labels else ' and beside them; give their folder with --annotations'}"
+def _listed(root: str, said: yolo_yaml.Said, labels: str | None) -> Places:
+    """The images that lists name, by their folders."""
+    by_folder: dict[str, set[str]] = {}
+    for name in said.lists:
+        folder, file = os.path.split(os.path.join(root, name))
+        by_folder.setdefault(folder, set()).add(file)
+    found = [
+        Place(folder, _label_folder(folder, folder, root, labels)[0], frozenset(names))
+        for folder, names in by_folder.items()
+    ]
+    if not any(label_files(folder) for place in found for folder in (place.labels, place.images)):
+        _refuse(found[0].images, found[0].labels, labels)
+    return Places(root, found, (), {root: "not in the list of the split"})
+
+
+def _refuse(folder: str, tried: str, labels: str | None) -> None:
+    raise errors.DataError(
+        f"{folder}: there are no label files (*.txt) for its images; looked in {tried}"
+        f"{'' if labels else ' and beside them; give their folder with --annotations'}"
+    )
+
+
+def _below(base: str, one_split: bool) -> Iterator[str]:
+    """A folder and those in it; with `one_split` not those that are called like a split."""
+    for folder, inner, _ in os.walk(base):
+        inner[:] = sorted(
+            name
+            for name in inner
+            if not name.startswith(".")
+            and not walking.foreign(os.path.join(folder, name))
+            and not (one_split and folder == base and name.casefold() in _SPLITS)
         )
-    return chosen
+        yield folder
 
 
-def label_files(folder: str) -> Iterator[str]:
-    """Names of the label files in a folder."""
+def _holds(folder: str) -> bool:
+    return bool(walking.listing(folder, folder)[0])
+
+
+def _label_folder(folder: str, base: str, root: str, labels: str | None) -> tuple[str, str]:
+    """(the folder of the label files of a folder of images, where they were looked for)."""
+    if labels:
+        inner = [os.path.normpath(os.path.join(labels, os.path.relpath(folder, top)))
+                 for top in (root, base)]  # fmt: skip
+        chosen = next((path for path in inner if os.path.isdir(path)), labels)
+        return chosen, chosen
+    parts = os.path.abspath(folder).split(os.sep)
+    if "images" not in parts:
+        return folder, "a folder 'labels' beside a folder 'images'"
+    last = len(parts) - 1 - parts[::-1].index("images")
+    tried = os.sep.join([*parts[:last], "labels", *parts[last + 1 :]])
+    return (tried if os.path.isdir(tried) else folder), tried
+
+
+def label_files(folder: str) -> dict[str, str]:
+    """{name without its extension: path} of the label files in a folder."""
+    found = {}
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.endswith(".txt") and entry.name.lower() not in _NO_LABELS:
-                yield entry.name
+            stem, extension = os.path.splitext(entry.name)
+            if extension.lower() == _TEXT and entry.name.lower() not in _NO_LABELS:
+                found[stem] = entry.path
+    return found
+
+
+def of_place(place: Place) -> tuple[dict[str, str], list[schema.Finding]]:
+    """Label files by the names of a place's images, those in its label folder before those
+    beside the images; and findings for images that have one in both."""
+    apart, beside = label_files(place.labels), label_files(place.images)
+    findings = []
+    if place.labels != place.images:
+        for stem in sorted(set(apart) & set(beside)):
+            detail = f"{apart[stem]} is read, {beside[stem]} is not"
+            findings.append(schema.Finding("noted", "two label files of one image", stem, detail))
+    return beside | apart, findings
 
 
 def lines(place: Place) -> Iterator[str]:
     """Every line of every label file, as far as it can be read."""
-    for name in label_files(place.labels):
+    for path in of_place(place)[0].values():
         try:
-            with open(os.path.join(place.labels, name), encoding="utf-8-sig") as file:
-                yield from file
-        except (OSError, UnicodeDecodeError):
+            yield from texts.read(path, "label file").split("\n")
+        except errors.DataError:
             continue  # reported when its image is read
 
 
 def belongs(path: str) -> bool:
-    """Whether what is no image may well stand among them: label files, lists of names, folders."""
-    return path.endswith(_COMPANIONS) or os.path.isdir(path)
+    """Whether what is no image may well stand among them: label files, lists of names."""
+    return path.lower().endswith(_COMPANIONS)
 
 
 def names(places: Sequence[Place]) -> tuple[dict[int, str], str]:
@@ -104,7 +180,7 @@ def names(places: Sequence[Place]) -> tuple[dict[int, str], str]:
                     continue
                 if name.endswith(yolo_yaml.EXTENSIONS):
                     return yolo_yaml.names(yolo_yaml.load(path), path), path
-                return dict(enumerate(read_labels(path))), path
+                return dict(enumerate(lists.read_labels(path))), path
         folders = [os.path.dirname(folder) for folder in folders]
     raise errors.DataError(
         f"{places[0].images}: there are no class names; give them with --labels=FILE (one a"

@@ -1,30 +1,49 @@
-"""The yaml that describes a YOLO data set: names by class id, and the folders of its splits."""
+"""The yaml that describes a YOLO data set: names by class id, and the folders or lists of its
+splits. Darknet's obj.data, lines of key = value, says the same.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
 
 from tfvision import errors
+from tfvision.sources import texts, values
 
 EXTENSIONS = (".yaml", ".yml")
-_SPLITS = ("train", "val", "test")
+DATA = ".data"
+_SPLITS = ("train", "val", "valid", "test")
 
 
 def load(path: str) -> dict[str, Any]:
-    """The content of a yaml; DataError where it is broken or no mapping."""
+    """The content of a yaml or obj.data; DataError where it is broken or no mapping."""
+    text = texts.read(path, "data set file")
+    if path.endswith(DATA):
+        return _load_data(text, path)
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            content = yaml.safe_load(file)
-    except (OSError, UnicodeDecodeError) as error:
-        raise errors.DataError(f"{path} cannot be read: {error}") from error
+        content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise errors.DataError(f"{path}: not a sound yaml file: {reason}") from error
     if not isinstance(content, dict):
         raise errors.DataError(f"{path}: there are no keys in it; expected names, train, val")
+    return content
+
+
+def _load_data(text: str, path: str) -> dict[str, Any]:
+    pairs = (line.partition("=") for line in text.split("\n") if "=" in line)
+    content: dict[str, Any] = {key.strip(): value.strip() for key, _, value in pairs}
+    content["nc"] = content.pop("classes", None)
+    file = str(content.get("names") or "obj.names")
+    place = os.path.dirname(os.path.abspath(path))
+    tried = [os.path.join(place, name) for name in (file, os.path.basename(file))]
+    found = next((name for name in tried if os.path.isfile(name)), tried[0])
+    lines = [line.strip() for line in texts.read(found, "file of names").split("\n")]
+    content["names"] = [line for line in lines if line]
     return content
 
 
@@ -37,41 +56,61 @@ def names(content: dict[str, Any], path: str) -> dict[int, str]:
         raise errors.DataError(f"{path}: there is no list or mapping 'names'")
     by_id = {}
     for key, name in found.items():
-        is_id = not isinstance(key, bool) and str(key).isdecimal()
+        number = values.whole(key)
+        is_id = number is not None and number >= 0
         if not is_id or isinstance(name, bool) or not isinstance(name, (str, int, float)):
             raise errors.DataError(
                 f"{path}: names has {key!r}: {name!r}; expected a class id and a name"
                 " (put quotes around yes, no, on and off)"
             )
-        by_id[int(key)] = str(name).strip()
-    count = content.get("nc", len(by_id))
-    if count != len(by_id):
+        by_id[number] = str(name).strip()
+    count = content.get("nc")
+    if count not in (None, "") and values.whole(count) != len(by_id):
         raise errors.DataError(f"{path}: nc is {count}, but there are {len(by_id)} names")
     return by_id
 
 
-def folders(content: dict[str, Any], path: str, split: str) -> list[str]:
-    """The image folders that exist of those that it names for a split, all with split "".
+@dataclasses.dataclass(frozen=True)
+class Said:
+    """What a data set file says of a split.
 
-    They are relative to its `path`, else to the yaml. Raises DataError that lists the splits
+    folders: of its images, as far as they exist. lists: paths of its images, where lists name
+    them, as they stand there. missing: the error where it names only what is not there."""
+
+    folders: Sequence[str] = ()
+    lists: Sequence[str] = ()
+    missing: str = ""
+
+
+def said(content: dict[str, Any], path: str, split: str) -> Said:
+    """What the file says of a split, of all with split "".
+
+    Paths are relative to its `path`, else to the file. Raises DataError that lists the splits
     where there are some but not this one."""
     place = os.path.dirname(os.path.abspath(path))
     base = os.path.join(place, str(content.get("path") or ""))
-    base = base if os.path.isdir(base) else place
+    bases = [base, place] if os.path.isdir(base) else [place]
     known = [name for name in _SPLITS if content.get(name)]
     if split and known and not content.get(split):
         hint = errors.suggestion(split, known)
         raise errors.DataError(f"{path}: there is no split '{split}'{hint} (it has {known})")
-    found = []
+    folders, lists, tried = [], [], []
     for name in [split] if split else known:
         entry = content.get(name) or []
         for text in map(str, entry if isinstance(entry, list) else [entry]):
-            if text.endswith(".txt"):
-                raise errors.DataError(
-                    f"{path}: {name} is the list {text}; lists of images are not read, give the"
-                    " folder of the split"
-                )
-            # Some tools write ../train/images and mean it relative to the yaml.
-            tried = [os.path.join(base, part) for part in (text, text.removeprefix("../"))]
-            found += [os.path.normpath(folder) for folder in tried if os.path.isdir(folder)][:1]
-    return found
+            # Some tools write ../train/images and mean it relative to the file.
+            spelt = [text, text.removeprefix("../"), os.path.basename(text)]
+            wanted = spelt if text.endswith(".txt") else spelt[:2]
+            places = [os.path.normpath(os.path.join(b, part)) for b in bases for part in wanted]
+            found = next((p for p in places if os.path.exists(p)), None)
+            if found is None:
+                tried.append(f"{name}: {text}")
+            elif os.path.isdir(found):
+                folders.append(found)
+            else:
+                lines = texts.read(found, "list of images").split("\n")
+                lists += [line.strip() for line in lines if line.strip()]
+    missing = ""
+    if tried and not folders and not lists:
+        missing = f"{path}: {tried[0]} is not there (looked in {bases[0]}); correct the path"
+    return Said(folders, lists, missing)

@@ -1,0 +1,116 @@
+"""Folders of images as they are found: what in them is an image, and why the rest is none.
+
+Symbolic links are followed inside the image folder and not out of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from tfvision import schema
+from tfvision.ops import sniff
+
+# Folders that archives and systems leave behind.
+_LITTER = ("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information")
+_DATASET, _CONVERTER, _HEAD = "dataset.json", b'"converter": "tfvision', 4096
+# Files that stand among images by right; they are not opened to see whether they are some.
+_TEXTS = (
+    *(".txt", ".xml", ".json", ".csv", ".yaml", ".yml", ".names", ".data", ".cache", ".md"),
+    *(".tfrecord", ".py", ".html", ".gz", ".zip", ".log", ".sha256", ".pbtxt", ".tsv"),
+)
+LITTER = "folder left by an archive or a system"
+OURS = "output of tfvision convert"
+
+
+def is_inside(path: str, folder: str) -> bool:
+    """Whether a path, its links followed, stays inside `folder`."""
+    root = os.path.realpath(folder)
+    return os.path.commonpath([root, os.path.realpath(path)]) == root
+
+
+def relative(path: str, root: str) -> str:
+    """A path below `root`, relative to it, with "/"."""
+    return os.path.relpath(path, root).replace(os.sep, "/")
+
+
+def is_image(path: str) -> bool:
+    """Whether a file's name or content says that it is a picture, readable here or not."""
+    name = path.lower()
+    if name.endswith(sniff.EXTENSIONS + sniff.OTHER_EXTENSIONS):
+        return True
+    if name.endswith(_TEXTS):
+        return False
+    try:
+        with open(path, "rb") as file:
+            return sniff.image_format(file.read(sniff.HEAD_BYTES)) is not None
+    except OSError:
+        return False
+
+
+def reason_to_skip(path: str, root: str) -> str | None:
+    """Why an entry of an image folder is no image of it, or None.
+
+    A file is an image if its content or its name says so; hidden files, links that lead out of
+    `root` and everything else are not."""
+    if os.path.basename(path).startswith("."):
+        return "hidden file"
+    if os.path.islink(path) and not is_inside(path, root):
+        return "link that leads out of the folder"
+    if os.path.isdir(path):
+        return "folder among the images"
+    if not os.path.isfile(path):
+        return "not a file"
+    # Which images are sound is found out when they are decoded.
+    return None if is_image(path) else "not an image"
+
+
+def foreign(path: str) -> str | None:
+    """Why a folder is no part of a data set, or None: litter, or records of ours."""
+    if os.path.basename(path) in _LITTER:
+        return LITTER
+    try:
+        with open(os.path.join(path, _DATASET), "rb") as file:
+            return OURS if _CONVERTER in file.read(_HEAD) else None
+    except OSError:
+        return None
+
+
+def listing(folder: str, root: str) -> tuple[list[str], list[str], list[schema.Finding]]:
+    """(paths of the images in a folder, names of the folders in it, findings for the rest).
+
+    All sorted. Hidden folders are passed over; litter, our own records and links that lead out
+    of `root` are findings."""
+    images, folders, findings = [], [], []
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            reason = reason_to_skip(entry.path, root)
+            if reason == "folder among the images":
+                reason = foreign(entry.path)
+                if reason is None:
+                    folders.append(entry.name)
+                    continue
+            elif reason == "hidden file" and entry.is_dir():
+                continue
+            if reason is None:
+                images.append(entry.path)
+            else:
+                kind = "noted" if entry.is_dir() else "skipped"
+                findings.append(schema.Finding(kind, reason, relative(entry.path, root)))
+    return images, folders, findings
+
+
+def below(folder: str, root: str) -> Iterator[str | schema.Finding]:
+    """Paths of the images in a folder and below it, and a finding for every entry that is none."""
+    images, folders, findings = listing(folder, root)
+    yield from findings
+    yield from images
+    for name in folders:
+        inner = os.path.join(folder, name)
+        if not (os.path.islink(inner) and is_inside(folder, inner)):  # a link to above has no end
+            yield from below(inner, root)
+
+
+def files(root: str) -> Iterator[str]:
+    """Paths of the images in a folder and below it."""
+    return (path for path in below(root, root) if isinstance(path, str))
