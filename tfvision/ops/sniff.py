@@ -10,7 +10,7 @@ EXTENSIONS = (
 )
 # Pictures that are not read here: {what they are: their usual names}.
 OTHERS = {
-    "HEIC": (".heic", ".heif"),
+    "HEIF": (".heic", ".heif"),
     "AVIF": (".avif",),
     "JPEG XL": (".jxl",),
     "JPEG 2000": (".jp2", ".j2k", ".jpx"),
@@ -22,6 +22,8 @@ OTHERS = {
     "DICOM": (".dcm",),
     "TGA": (".tga",),
 }
+# What to do about some of them.
+WAYS_OUT = {"HEIF": " (of a phone), which is read where pillow-heif is installed"}
 OTHER_EXTENSIONS = tuple(name for names in OTHERS.values() for name in names)
 
 _MAGIC = (
@@ -68,7 +70,7 @@ def other_format(head: bytes, name: str = "") -> str | None:
         if head[8:12] in (b"avif", b"avis"):
             return "AVIF"
         if head[8:12] in _HEIF_BRANDS:
-            return "HEIC"
+            return "HEIF"
     for magic, what in _OTHER_MAGIC:
         if head.startswith(magic):
             return what

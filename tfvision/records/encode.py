@@ -39,21 +39,23 @@ def encode(
     class_names: Sequence[str],
     groups: Sequence[str],
     *,
+    frame: str = "",
     full_masks: bool = False,
     propose: Propose | None = None,
 ) -> Encoded | schema.Finding:
     """Returns one record with the fields of `groups` (names of schema.GROUPS).
 
-    Where the annotation's size is that of the pixels as stored and not that of the upright
-    image, boxes and masks are turned by the EXIF orientation. Where it is neither, the image's
-    own size wins. A mask file is turned if its own size is that of the stored pixels.
+    frame: "stored" or "upright", the pixels that annotations and mask files speak of, or "":
+    where the annotation's size is that of the pixels as stored and not that of the upright
+    image, boxes and masks are turned by the EXIF orientation, and so is a mask file whose own
+    size is that of the stored pixels. Where a size is neither, the image's own size wins.
     full_masks: object masks of the whole image instead of their box, for the TF Object
     Detection API. propose: makes the proposals of an image, which become a group of their own.
     Returns a finding where the image must be left out: its mask file is
     unreadable, lossy or of another size. Raises DataError for a label map's value that is no
     class."""
     try:
-        return _encode(sample, image, class_names, groups, full_masks, propose)
+        return _encode(sample, image, class_names, groups, frame, full_masks, propose)
     except maps.Skip as skip:
         return _finding(sample, "skipped", *skip.args)
 
@@ -63,11 +65,15 @@ def _encode(
     image: images.Image,
     class_names: Sequence[str],
     groups: Sequence[str],
+    frame: str,
     full_masks: bool,
     propose: Propose | None,
 ) -> Encoded:
     findings: list[schema.Finding] = []
-    turn, wrong = _frame(sample, image)
+    if image.note:
+        reason, _, detail = image.note.partition(": ")
+        findings.append(_finding(sample, "noted", reason, detail))
+    turn, wrong = _turn(sample, image, frame)
     if wrong:
         detail = (
             f"the annotation says {sample.size[1]} x {sample.size[0]}, the image is"
@@ -91,7 +97,7 @@ def _encode(
     labels = list(sample.labels or [])
     if "objects" in groups:
         canvas = objects.Canvas(
-            image, turn, objects.segments(sample, indices, image, turn), full_masks
+            image, turn, objects.segments(sample, indices, image, turn, frame), full_masks
         )
         kept, lost = objects.fit(sample, canvas, findings)
         labels = [label for label in labels if label not in lost]
@@ -104,7 +110,7 @@ def _encode(
             raise maps.Skip("no mask", "")
         known = found.data is None
         mask = indices(found.path) if known else maps.read(found.path, found.data, sizes)
-        encoded = maps.label_map(found, mask, image, len(class_names))
+        encoded = maps.label_map(found, mask, image, len(class_names), frame)
         values |= {"label_map": encoded, "label_map_format": b"png"}
     if propose is not None:
         boxes = propose(read.pixels(image.data)).reshape(-1, 4)
@@ -116,14 +122,15 @@ def _finding(sample: schema.Sample, kind: str, reason: str, detail: str) -> sche
     return schema.Finding(kind, reason, sample.filename, detail)
 
 
-def _frame(sample: schema.Sample, image: images.Image) -> tuple[int, bool]:
+def _turn(sample: schema.Sample, image: images.Image, frame: str) -> tuple[int, bool]:
     """The EXIF orientation that the annotation still needs, and whether its size is wrong."""
     upright = (image.height, image.width)
-    if sample.size is None or sample.size == upright:
+    known = sample.size in (None, upright, image.stored_size)
+    if frame:
+        return (image.orientation if frame == "stored" else 1), not known
+    if sample.size in (None, upright):
         return 1, False
-    if sample.size == image.stored_size:
-        return image.orientation, False
-    return 1, True
+    return (image.orientation, False) if known else (1, True)
 
 
 def _texts(class_ids: Sequence[int], class_names: Sequence[str]) -> list[bytes]:

@@ -34,6 +34,9 @@ _PLAIN_FRAMES = (0xC0, 0xC1, 0xC2)
 _COMPONENTS = (b"\x01", b"\x03", b"\x04")  # grey, YCbCr or RGB, CMYK
 _MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # no stuffing, restart or filling
 _BAKED_QUALITY = 95
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")  # chunks of a PNG that change no pixel
+_FEW_LEVELS = 64  # of 256 that the high byte keeps of 16-bit values
+_EXTRA_SAMPLES = 338  # the TIFF tag that says what a fourth channel is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +45,8 @@ class Image:
 
     data: its bytes. format: "jpeg" or "png". height, width: of the upright image, pixels.
     orientation: EXIF's 1..8 of the file as it came; a JPEG that kept its bytes still has it to
-    be applied, everything rewritten is upright already. kept: the bytes are the file's own."""
+    be applied, everything rewritten is upright already. kept: the bytes are the file's own.
+    note: what was lost in rewriting it, "" for nothing worth a word."""
 
     data: bytes
     format: str
@@ -50,6 +54,7 @@ class Image:
     width: int
     orientation: int
     kept: bool
+    note: str = ""
 
     @property
     def stored_size(self) -> tuple[int, int]:
@@ -143,6 +148,11 @@ def opened(data: bytes, name: str) -> Iterator[tuple[pillow.Image, str]]:
         raise errors.DataError(f"{name}: the file is empty")
     kind = sniff.image_format(data[: sniff.HEAD_BYTES])
     if kind is None:
+        kind = sniff.other_format(data[: sniff.HEAD_BYTES])
+        if kind is not None and kind not in header.readers():
+            way = sniff.WAYS_OUT.get(kind, ", which is not read; convert it to JPEG or PNG")
+            raise errors.DataError(f"{name}: a {kind} picture{way}")
+    if kind is None:
         raise errors.DataError(
             f"{name}: not an image (no JPEG, PNG, GIF, BMP, WebP, TIFF or PNM by its first bytes)"
         )
@@ -151,7 +161,9 @@ def opened(data: bytes, name: str) -> Iterator[tuple[pillow.Image, str]]:
         # limit below refuses.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with pillow.open(io.BytesIO(data), formats=header.READERS) as image:
+            if kind == "png":
+                data = _without_texts(data)
+            with pillow.open(io.BytesIO(data), formats=header.readers()) as image:
                 _check_size(image, name)
                 if kind == "png":
                     _check_chunks(data)
@@ -186,29 +198,35 @@ def _decode(data: bytes, image: pillow.Image, kind: str, bake: bool) -> Image:
         image.load()
         plain = _is_plain_jpeg(data)
     else:
-        turned = _other_orientation(image)
+        turned = _tiff_orientation(image) if kind == "tiff" else 1
+        image.load()  # which turns a TIFF, and finds a PNG's EXIF behind its pixels
+        turned = max(turned, header.orientation_of(image))
         plain = kind == "png" and turned == 1 and _is_plain_png(data, image)
-        image.load()
-    pending = 1 if kind == "tiff" else turned  # Pillow turns TIFF itself, when it loads
+    pending = 1 if kind == "tiff" else turned
     size = (image.width, image.height) if pending >= 5 else (image.height, image.width)
     if plain and not (bake and turned > 1):
         return Image(data, kind, *size, turned, kept=True)
     target = "jpeg" if plain and kind == "jpeg" else "png"
-    image = _eight_bit(image)
+    image, note = _eight_bit(image, _deep(data, kind))
     if pending > 1:
         image = pillow.fromarray(np.ascontiguousarray(upright(np.asarray(image), pending)))
     buffer = io.BytesIO()
     options = {"quality": _BAKED_QUALITY, "subsampling": 0} if target == "jpeg" else {}
     image.save(buffer, target, **options)
-    return Image(buffer.getvalue(), target, *size, turned, kept=False)
+    return Image(buffer.getvalue(), target, *size, turned, kept=False, note=note)
 
 
-def _other_orientation(image: pillow.Image) -> int:
+def _tiff_orientation(image: pillow.Image) -> int:
     try:
-        value = image.getexif().get(header.ORIENTATION_TAG, 1)
+        value = image.tag_v2.get(header.ORIENTATION_TAG, 1)
     except Exception:  # broken metadata of a sound image
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _deep(data: bytes, kind: str) -> bool:
+    """Whether these are the bytes of a 16-bit PNG."""
+    return kind == "png" and data[24] == 16
 
 
 def _is_plain_jpeg(data: bytes) -> bool:
@@ -238,6 +256,18 @@ def _is_plain_png(data: bytes, image: pillow.Image) -> bool:
     return depth <= 8 and colour in (0, 2, 3) and "transparency" not in image.info and not animated
 
 
+def _without_texts(data: bytes) -> bytes:
+    """A PNG without texts and colour profile, of which Pillow refuses large ones."""
+    parts, start, at = [], 0, 8
+    while at + 8 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        if data[at + 4 : at + 8] in _TEXTS:
+            parts.append(data[start:at])
+            start = end
+        at = end
+    return b"".join([*parts, data[start:]]) if parts else data
+
+
 def _check_chunks(data: bytes) -> None:
     """Raises ValueError for a PNG that is cut or damaged where Pillow does not mind."""
     at, kind = 8, b""
@@ -254,25 +284,50 @@ def _check_chunks(data: bytes) -> None:
         at = end + 4
 
 
-def _eight_bit(image: pillow.Image) -> pillow.Image:
-    """Any mode that Pillow reads -> L or RGB, 8 bits; alpha composited on white."""
+def _eight_bit(image: pillow.Image, deep: bool) -> tuple[pillow.Image, str]:
+    """Any mode that Pillow reads -> L or RGB, 8 bits, and what was lost; alpha on white.
+
+    deep: the values were of 16 bits, of which Pillow may have kept the high byte."""
     if image.mode == "I" or image.mode.startswith("I;16"):
         pixels = np.asarray(image).astype(np.int64)
         if pixels.min() < 0 or pixels.max() > 65535:
             raise ValueError("pixel values are outside 0..65535")
         clear = pixels == image.info.get("transparency", -1)
-        return pillow.fromarray(np.where(clear, 255, pixels >> 8).astype(np.uint8))
+        note = _levels(int(pixels.max()))
+        return pillow.fromarray(np.where(clear, 255, pixels >> 8).astype(np.uint8)), note
     if image.mode == "F":
         pixels = np.asarray(image)
         if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 255):
             raise ValueError("pixels are floating point numbers outside 0..255")
         # Nobody writes 0..255 with a maximum of one: such an image is meant as 0..1.
         scale = 255.0 if pixels.max() <= 1 else 1.0
-        return pillow.fromarray(np.round(pixels * scale).astype(np.uint8))
+        return pillow.fromarray(np.round(pixels * scale).astype(np.uint8)), ""
+    note = _levels(256 * max(high for _, high in _extrema(image)) + 255) if deep else ""
+    if image.format == "TIFF" and image.mode == "RGBA" and _EXTRA_SAMPLES not in image.tag_v2:
+        colours = pillow.merge("RGB", image.split()[:3])
+        return colours, "fourth channel left out: the TIFF does not call it alpha"
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
         image = image.convert("RGBA")
         white = pillow.new("RGBA", image.size, "white")
-        return pillow.alpha_composite(white, image).convert("RGB")
+        return pillow.alpha_composite(white, image).convert("RGB"), note
     if image.mode == "1":
-        return image.convert("L")
-    return image if image.mode in ("L", "RGB") else image.convert("RGB")
+        return image.convert("L"), note
+    return image if image.mode in ("L", "RGB") else image.convert("RGB"), note
+
+
+def _extrema(image: pillow.Image) -> list[tuple[int, int]]:
+    """(lowest, highest) of each channel but alpha."""
+    found = image.getextrema()
+    found = [found] if isinstance(found[0], (int, float)) else list(found)
+    return found[: {"RGBA": 3, "LA": 1}.get(image.mode, len(found))]
+
+
+def _levels(highest: int) -> str:
+    """A note where the high byte of 16-bit values up to `highest` keeps few levels."""
+    levels = (highest >> 8) + 1
+    if levels > _FEW_LEVELS or highest == 0:
+        return ""
+    return (
+        f"16-bit values of few levels: they use only 0..{highest}; the high byte keeps {levels}"
+        f" levels; multiply them by {65536 // (highest + 1)} to use all"
+    )

@@ -102,14 +102,20 @@ def _palette(image: pillow.Image) -> np.ndarray | None:
     return channels @ _WEIGHTS
 
 
-def upright(mask: Indices, image: images.Image) -> np.ndarray:
-    """The pixels turned as the image is, where they have the size of its stored ones."""
-    turned = mask.pixels.shape != (image.height, image.width)
-    return images.upright(mask.pixels, image.orientation if turned else 1)
+def _turned(mask: Indices, image: images.Image, frame: str) -> bool:
+    """Whether a mask is of the image's stored pixels, and these are not upright."""
+    return mask.pixels.shape != (image.height, image.width) or (
+        frame == "stored" and image.orientation > 1 and mask.pixels.shape == image.stored_size
+    )
+
+
+def upright(mask: Indices, image: images.Image, frame: str) -> np.ndarray:
+    """The pixels turned as the image is, where they are of its stored ones (see `encode`)."""
+    return images.upright(mask.pixels, image.orientation if _turned(mask, image, frame) else 1)
 
 
 def label_map(
-    source: schema.LabelMap, mask: Indices, image: images.Image, num_classes: int
+    source: schema.LabelMap, mask: Indices, image: images.Image, num_classes: int, frame: str = ""
 ) -> bytes:
     """The 8-bit PNG of an image's class ids, VOID where nothing counts, upright.
 
@@ -128,10 +134,10 @@ def label_map(
     unknown = found[class_ids < 0]
     if unknown.size:
         raise errors.DataError(_unknown(unknown, source, num_classes))
-    turned = mask.pixels.shape != (image.height, image.width)
+    turned = _turned(mask, image, frame)
     if mask.png is not None and not turned and np.array_equal(found, class_ids):
         return mask.png
-    return png(class_ids.astype(np.uint8)[np.searchsorted(found, upright(mask, image))])
+    return png(class_ids.astype(np.uint8)[np.searchsorted(found, upright(mask, image, frame))])
 
 
 def _decoded(mask: Indices, source: schema.LabelMap) -> tuple[Indices, schema.LabelMap]:

@@ -58,7 +58,11 @@ def _size(image: images.Image, turn: int) -> tuple[int, int]:
 
 
 def segments(
-    sample: schema.Sample, read: Callable[[str], maps.Indices], image: images.Image, turn: int
+    sample: schema.Sample,
+    read: Callable[[str], maps.Indices],
+    image: images.Image,
+    turn: int,
+    frame: str,
 ) -> np.ndarray | None:
     """The sample's segment ids on the pixels that its annotation speaks of."""
     if sample.segments is None:
@@ -69,7 +73,7 @@ def segments(
     if turn > 1:
         detail = f"{sample.segments}: it is upright, the annotation is not"
         raise maps.Skip("mask of another size", detail)
-    return maps.upright(mask, image)
+    return maps.upright(mask, image, frame)
 
 
 def fit(

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 
 from tfvision import schema
-from tfvision.ops import sniff
+from tfvision.ops import header, sniff
 
 # Folders that archives and systems leave behind.
 _LITTER = ("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information")
@@ -41,11 +41,16 @@ def is_image(path: str) -> bool:
         return True
     if name.endswith(_TEXTS):
         return False
+    head = _head(path)
+    return sniff.image_format(head) is not None or sniff.other_format(head) is not None
+
+
+def _head(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            return sniff.image_format(file.read(sniff.HEAD_BYTES)) is not None
+            return file.read(sniff.HEAD_BYTES)
     except OSError:
-        return False
+        return b""
 
 
 def reason_to_skip(path: str, root: str) -> str | None:
@@ -62,7 +67,15 @@ def reason_to_skip(path: str, root: str) -> str | None:
     if not os.path.isfile(path):
         return "not a file"
     # Which images are sound is found out when they are decoded.
-    return None if is_image(path) else "not an image"
+    if path.lower().endswith(sniff.EXTENSIONS):
+        return None
+    if not is_image(path):
+        return "not an image"
+    head = _head(path)
+    other = sniff.other_format(head, path)
+    if sniff.image_format(head) or other in header.readers():
+        return None
+    return f"{other} picture{sniff.WAYS_OUT.get(other, ', which is not read')}"
 
 
 def foreign(path: str) -> str | None:
