@@ -6,14 +6,17 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from tfvision import errors, sources
-from tfvision.records import proposals, splits, writer
+from tfvision import errors, schema, sources
+from tfvision.records import plausible, proposals, splits, writer
 from tfvision.records import report as reports
+from tfvision.sources.source import BOXES, FRAMES
 
 _FORMAT = flags.DEFINE_string("format", None, f"One of: {', '.join(sources.FORMATS)}.")
 _IMAGES = flags.DEFINE_string("images", None, "Folder of the images.")
 _ANNOTATIONS = flags.DEFINE_string("annotations", None, "Annotation file or folder, by format.")
-_LABELS = flags.DEFINE_string("labels", None, "Class names, one a line, where it has no list.")
+_LABELS = flags.DEFINE_string(
+    "labels", None, "Class list, where it has none: a name a line, a table, a yaml, labelmap.txt."
+)
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the records; other splits in it stay.")
 _SPLIT = flags.DEFINE_string("split", "train", "A split's name, or shares: train:0.8,val:0.2.")
 _GROUP = flags.DEFINE_string(
@@ -36,7 +39,22 @@ _PROPOSALS = flags.DEFINE_enum(
     "proposals", None, list(proposals.MODES), "Boxes of Selective Search, for Fast R-CNN."
 )
 _MAX_PROPOSALS = flags.DEFINE_integer("max_proposals", proposals.LIMIT, "The most an image.")
+_ATTRIBUTE = flags.DEFINE_string(
+    "class_attribute", "", "Of several attributes the one that is the class (via)."
+)
+_VALUES = flags.DEFINE_string(
+    "mask_values", "", "What masks' values mean: 0:background,255:cat; void is no class."
+)
+_COLORS = flags.DEFINE_string(
+    "mask_colors", "", "Table of what masks' colours mean: name, r, g, b with a header."
+)
+_BOXES = flags.DEFINE_enum("boxes", BOXES[0], BOXES, "What bbox holds in a COCO file.")
+_FRAME = flags.DEFINE_enum(
+    "annotations_of", "", ["", *FRAMES], "What annotations of EXIF-rotated images speak of."
+)
 _STRICT = flags.DEFINE_boolean("strict", False, "Stop at anything that is left out or changed.")
+
+_EXAMPLE = 160  # letters of a finding that the table shows
 
 
 def main(argv: Sequence[str]) -> None:
@@ -46,12 +64,24 @@ def main(argv: Sequence[str]) -> None:
     for flag in (_FORMAT, _IMAGES, _OUTPUT):
         if not flag.value:
             raise errors.UsageError(f"--{flag.name} is missing")
-    read = errors.choose(sources.FORMATS, _FORMAT.value, "format")
     shares = splits.parse(_SPLIT.value)
-    labels = sources.read_labels(_LABELS.value) if _LABELS.value else None
     split = _SPLIT.value if len(shares) == 1 else ""
-    source = read(_IMAGES.value, _ANNOTATIONS.value, split=split, labels=labels)
+    source = sources.read(
+        _FORMAT.value,
+        _IMAGES.value,
+        _ANNOTATIONS.value,
+        split=split,
+        label_file=_LABELS.value or "",
+        options=sources.Options(
+            class_attribute=_ATTRIBUTE.value,
+            mask_values=_VALUES.value,
+            mask_colors=_COLORS.value,
+            boxes=_BOXES.value,
+            annotations_of=_FRAME.value,
+        ),
+    )
     kept = (_FORMAT, _IMAGES, _ANNOTATIONS, _LABELS, _SPLIT, _GROUP, _SEED, _BAKE, _FULL)
+    kept += tuple(f for f in (_ATTRIBUTE, _VALUES, _COLORS, _BOXES, _FRAME) if f.value != f.default)
     if _PROPOSALS.value:
         kept += (_PROPOSALS, _MAX_PROPOSALS)
     options = writer.Options(
@@ -70,10 +100,24 @@ def main(argv: Sequence[str]) -> None:
         arguments={flag.name: flag.value for flag in kept},
     )
     for name, done in writer.write(source, _OUTPUT.value, options).items():
-        print(table(name, done, source, _OUTPUT.value))
+        print(table(name, done, source, _OUTPUT.value, options))
 
 
-def table(split: str, report: writer.Report, source: sources.Source, output: str) -> str:
+def _example(finding: schema.Finding | None) -> str:
+    """The first finding of its kind, shortened, behind the reason."""
+    if finding is None or not finding.file:
+        return ""
+    text = f"; {finding.file}" + (f": {finding.detail}" if finding.detail else "")
+    return text if len(text) <= _EXAMPLE else text[: _EXAMPLE - 3] + "..."
+
+
+def table(
+    split: str,
+    report: writer.Report,
+    source: sources.Source,
+    output: str,
+    options: writer.Options,
+) -> str:
     """What was done with a split, in a few aligned lines."""
     rows = [
         ("images", f"{report.images:,}"),
@@ -81,8 +125,13 @@ def table(split: str, report: writer.Report, source: sources.Source, output: str
     ]
     if "objects" in source.groups:
         rows.append(("objects", f"{report.objects:,} (at most {report.max_objects} an image)"))
-    for (kind, reason), count in sorted(report.counts.items()):
-        rows.append((kind, f"{count:,} ({reason})"))
+    first = {(f.kind, f.reason): f for f in reversed(report.listed)}
+    for key, count in sorted(report.counts.items()):
+        rows.append((key[0], f"{count:,} ({key[1]}{_example(first.get(key))})"))
+    notes, _ = plausible.notes(report, source.class_names, options.groups(source))
+    rows += [("note", note) for note in notes]
+    if report.census is not None:
+        rows.append(("files", reports.census_line(report.census)))
     megabytes = sum(shard.bytes for shard in report.shards) / 1e6
     rows.append(("shards", f"{len(report.shards)} ({megabytes:,.1f} MB)"))
     lines = [f"  {name:<8} {value}" for name, value in rows]

@@ -45,10 +45,20 @@ def folder(output: str, *, keep: bool = False) -> Iterator[str]:
             shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
         _remove_empty(missing)
-        raise errors.DataError(f"{output} cannot be written: {error}") from error
+        reason = error.strerror or str(error)
+        name = error.filename
+        if name is not None and not _is_below(os.fspath(name), output):
+            raise errors.DataError(f"{os.fsdecode(name)} cannot be read: {reason}") from error
+        raise errors.DataError(f"{output} cannot be written: {reason}") from error
     except BaseException:
         _remove_empty(missing)
         raise
+
+
+def _is_below(path: str | bytes, folder: str) -> bool:
+    folder = os.path.abspath(folder)
+    path = os.path.abspath(os.fsdecode(path))
+    return path == folder or path.startswith(os.path.join(folder, ""))
 
 
 def _missing(path: str) -> list[str]:

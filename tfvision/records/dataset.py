@@ -34,13 +34,16 @@ class Shard:
 class Split:
     """One split. groups: names of schema.GROUPS in its records. objects: in all of them.
 
-    max_objects: the most that one record holds."""
+    max_objects: the most that one record holds. notes: what is odd about it. teaches: whether
+    there is anything to learn from it."""
 
     shards: tuple[Shard, ...]
     records: int
     groups: tuple[str, ...]
     objects: int
     max_objects: int
+    notes: tuple[str, ...] = ()
+    teaches: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,8 +133,15 @@ def _split(entry: Mapping[str, Any]) -> Split:
     shards = tuple(
         Shard(s["file"], int(s["records"]), int(s["bytes"]), s["sha256"]) for s in entry["shards"]
     )
-    records, objects = int(entry["records"]), int(entry["objects"])
-    return Split(shards, records, tuple(entry["groups"]), objects, int(entry["max_objects"]))
+    return Split(
+        shards,
+        int(entry["records"]),
+        tuple(entry["groups"]),
+        int(entry["objects"]),
+        int(entry["max_objects"]),
+        tuple(entry.get("notes", ())),
+        bool(entry.get("teaches", True)),
+    )
 
 
 def _check_shard(path: str, shard: Shard) -> None:

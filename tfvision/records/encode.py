@@ -6,6 +6,7 @@ Here annotations meet the real image: objects are drawn and clipped (objects), l
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import hashlib
@@ -25,12 +26,14 @@ Propose = Callable[[np.ndarray], np.ndarray]  # uint8 [H, W, 3], upright -> [R, 
 @dataclasses.dataclass(frozen=True)
 class Encoded:
     """record: the bytes of a tf.train.Example. objects: how many it holds. sha256: of
-    the image's bytes, hex."""
+    the image's bytes, hex. classes: {class id: its objects in the record, or pixels, or 1}, and
+    the pixels of VOID."""
 
     record: bytes
     objects: int
     sha256: str
     findings: list[schema.Finding]
+    classes: dict[int, int]
 
 
 def encode(
@@ -94,6 +97,7 @@ def _encode(
     sizes = ((image.height, image.width), image.stored_size)
     indices = functools.cache(lambda path: maps.read(path, None, sizes))
     kept: list[objects.Kept] = []
+    classes: dict[int, int] = {}
     labels = list(sample.labels or [])
     if "objects" in groups:
         canvas = objects.Canvas(
@@ -110,12 +114,17 @@ def _encode(
             raise maps.Skip("no mask", "")
         known = found.data is None
         mask = indices(found.path) if known else maps.read(found.path, found.data, sizes)
-        encoded = maps.label_map(found, mask, image, len(class_names), frame)
+        encoded, classes = maps.label_map(found, mask, image, len(class_names), frame)
         values |= {"label_map": encoded, "label_map_format": b"png"}
+    elif "objects" in groups:
+        classes = dict(collections.Counter(k.object.class_id for k in kept))
+    else:
+        classes = dict.fromkeys(labels, 1)
     if propose is not None:
         boxes = propose(read.pixels(image.data)).reshape(-1, 4)
         values["proposals"] = boxes / np.array([image.height, image.width] * 2, np.float32)
-    return Encoded(example.serialize(_features(values)), len(kept), digest, findings)
+    record = example.serialize(_features(values))
+    return Encoded(record, len(kept), digest, findings, classes)
 
 
 def _finding(sample: schema.Sample, kind: str, reason: str, detail: str) -> schema.Finding:

@@ -116,8 +116,9 @@ def upright(mask: Indices, image: images.Image, frame: str) -> np.ndarray:
 
 def label_map(
     source: schema.LabelMap, mask: Indices, image: images.Image, num_classes: int, frame: str = ""
-) -> bytes:
-    """The 8-bit PNG of an image's class ids, VOID where nothing counts, upright.
+) -> tuple[bytes, dict[int, int]]:
+    """(the 8-bit PNG of an image's class ids, VOID where nothing counts, upright; {class id or
+    VOID: its pixels}).
 
     A file that is exactly that keeps its bytes. Raises DataError for a value that is no class
     and for a mask of colours."""
@@ -129,15 +130,19 @@ def label_map(
     by_colour = source.colours is not None and not source.values
     if not source.segments and (mask.coloured or by_colour):
         mask, source = _decoded(mask, source)
-    found = _distinct(mask.pixels)
+    found, counts = _distinct(mask.pixels)
     class_ids = np.array([_class_id(int(v), source, num_classes) for v in found], np.int64)
     unknown = found[class_ids < 0]
     if unknown.size:
         raise errors.DataError(_unknown(unknown, source, num_classes))
+    totals = np.bincount(class_ids, counts, minlength=1).astype(int)
+    pixels = {int(i): int(totals[i]) for i in np.flatnonzero(totals)}
     turned = _turned(mask, image, frame)
     if mask.png is not None and not turned and np.array_equal(found, class_ids):
-        return mask.png
-    return png(class_ids.astype(np.uint8)[np.searchsorted(found, upright(mask, image, frame))])
+        return mask.png, pixels
+    return png(
+        class_ids.astype(np.uint8)[np.searchsorted(found, upright(mask, image, frame))]
+    ), pixels
 
 
 def _decoded(mask: Indices, source: schema.LabelMap) -> tuple[Indices, schema.LabelMap]:
@@ -166,10 +171,12 @@ def _decoded(mask: Indices, source: schema.LabelMap) -> tuple[Indices, schema.La
     return dataclasses.replace(mask, pixels=(mask.pixels & 255).astype(np.uint8)), source
 
 
-def _distinct(pixels: np.ndarray) -> np.ndarray:
+def _distinct(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The values that occur, sorted, and how often each does."""
     if pixels.dtype == np.uint8:
-        return np.flatnonzero(np.bincount(pixels.reshape(-1), minlength=256))
-    return np.unique(pixels)
+        counts = np.bincount(pixels.reshape(-1), minlength=256)
+        return np.flatnonzero(counts), counts[counts > 0]
+    return np.unique(pixels, return_counts=True)
 
 
 def _class_id(value: int, source: schema.LabelMap, num_classes: int) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tfvision import errors, schema
-from tfvision.records import dataset
+from tfvision.records import dataset, plausible
 from tfvision.records.options import Options, Report, Source
 
 
@@ -86,18 +86,28 @@ def _entry(source: Source, report: Report, options: Options) -> dict[str, Any]:
         for (kind, reason), count in sorted(report.counts.items())
     ]
     listed = sorted(report.listed, key=lambda f: (f.kind, f.reason, f.file, f.detail))
-    return {
+    groups = options.groups(source)
+    notes, teaches = plausible.notes(report, source.class_names, groups)
+    census = {} if report.census is None else {"census": dataclasses.asdict(report.census)}
+    return census | {
         "records": report.images,
         "objects": report.objects,
         "max_objects": report.max_objects,
-        "groups": list(options.groups(source)),
+        "groups": list(groups),
         "shards": [dataclasses.asdict(shard) for shard in report.shards],
         "findings": {
             "counts": counts,
-            "listed": [dataclasses.asdict(finding) for finding in listed],
+            "listed": [_plain(finding) for finding in listed],
         },
+        "notes": notes,
+        "teaches": teaches,
         "arguments": options.arguments,
     }
+
+
+def _plain(finding: schema.Finding) -> dict[str, str]:
+    """A finding without the path, which is this machine's."""
+    return {k: v for k, v in dataclasses.asdict(finding).items() if k != "path"}
 
 
 def version() -> str:

@@ -13,6 +13,7 @@ from tfvision.records.proposals import LIMIT
 
 # dataset.json lists this many findings of a split; its counts are of all.
 MAX_LISTED = 10_000
+MAX_NAMED = 5  # images that a line names
 
 
 class Source(Protocol):
@@ -22,6 +23,8 @@ class Source(Protocol):
     groups: tuple[str, ...]
     items: Iterable[schema.Sample | schema.Finding]
     category_ids: list[int] | None
+    frame: str
+    census: schema.Census | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +62,10 @@ class Options:
 class Report:
     """What was done with a split, or with one of its shards.
 
-    counts: {(kind, reason): findings}. listed: the first MAX_LISTED of them."""
+    counts: {(kind, reason): findings}. listed: the first MAX_LISTED of them. classes: {class
+    id: its images, objects or pixels}, of label maps with VOID. census: what became of the
+    images in the folders, told with the first split. skipped: {why an image was left out in
+    writing: (how many, the first names)}."""
 
     images: int = 0
     objects: int = 0
@@ -67,6 +73,14 @@ class Report:
     counts: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     listed: list[schema.Finding] = dataclasses.field(default_factory=list)
     shards: list[dataset.Shard] = dataclasses.field(default_factory=list)
+    classes: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    census: schema.Census | None = None
+    skipped: dict[str, tuple[int, list[str]]] = dataclasses.field(default_factory=dict)
+
+    def skip(self, finding: schema.Finding) -> None:
+        """Counts an image that could not be written."""
+        count, names = self.skipped.get(finding.reason, (0, []))
+        self.skipped[finding.reason] = (count + 1, [*names, finding.file][:MAX_NAMED])
 
     def add(self, findings: Iterable[schema.Finding], strict: bool) -> None:
         """Counts findings; with `strict` the first one is a DataError."""
@@ -86,15 +100,18 @@ class Report:
         self.objects += other.objects
         self.max_objects = max(self.max_objects, other.max_objects)
         self.counts += other.counts
+        self.classes += other.classes
+        for reason, (count, names) in other.skipped.items():
+            known, first = self.skipped.get(reason, (0, []))
+            self.skipped[reason] = (known + count, [*first, *names][:MAX_NAMED])
         self.listed += other.listed[: MAX_LISTED - len(self.listed)]
         self.shards += other.shards
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         counts = [[kind, reason, count] for (kind, reason), count in self.counts.items()]
-        return dataclasses.asdict(dataclasses.replace(self, counts=collections.Counter())) | {
-            "counts": counts
-        }
+        raw = dataclasses.asdict(dataclasses.replace(self, counts=collections.Counter()))
+        return raw | {"counts": counts, "classes": list(self.classes.items())}
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Report:
@@ -106,5 +123,6 @@ class Report:
                 "counts": collections.Counter(counts),
                 "listed": [schema.Finding(**finding) for finding in raw["listed"]],
                 "shards": [dataset.Shard(**shard) for shard in raw["shards"]],
+                "classes": collections.Counter(dict(raw["classes"])),
             }
         )

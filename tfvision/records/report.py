@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tfvision import schema
+
 FILE = "report.txt"
 
 _MEANINGS = {
@@ -21,6 +23,9 @@ def text(raw: Mapping[str, Any]) -> str:
     for name, split in raw["splits"].items():
         counts, listed = split["findings"]["counts"], split["findings"]["listed"]
         lines += ["", f"split {name}: {split['records']:,} images, {split['objects']:,} objects"]
+        if split.get("census"):
+            lines.append(f"  {census_line(schema.Census(**split['census']))}")
+        lines += [f"  note: {note}" for note in split.get("notes", ())]
         if not counts:
             lines.append("  nothing was left out or changed")
         for kind, meaning in _MEANINGS.items():
@@ -37,3 +42,16 @@ def text(raw: Mapping[str, Any]) -> str:
         if sum(row["count"] for row in counts) > len(listed):
             lines.append(f"  the first {len(listed):,} are listed, all are counted")
     return "\n".join(lines) + "\n"
+
+
+def census_line(census: schema.Census) -> str:
+    """What became of the images in the folders, in one line."""
+    background = ""
+    if census.background:
+        background = f" ({census.background:,} as background: no annotation file)"
+    text = f"{census.found:,} {census.unit} in the folders: {census.used:,} used{background}"
+    parts = []
+    for reason, (count, names) in sorted(census.left.items()):
+        more = ", ..." if count > len(names) > 0 else ""
+        parts.append(f"{count:,} {reason}" + (f" ({', '.join(names)}{more})" if names else ""))
+    return f"{text}; the rest: {', '.join(parts)}" if parts else text

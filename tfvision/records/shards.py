@@ -39,6 +39,7 @@ def work(source: Source, options: Options) -> Callable[[bytes], Result]:
         _work,
         class_names=tuple(source.class_names),
         groups=tuple(source.groups),
+        frame=source.frame,
         bake_orientation=options.bake_orientation,
         full_masks=options.full_masks,
         propose=propose,
@@ -62,7 +63,7 @@ def write(
     run: maps `work` over pickled samples. advance: told how many images are done."""
     count = options.shards or default_count(spool, indices)
     salt = repr((merge.version(), source.class_names, source.groups))
-    salt += repr((options.bake_orientation, options.full_masks))
+    salt += repr((options.bake_orientation, options.full_masks, source.frame))
     salt += repr((options.proposals, options.max_proposals))
     report = Report()
     with open(os.path.join(folder, f"{prefix}.sha256"), "wb") as digests:
@@ -119,12 +120,13 @@ def _finished(path: str, spool: Spool, indices: np.ndarray, salt: str) -> Report
         shard = raw["report"]["shards"][0]
         if os.path.getsize(path) != shard["bytes"]:
             return None
-    except (OSError, ValueError, LookupError):
+        done = Report.from_json(raw["report"])
+    except (OSError, ValueError, LookupError, TypeError):
         return None
     digest = _Digest(salt)
     for index in indices:
         digest.add(spool.read(index))
-    return Report.from_json(raw["report"]) if digest.hex() == raw["digest"] else None
+    return done if digest.hex() == raw["digest"] else None
 
 
 def _write(
@@ -152,14 +154,16 @@ def _write(
                 advance(1)
                 if isinstance(result, schema.Finding):
                     report.add([result], options.strict)
+                    report.skip(result)
                     continue
                 report.add(result.findings, options.strict)
                 writer.write(result.record)
-                line = duplicates.line(result.sha256, filename)
+                line = duplicates.line(result.sha256, filename, result.classes)
                 digests.write(line.encode("utf-8", "surrogateescape"))
                 report.images += 1
                 report.objects += result.objects
                 report.max_objects = max(report.max_objects, result.objects)
+                report.classes.update(result.classes)
     except tf.errors.OpError as error:  # such as a full disk
         raise errors.DataError(f"{path} cannot be written: {error.message}") from error
     report.shards.append(_describe(path, report.images))
@@ -179,6 +183,7 @@ def _work(
     *,
     class_names: tuple[str, ...],
     groups: tuple[str, ...],
+    frame: str,
     bake_orientation: bool,
     full_masks: bool,
     propose: encode.Propose | None,
@@ -197,7 +202,7 @@ def _work(
             f"{error}; mend or remove the file, or leave such images out with --skip_unreadable"
         ) from error
     record = encode.encode(
-        sample, image, class_names, groups, full_masks=full_masks, propose=propose
+        sample, image, class_names, groups, frame=frame, full_masks=full_masks, propose=propose
     )
     return sample.filename, record
 

@@ -8,6 +8,7 @@ killed leaves its finished shards aside; the same command finds them and goes on
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -27,7 +28,7 @@ from tfvision.records import (
     splits,
     workers,
 )
-from tfvision.records.options import Options, Report, Source
+from tfvision.records.options import MAX_NAMED, Options, Report, Source
 from tfvision.records.spool import Spool
 
 __all__ = ["Options", "Report", "Source", "write"]
@@ -56,6 +57,7 @@ def write(source: Source, output: str, options: Options) -> dict[str, Report]:
         read.absorb(first)
         reports = {**reports, next(iter(reports)): read}
         _check_images(reports)
+        read.census = _census(source.census, reports)
         _report_duplicates(name, reports, before, folder, output, options)
         raw = merge.merged(source, before, name, reports, options)
         _commit(raw, name, reports, before, folder, output)
@@ -83,8 +85,7 @@ def _read(source: Source, spool: Spool, options: Options) -> Report:
                 advance(1)
     spool.finish()
     if len(spool) == 0:
-        first = f"; first: {found.listed[0].reason}" if found.listed else ""
-        raise errors.DataError(f"there is no image to write ({_skipped(found)} left out{first})")
+        raise errors.DataError(f"there is no image to write{_first(found)}")
     if options.shards is not None and not 1 <= options.shards <= len(spool):
         raise errors.UsageError(
             f"shards is {options.shards}; it must be from 1 to the number of images ({len(spool)})"
@@ -92,8 +93,28 @@ def _read(source: Source, spool: Spool, options: Options) -> Report:
     return found
 
 
-def _skipped(found: Report) -> int:
-    return sum(n for (kind, _), n in found.counts.items() if kind == "skipped")
+def _first(found: Report) -> str:
+    """How many images were left out, and why the first one was."""
+    skipped = [finding for finding in found.listed if finding.kind == "skipped"]
+    if not skipped:
+        return ": the annotations name none"
+    count = sum(n for (kind, _), n in found.counts.items() if kind == "skipped")
+    first = skipped[0]
+    detail = f" ({first.detail})" if first.detail else ""
+    return f"; {count} left out, the first: {first.file}: {first.reason}{detail}"
+
+
+def _census(read: schema.Census | None, reports: Mapping[str, Report]) -> schema.Census | None:
+    """The reader's account with what was left out since."""
+    if read is None:
+        return None
+    left = dict(read.left)
+    used = sum(done.images for done in reports.values())
+    for done in reports.values():
+        for reason, (count, names) in done.skipped.items():
+            known, first = left.get(reason, (0, []))
+            left[reason] = (known + count, [*first, *names][:MAX_NAMED])
+    return dataclasses.replace(read, used=used, left=left)
 
 
 def _write_parts(
@@ -129,11 +150,7 @@ def _write_parts(
 def _check_images(reports: Mapping[str, Report]) -> None:
     for split, done in reports.items():
         if not done.images:
-            first = f"; first: {done.listed[0].reason}" if done.listed else ""
-            raise errors.DataError(
-                f"there is no image to write into split '{split}' ({_skipped(done)} left out"
-                f"{first})"
-            )
+            raise errors.DataError(f"there is no image to write into split '{split}'{_first(done)}")
 
 
 def _report_duplicates(
@@ -151,6 +168,7 @@ def _report_duplicates(
     }
     for split, done in reports.items():
         path = os.path.join(folder, duplicates.file(name, split))
+        done.add(duplicates.within(path), options.strict)
         done.add(duplicates.between(path, others), options.strict)
         others[split] = path
 

@@ -56,6 +56,8 @@ def read(
 def folders(images: str, roots: Iterable[pairs.Pair]) -> dict[str, str]:
     """What a source says of the folders that (image folder, mask folder)s are in."""
     left = {images: "of another split"}
+    with os.scandir(images) as entries:
+        left |= {entry.path: "" for entry in entries if entry.name.endswith("annot")}
     for pictures, drawn in roots:
         left |= {drawn: ""} | {pictures: "no mask"}
     return left

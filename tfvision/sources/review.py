@@ -160,7 +160,8 @@ def _pictures(root: str, walked: set[str]) -> Iterator[tuple[str, str | None]]:
         return
     walked.add(real)
     reason = walking.foreign(root)
-    reason = "in a hidden folder" if os.path.basename(root).startswith(".") else reason
+    if len(walked) > 1 and os.path.basename(real).startswith("."):
+        reason = "in a hidden folder"
     with os.scandir(root) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             if entry.is_dir():
@@ -240,16 +241,3 @@ class _Frames:
             self._source.frame = next(iter(self._votes))
         elif not self._source.frame:
             yield from self._blind
-
-
-def line(census: schema.Census) -> str:
-    """The account in one line."""
-    background = ""
-    if census.background:
-        background = f" ({census.background:,} as background: no annotation file)"
-    text = f"{census.found:,} {census.unit} in the folders: {census.used:,} used{background}"
-    parts = []
-    for reason, (count, names) in sorted(census.left.items()):
-        more = ", ..." if count > len(names) > 0 else ""
-        parts.append(f"{count:,} {reason}" + (f" ({', '.join(names)}{more})" if names else ""))
-    return f"{text}; the rest: {', '.join(parts)}" if parts else text

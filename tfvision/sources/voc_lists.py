@@ -43,7 +43,11 @@ def split_names(root: str, split: str, kinds: Sequence[str]) -> list[str] | None
 def find_image(folder: str, stem: str) -> str | None:
     """The name of the image <stem>.jpg, .png, ... in a folder, in any case of the extension."""
     for extension in sniff.EXTENSIONS:
-        for name in (stem + extension, stem + extension.upper(), stem + extension.capitalize()):
+        for name in (
+            stem + extension,
+            stem + extension.upper(),
+            stem + extension[0] + extension[1:].capitalize(),
+        ):
             if os.path.isfile(os.path.join(folder, name)):
                 return name
     return None
