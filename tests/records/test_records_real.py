@@ -139,7 +139,7 @@ def test_a_folder_of_odd_inputs_converts_and_the_report_names_what_was_left_out(
     with open(root / "MANIFEST.csv", encoding="utf-8") as file:
         rows = {row["path"]: row["expected"] for row in csv.DictReader(file)}
     assert len(rows) == 113
-    for path in rows:  # folders inside a class folder are not looked into
+    for path in rows:
         (images / "odd" / path).rename(images / "odd" / path.rstrip("/").replace("/", "-"))
     before = {p: p.read_bytes() for p in images.rglob("*") if p.is_file()}
     source = sources.FORMATS["folder"](str(images), None, split="")

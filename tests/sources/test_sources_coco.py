@@ -81,7 +81,7 @@ def test_a_broken_annotation_is_dropped_and_the_others_stay(coco, change, reason
         ({"categories": []}, "no classes"),
         ({"categories": [{"id": 3, "name": "a"}, {"id": 3, "name": "b"}]}, "id 3 is there twice"),
         ({"categories": [{"id": 3, "name": "a"}, {"id": 4, "name": "a"}]}, "'a' is there twice"),
-        ({"categories": [{"id": "3", "name": "a"}]}, "whole id"),
+        ({"categories": [{"id": 3.5, "name": "a"}]}, "whole id"),
         ({"images": []}, "'images' is empty"),
         ({"images": [{"id": 7}]}, "file_name"),
         ({"annotations": {}}, "no list 'annotations'"),

@@ -57,7 +57,7 @@ def test_what_is_no_image_is_skipped_with_a_finding(animals, tmp_path, unpack):
     assert {(f.file, f.reason) for f in findings} == {
         ("cat/.hidden.png", "hidden file"),
         ("cat/notes.txt", "not an image"),
-        ("cat/more", "folder among the images"),
+        ("cat/more", "folder without images"),
         ("cat/link.png", "link that leads out of the folder"),
     }
     names = {s.filename for s in samples}

@@ -99,8 +99,8 @@ def test_a_split_chooses_its_folders(tree, unpack):
 
 
 def _values(names):
-    class_names, values = masks._classes([], names)
-    return class_names, {k: v for k, v in values.items() if k != 255}
+    class_names, coding = masks.classes([], names)
+    return class_names, {k: v for k, v in coding.values.items() if k != 255}
 
 
 def test_a_last_class_called_void_is_none():
@@ -124,7 +124,7 @@ def test_a_class_table_may_have_gaps_and_255(tree, unpack):
         ("id,name\n1,Sky\n1,Road\n", "id 1 of class"),
         ("id,name\n1,Sky\n2,Sky\n", "'Sky' is there twice"),
         ("id,name\n255,Sky\n1,Road\n", "id 255"),
-        ("", "columns"),
+        ("", "no classes"),
     ):
         table.write_text(text)
         with pytest.raises(errors.DataError, match=message):

@@ -87,7 +87,7 @@ def test_an_unusable_annotation_is_an_error(panoptic):
     with pytest.raises(errors.DataError, match="no list 'segments_info'"):
         panoptic(annotations=[entry])
     with pytest.raises(errors.DataError, match="needs a whole id"):
-        panoptic(annotations=[entry | {"segments_info": [{"id": "5"}]}])
+        panoptic(annotations=[entry | {"segments_info": [{"id": 5.5}]}])
     with pytest.raises(errors.DataError, match="has the unknown category_id 9"):
         panoptic(annotations=[entry | {"segments_info": [{"id": 5, "category_id": 9}]}])
     with pytest.raises(errors.UsageError, match="own class list"):

@@ -68,7 +68,7 @@ def test_circles_and_ellipses_become_polygons_with_the_exact_box(via):
         ({"name": "point", "cx": 1, "cy": 1}, "shape without area"),
         ({"name": "circle", "cx": 1, "cy": 1, "r": 0}, "shape without area"),
         ({"name": "circle", "cx": 1, "cy": 1, "r": float("nan")}, "broken shape"),
-        (RECT | {"x": "2"}, "broken shape"),
+        (RECT | {"x": "two"}, "broken shape"),
         (RECT | {"width": 0}, "box without area"),
         (TRIANGLE | {"all_points_x": [1, 2]}, "broken polygon"),
         (TRIANGLE | {"all_points_x": [1, 2, float("inf")]}, "broken polygon"),

@@ -34,7 +34,7 @@ _PLAIN_FRAMES = (0xC0, 0xC1, 0xC2)
 _COMPONENTS = (b"\x01", b"\x03", b"\x04")  # grey, YCbCr or RGB, CMYK
 _MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # no stuffing, restart or filling
 _BAKED_QUALITY = 95
-_TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")  # chunks of a PNG that change no pixel
+_TEXTS = (b"zTXt", b"iTXt", b"iCCP")  # packed chunks of a PNG that change no pixel
 _TEXT_RATIO, _TEXT_BYTES = 500, 64 << 20  # what such chunks may unpack to, by the file's size
 _PACKED = re.compile(rb"\x00(?:\x00|\x01\x00[^\x00]*\x00[^\x00]*\x00)(\x78[\x01\x5e\x9c\xda])")
 _FEW_LEVELS = 64  # of 256 that the high byte keeps of 16-bit values
@@ -259,15 +259,16 @@ def _is_plain_png(data: bytes, image: pillow.Image) -> bool:
 
 
 def _without_texts(data: bytes) -> bytes:
-    """A PNG without texts and colour profile, of which Pillow refuses large ones.
+    """A PNG without packed texts and colour profile, of which Pillow refuses large ones.
 
     Raises ValueError where they are a bomb: they unpack to far more than the file's size."""
     parts, start, at = [], 0, 8
     left = min(_TEXT_RATIO * len(data), _TEXT_BYTES)
     while at + 8 <= len(data):
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
-        if data[at + 4 : at + 8] in _TEXTS:
-            left -= _unpacked(data[at + 8 : end - 4], left)
+        body = data[at + 8 : end - 4] if data[at + 4 : at + 8] in _TEXTS else b""
+        if found := _PACKED.search(body):
+            left -= _unpacked(body[found.start(1) :], left)
             if left < 0:
                 raise ValueError("its texts unpack to far more than the file")
             parts.append(data[start:at])
@@ -276,18 +277,14 @@ def _without_texts(data: bytes) -> bytes:
     return b"".join([*parts, data[start:]]) if parts else data
 
 
-def _unpacked(chunk: bytes, limit: int) -> int:
-    """How many bytes the packed part of a text's or profile's chunk unpacks to, up to a little
-    more than `limit`."""
-    found = _PACKED.search(chunk)
-    if not found:
-        return len(chunk)
-    stream, rest, size = zlib.decompressobj(), chunk[found.start(1) :], 0
+def _unpacked(packed: bytes, limit: int) -> int:
+    """How many bytes these unpack to, up to a little more than `limit`."""
+    stream, size = zlib.decompressobj(), 0
     try:
-        while rest and not stream.eof and size <= limit:
-            size += len(stream.decompress(rest, 1 << 16))
-            rest = stream.unconsumed_tail
-    except zlib.error:  # damaged, or no packed part after all
+        while packed and not stream.eof and size <= limit:
+            size += len(stream.decompress(packed, 1 << 16))
+            packed = stream.unconsumed_tail
+    except zlib.error:  # damaged, which harms no pixel
         pass
     return size
 

@@ -99,6 +99,7 @@ def _folders(path: str, top: str) -> tuple[list[str], list[schema.Finding]]:
 
 def _empty_class(root: str, name: str, left: list[schema.Finding]) -> str:
     folder = os.path.join(root, name)
+    left = [finding for finding in left if finding.reason != walking.EMPTY]
     if left:
         return (
             f"{folder}: class '{name}' has no image that can be used: {left[0].file} is a"

@@ -31,11 +31,14 @@ Colour = tuple[int, int, int]
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A class: the number that masks have for it, its name, its colour (r, g, b) or None."""
+    """A class: the number that masks have for it, its name, its colour (r, g, b) or None.
+
+    counted: the number is its place in the list, which gives none."""
 
     number: int
     name: str
     colour: Colour | None = None
+    counted: bool = False
 
 
 def read_labels(path: str) -> list[str]:
@@ -82,7 +85,7 @@ def entries(path: str) -> list[Entry]:
 def _coloured(number: int, match: re.Match, name: int, groups: Sequence[int], path: str) -> Entry:
     channels = [match[group] for group in groups]
     colour = _colour(channels, path) if channels[0] is not None else None
-    return Entry(number, match[name].strip(), colour)
+    return Entry(number, match[name].strip(), colour, counted=True)
 
 
 def _colour(channels: Sequence[str], where: str) -> Colour:
@@ -121,6 +124,7 @@ def _table(lines: list[str], path: str) -> list[Entry]:
                 len(found) if number is None else _number(cells[number], where),
                 cells[name],
                 _colour([cells[c] for c in channels], where) if channels else None,
+                counted=number is None,
             )
         )
     return found

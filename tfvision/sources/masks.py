@@ -114,7 +114,9 @@ def classes(
     last = max((entry.number for entry in entries), default=None)
     values, colours, names = {schema.VOID: schema.VOID}, {}, []
     for entry in sorted(entries, key=lambda entry: entry.number):
-        if _is_void(entry.name) and (entry.colour or entry.number in (last, schema.VOID)):
+        # Where a list numbers its classes its colours are for people to look at.
+        by_colour = entry.colour is not None and entry.counted
+        if _is_void(entry.name) and (by_colour or entry.number in (last, schema.VOID)):
             values[entry.number] = class_id = schema.VOID
         elif entry.number in values:
             raise errors.DataError(
@@ -124,7 +126,7 @@ def classes(
         else:
             values[entry.number] = class_id = len(names)
             names.append(entry.name)
-        if entry.colour:
+        if by_colour:
             colours[entry.colour] = class_id
     return check_class_names(names, where), Coding(values, colours or None)
 

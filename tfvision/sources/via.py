@@ -70,7 +70,7 @@ def read(
     for file in found:
         for region in _regions(file.path):
             names[_class_name(region, wanted)] += 1
-            attributes.update(_part(region, "region_attributes"))
+            attributes.update(list(_part(region, "region_attributes")))
             has_masks = has_masks or _shape(region).get("name") in via_shapes.WITH_MASK
     unnamed = names.pop("", 0)
     default = labels[0] if labels and len(labels) == 1 else None
@@ -209,7 +209,7 @@ def _items(
             path = os.path.join(file.images, place[0])
             filename = relative(path, top)
             if filename in seen:
-                yield schema.Finding("noted", "image listed twice", filename, f"entry '{key}'")
+                yield schema.Finding("skipped", "image listed twice", filename, f"entry '{key}'")
                 continue
             seen.add(filename)
             yield from place[1]

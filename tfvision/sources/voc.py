@@ -138,11 +138,11 @@ def _spellings(xmls: Xmls) -> list[str]:
 
 def _parse(xmls: Xmls, name: str) -> Any:
     """The root element of an xml. Entities and external references are refused."""
+    if not walking.is_inside(os.path.join(xmls.folder, name + _XML), xmls.folder):
+        raise _Skip("path that leaves the annotation folder", f"{name}{_XML}")
     path = xmls.path(name)
     if path is None:
         raise _Skip("image without an annotation file", f"no {name}{_XML} in {xmls.folder}")
-    if not walking.is_inside(path, xmls.folder):
-        raise _Skip("path that leaves the annotation folder", name)
     try:
         with open(path, "rb") as file:
             node = ElementTree.fromstring(decoded(file.read(), path))

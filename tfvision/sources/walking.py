@@ -14,6 +14,7 @@ from tfvision.ops import header, sniff
 # Folders that archives and systems leave behind.
 _LITTER = ("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information")
 _DATASET, _CONVERTER, _HEAD = "dataset.json", b'"converter": "tfvision', 4096
+_UNFINISHED = ".tmp-unfinished"  # what a conversion that was killed leaves
 # Files that stand among images by right; they are not opened to see whether they are some.
 _TEXTS = (
     *(".txt", ".xml", ".json", ".csv", ".yaml", ".yml", ".names", ".data", ".cache", ".md"),
@@ -21,6 +22,7 @@ _TEXTS = (
 )
 LITTER = "folder left by an archive or a system"
 OURS = "output of tfvision convert"
+EMPTY = "folder without images"
 
 
 def is_inside(path: str, folder: str) -> bool:
@@ -82,6 +84,8 @@ def foreign(path: str) -> str | None:
     """Why a folder is no part of a data set, or None: litter, or records of ours."""
     if os.path.basename(path) in _LITTER:
         return LITTER
+    if os.path.isdir(os.path.join(path, _UNFINISHED)):
+        return OURS
     try:
         with open(os.path.join(path, _DATASET), "rb") as file:
             return OURS if _CONVERTER in file.read(_HEAD) else None
@@ -116,6 +120,10 @@ def listing(folder: str, root: str) -> tuple[list[str], list[str], list[schema.F
 def below(folder: str, root: str) -> Iterator[str | schema.Finding]:
     """Paths of the images in a folder and below it, and a finding for every entry that is none."""
     images, folders, findings = listing(folder, root)
+    if not images and folder.lower().endswith(sniff.EXTENSIONS):
+        yield schema.Finding("skipped", "folder named like an image", relative(folder, root))
+    elif not (images or folders or findings) and folder != root:
+        yield schema.Finding("noted", EMPTY, relative(folder, root))
     yield from findings
     yield from images
     for name in folders:
