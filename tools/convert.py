@@ -32,6 +32,9 @@ _BAKE = flags.DEFINE_boolean(
 _FULL = flags.DEFINE_boolean(
     "full_masks", False, "Object masks of the whole image, for readers that want them so."
 )
+_SCALE = flags.DEFINE_boolean(
+    "scale_annotations", False, "Scale annotations of a recorded size that is not the image's."
+)
 _SKIP = flags.DEFINE_boolean(
     "skip_unreadable", False, "Leave out images that cannot be decoded, instead of stopping."
 )
@@ -81,7 +84,9 @@ def main(argv: Sequence[str]) -> None:
         ),
     )
     kept = (_FORMAT, _IMAGES, _ANNOTATIONS, _LABELS, _SPLIT, _GROUP, _SEED, _BAKE, _FULL)
-    kept += tuple(f for f in (_ATTRIBUTE, _VALUES, _COLORS, _BOXES, _FRAME) if f.value != f.default)
+    kept += tuple(
+        f for f in (_ATTRIBUTE, _VALUES, _COLORS, _BOXES, _FRAME, _SCALE) if f.value != f.default
+    )
     if _PROPOSALS.value:
         kept += (_PROPOSALS, _MAX_PROPOSALS)
     options = writer.Options(
@@ -93,6 +98,7 @@ def main(argv: Sequence[str]) -> None:
         seed=_SEED.value,
         bake_orientation=_BAKE.value,
         full_masks=_FULL.value,
+        scale_annotations=_SCALE.value,
         skip_unreadable=_SKIP.value,
         strict=_STRICT.value,
         proposals=_PROPOSALS.value or "",

@@ -162,7 +162,7 @@ def read(path: str | os.PathLike) -> list[Section]:
     """The sections of a cfg file, [net] first. Raises DataError that names file and line."""
     path = os.fspath(path)
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with open(path, encoding="utf-8-sig", errors="replace") as file:
             text = file.read()
     except OSError as error:
         raise errors.DataError(f"{path} cannot be read: {error}") from error

@@ -44,6 +44,7 @@ def encode(
     *,
     frame: str = "",
     full_masks: bool = False,
+    scale: bool = False,
     propose: Propose | None = None,
 ) -> Encoded | schema.Finding:
     """Returns one record with the fields of `groups` (names of schema.GROUPS).
@@ -53,12 +54,13 @@ def encode(
     image, boxes and masks are turned by the EXIF orientation, and so is a mask file whose own
     size is that of the stored pixels. Where a size is neither, the image's own size wins.
     full_masks: object masks of the whole image instead of their box, for the TF Object
-    Detection API. propose: makes the proposals of an image, which become a group of their own.
-    Returns a finding where the image must be left out: its mask file is
-    unreadable, lossy or of another size. Raises DataError for a label map's value that is no
+    Detection API. scale: scale boxes and polygons from a wrong size to the image's. propose:
+    makes the proposals of an image, which become a group of their own. Returns a finding where
+    the image must be left out: its mask file is unreadable, lossy or of another size. Raises
+    DataError for a label map's value that is no
     class."""
     try:
-        return _encode(sample, image, class_names, groups, frame, full_masks, propose)
+        return _encode(sample, image, class_names, groups, frame, full_masks, scale, propose)
     except maps.Skip as skip:
         return _finding(sample, "skipped", *skip.args)
 
@@ -70,6 +72,7 @@ def _encode(
     groups: Sequence[str],
     frame: str,
     full_masks: bool,
+    scale: bool,
     propose: Propose | None,
 ) -> Encoded:
     findings: list[schema.Finding] = []
@@ -82,7 +85,10 @@ def _encode(
             f"the annotation says {sample.size[1]} x {sample.size[0]}, the image is"
             f" {image.width} x {image.height} pixels"
         )
-        findings.append(_finding(sample, "noted", "recorded size is wrong", detail))
+        reason = "annotations scaled to the image" if scale else "recorded size is wrong"
+        detail += "" if scale else "; --scale_annotations scales them"
+        findings.append(_finding(sample, "noted", reason, detail))
+        sample = objects.scaled(sample, image, turn) if scale else sample
     digest = hashlib.sha256(image.data).hexdigest()
     values: dict[str, Any] = {
         "image": image.data,

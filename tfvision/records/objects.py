@@ -19,6 +19,8 @@ from tfvision.records import images, maps
 _BOX_TOLERANCE = 0.01
 # A polygon on the border's far side of the last pixel is how many tools draw the border.
 _POLYGON_TOLERANCE = 1.0
+# Below these a box and its mask are of two things; small masks differ by their drawing.
+_LEAST_IOU, _FEW_PIXELS = 0.3, 400
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +49,23 @@ class Canvas:
     def size(self) -> tuple[int, int]:
         """(H, W)"""
         return _size(self.image, self.turn)
+
+
+def scaled(sample: schema.Sample, image: images.Image, turn: int) -> schema.Sample:
+    """The sample with boxes, polygons and areas of its recorded size on the image's pixels."""
+    size = _size(image, turn)
+    y, x = size[0] / sample.size[0], size[1] / sample.size[1]
+    items = []
+    for item in sample.objects or []:
+        box, mask = item.box, item.mask
+        if box is not None:
+            box = (box[0] * y, box[1] * x, box[2] * y, box[3] * x)
+        if isinstance(mask, list):
+            mask = [[n * (y if i % 2 else x) for i, n in enumerate(part)] for part in mask]
+        area = None if item.area is None else item.area * y * x
+        items.append(dataclasses.replace(item, box=box, mask=mask, area=area))
+    objects = None if sample.objects is None else items
+    return dataclasses.replace(sample, objects=objects, size=size)
 
 
 class _Drop(Exception):
@@ -121,6 +140,8 @@ def _object(
     if mask is not None and tight is None:
         detail = f"{item.name}: the mask covers no pixel's centre"
         findings.append(schema.Finding("noted", "mask without pixels", sample.filename, detail))
+    if tight is not None and not (item.is_crowd or cut or beyond > _BOX_TOLERANCE):
+        findings += _doubts(sample, item, tight, masks.area(mask))
     area = item.area
     if area is None:
         y1, x1, y2, x2 = clipped
@@ -134,6 +155,30 @@ def _object(
         mask = images.upright(mask, canvas.turn)
         encoded = maps.png(mask if canvas.full_masks else _cropped(mask, normalised))
     return Kept(item, normalised, encoded, float(area))
+
+
+def _doubts(
+    sample: schema.Sample, item: schema.Object, tight: Sequence[float], pixels: int
+) -> list[schema.Finding]:
+    """Findings where a box or an area cannot be that of the mask."""
+    found = []
+    if item.box is not None and _iou(item.box, tight) < _LEAST_IOU:
+        detail = f"{item.name}: box y x y x {_numbers(item.box)}, its mask is in {_numbers(tight)}"
+        found.append(
+            schema.Finding("noted", "box disagrees with the mask", sample.filename, detail)
+        )
+    if item.area and pixels >= _FEW_PIXELS and not 0.5 <= item.area / pixels <= 2:
+        detail = f"{item.name}: area {item.area:g}, its mask has {pixels} pixels"
+        reason = "area disagrees with the mask"
+        found.append(schema.Finding("noted", reason, sample.filename, detail))
+    return found
+
+
+def _iou(a: Sequence[float], b: Sequence[float]) -> float:
+    height, width = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    common = max(height, 0.0) * max(width, 0.0)
+    total = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
+    return common / max(total - common, 1e-9)
 
 
 def _bitmap(item: schema.Object, canvas: Canvas) -> tuple[np.ndarray | None, bool]:

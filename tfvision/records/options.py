@@ -35,6 +35,7 @@ class Options:
     file names agree in what it matches stay in one split. name: None for the folder's. shards:
     of each split; None for about 128 MB each. workers: processes; 0: one a core. seed: of the
     order and of the shares. full_masks: object masks of the whole image, not of their boxes.
+    scale_annotations: scale those made for an image of another size.
     skip_unreadable: leave out images that cannot be decoded, instead of stopping. strict: any
     finding is an error. proposals: a mode of Selective Search, "" for none; max_proposals: the
     most of an image. arguments: for dataset.json, as the user gave them."""
@@ -47,6 +48,7 @@ class Options:
     seed: int = 0
     bake_orientation: bool = False
     full_masks: bool = False
+    scale_annotations: bool = False
     skip_unreadable: bool = False
     strict: bool = False
     proposals: str = ""

@@ -42,6 +42,7 @@ def work(source: Source, options: Options) -> Callable[[bytes], Result]:
         frame=source.frame,
         bake_orientation=options.bake_orientation,
         full_masks=options.full_masks,
+        scale=options.scale_annotations,
         propose=propose,
         skip_unreadable=options.skip_unreadable,
     )
@@ -64,6 +65,7 @@ def write(
     count = options.shards or default_count(spool, indices)
     salt = repr((merge.version(), source.class_names, source.groups))
     salt += repr((options.bake_orientation, options.full_masks, source.frame))
+    salt += repr(options.scale_annotations)
     salt += repr((options.proposals, options.max_proposals))
     report = Report()
     with open(os.path.join(folder, f"{prefix}.sha256"), "wb") as digests:
@@ -186,6 +188,7 @@ def _work(
     frame: str,
     bake_orientation: bool,
     full_masks: bool,
+    scale: bool,
     propose: encode.Propose | None,
     skip_unreadable: bool,
 ) -> Result:
@@ -202,7 +205,14 @@ def _work(
             f"{error}; mend or remove the file, or leave such images out with --skip_unreadable"
         ) from error
     record = encode.encode(
-        sample, image, class_names, groups, frame=frame, full_masks=full_masks, propose=propose
+        sample,
+        image,
+        class_names,
+        groups,
+        frame=frame,
+        full_masks=full_masks,
+        scale=scale,
+        propose=propose,
     )
     return sample.filename, record
 

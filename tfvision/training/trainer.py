@@ -176,6 +176,9 @@ class Trainer:
         start = int(self.step.numpy())
         self.logs = Logs(self.workdir, step=start, total=self.total)
         self.logs.say(self._headline(start))
+        for split in dict.fromkeys((self.config.data.train, self.config.data.val)):
+            for note in self.data.split(split).notes:
+                self.logs.say(f"note: split '{split}': {note}")
         calls = keras.callbacks.CallbackList(
             self.callbacks, add_history=False, add_progbar=False, model=self.net.train
         )
@@ -192,6 +195,12 @@ class Trainer:
         """What would otherwise fail only at the end of the first epoch."""
         if not self.data.split(self.config.data.val).records:
             raise errors.DataError(f"{self.data.path}: split '{self.config.data.val}' is empty")
+        split = self.data.split(self.config.data.train)
+        if not split.teaches:
+            raise errors.DataError(
+                f"{self.data.path}: split '{self.config.data.train}': {' '.join(split.notes)};"
+                " see the report beside the records, and convert it again"
+            )
         known = {name: None for m in self.task.metrics() for name in m.result()}
         known |= {"loss": None} if self.task.serve_losses else {}
         best = self.config.train.best
