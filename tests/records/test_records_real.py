@@ -64,17 +64,24 @@ SETS = {
 @pytest.mark.parametrize("name", SETS)
 def test_a_real_data_set_converts_and_is_sound(shared_data, tmp_path, name):
     kind, images, annotations, counts, objects, classes = SETS[name]
-    labels = None
+    labels = tmp_path / "labels.txt"
     if kind == "yolo":
-        labels = [c["name"] for c in _categories(shared_data)]
+        labels.write_text("".join(c["name"] + "\n" for c in _categories(shared_data)))
     for split in counts:
-        source = sources.FORMATS[kind](
-            str(shared_data / images.format(split=split)),
+        folder = shared_data / images.format(split=split)
+        source = sources.read(
+            kind,
+            str(folder),
             annotations and str(shared_data / annotations.format(split=split)),
             split=split,
-            labels=labels,
+            label_file=str(labels) if labels.exists() else "",
         )
-        writer.write(source, str(tmp_path / name), writer.Options(split=split))
+        done = writer.write(source, str(tmp_path / name), writer.Options(split=split))
+        census = done[split].census
+        assert census.used == counts[split]
+        assert census.found == census.used + sum(n for n, _ in census.left.values())
+        assert census.found == _pictures(folder)
+        assert set(census.left) <= {"of another split", f"not in the list of split '{split}'"}
     data = dataset.read(tmp_path / name)
     assert {k: s.records for k, s in data.splits.items()} == counts
     assert len(data.class_names) == classes
@@ -82,6 +89,12 @@ def test_a_real_data_set_converts_and_is_sound(shared_data, tmp_path, name):
         assert sum(split.objects for split in data.splits.values()) == objects
     found = list(verify.verify(str(tmp_path / name)))
     assert found == [1] * sum(counts.values())
+
+
+def _pictures(folder):
+    """How many pictures there are in a folder and below, masks aside."""
+    names = [p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png")]
+    return sum(not p.parent.name.endswith("annot") for p in names)
 
 
 def _categories(shared_data):
@@ -142,7 +155,7 @@ def test_a_folder_of_odd_inputs_converts_and_the_report_names_what_was_left_out(
     for path in rows:
         (images / "odd" / path).rename(images / "odd" / path.rstrip("/").replace("/", "-"))
     before = {p: p.read_bytes() for p in images.rglob("*") if p.is_file()}
-    source = sources.FORMATS["folder"](str(images), None, split="")
+    source = sources.read("folder", str(images), split="")
     options = writer.Options(split="all", skip_unreadable=True, workers=2)
     report = writer.write(source, str(tmp_path / "out"), options)["all"]
     left_out = {f.file.removeprefix("odd/") for f in report.listed if f.kind == "skipped"}
@@ -156,5 +169,9 @@ def test_a_folder_of_odd_inputs_converts_and_the_report_names_what_was_left_out(
             assert "ok" in expected or "guard" in expected, path
     names = {f for f in rows if f.rstrip("/").replace("/", "-") not in left_out}
     assert report.images == len(names)
+    census = report.census
+    assert census.used == report.images
+    assert census.found == census.used + sum(n for n, _ in census.left.values())
+    assert census.found == sum(not path.endswith("/") for path in rows)
     assert {p: p.read_bytes() for p in before} == before
     assert list(verify.verify(str(tmp_path / "out"))) == [1] * report.images

@@ -19,8 +19,9 @@ from tfvision.records import images, maps
 _BOX_TOLERANCE = 0.01
 # A polygon on the border's far side of the last pixel is how many tools draw the border.
 _POLYGON_TOLERANCE = 1.0
-# Below these a box and its mask are of two things; small masks differ by their drawing.
-_LEAST_IOU, _FEW_PIXELS = 0.3, 400
+# Of a mask's bounds, the part in its box below which the two are of different things. Areas of
+# small masks differ by how they are drawn.
+_INSIDE, _FEW_PIXELS = 0.5, 400
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,25 +161,30 @@ def _object(
 def _doubts(
     sample: schema.Sample, item: schema.Object, tight: Sequence[float], pixels: int
 ) -> list[schema.Finding]:
-    """Findings where a box or an area cannot be that of the mask."""
-    found = []
-    if item.box is not None and _iou(item.box, tight) < _LEAST_IOU:
-        detail = f"{item.name}: box y x y x {_numbers(item.box)}, its mask is in {_numbers(tight)}"
-        found.append(
-            schema.Finding("noted", "box disagrees with the mask", sample.filename, detail)
-        )
-    if item.area and pixels >= _FEW_PIXELS and not 0.5 <= item.area / pixels <= 2:
+    """Findings where most of a mask is outside its box, or an area is not the mask's.
+
+    A box that is too large is common, and the source compares all of them together."""
+    if item.box is not None:
+        inside = _overlap(item.box, tight) / _area(tight)
+        if inside < _INSIDE:
+            detail = f"{item.name}: box y x y x {_numbers(item.box)}, mask in {_numbers(tight)}"
+            reason = "box disagrees with the mask"
+            return [schema.Finding("noted", reason, sample.filename, detail)]
+    is_tight = item.box is None or _area(tight) >= _INSIDE * _area(item.box)
+    if item.area and is_tight and pixels >= _FEW_PIXELS and not 0.5 <= item.area / pixels <= 2:
         detail = f"{item.name}: area {item.area:g}, its mask has {pixels} pixels"
         reason = "area disagrees with the mask"
-        found.append(schema.Finding("noted", reason, sample.filename, detail))
-    return found
+        return [schema.Finding("noted", reason, sample.filename, detail)]
+    return []
 
 
-def _iou(a: Sequence[float], b: Sequence[float]) -> float:
+def _area(box: Sequence[float]) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _overlap(a: Sequence[float], b: Sequence[float]) -> float:
     height, width = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    common = max(height, 0.0) * max(width, 0.0)
-    total = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
-    return common / max(total - common, 1e-9)
+    return max(height, 0.0) * max(width, 0.0)
 
 
 def _bitmap(item: schema.Object, canvas: Canvas) -> tuple[np.ndarray | None, bool]:
