@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from absl import app, flags
 
 from tfvision import errors, sources
-from tfvision.records import proposals, splits, writer
+from tfvision.records import proposals, shrink, splits, writer
 from tfvision.records import report as reports
 
 _FORMAT = flags.DEFINE_string("format", None, f"One of: {', '.join(sources.FORMATS)}.")
@@ -36,6 +36,12 @@ _PROPOSALS = flags.DEFINE_enum(
     "proposals", None, list(proposals.MODES), "Boxes of Selective Search, for Fast R-CNN."
 )
 _MAX_PROPOSALS = flags.DEFINE_integer("max_proposals", proposals.LIMIT, "The most an image.")
+_MAX_SIDE = flags.DEFINE_integer(
+    "max_side", None, "Store images no larger than this, pixels of the longer side."
+)
+_QUALITY = flags.DEFINE_integer(
+    "quality", None, f"Of JPEGs that --max_side shrinks, 1..100; {shrink.QUALITY} by default."
+)
 _STRICT = flags.DEFINE_boolean("strict", False, "Stop at anything that is left out or changed.")
 
 
@@ -48,12 +54,15 @@ def main(argv: Sequence[str]) -> None:
             raise errors.UsageError(f"--{flag.name} is missing")
     read = errors.choose(sources.FORMATS, _FORMAT.value, "format")
     shares = splits.parse(_SPLIT.value)
+    limit = shrink.limit(_MAX_SIDE.value, _QUALITY.value)
     labels = sources.read_labels(_LABELS.value) if _LABELS.value else None
     split = _SPLIT.value if len(shares) == 1 else ""
     source = read(_IMAGES.value, _ANNOTATIONS.value, split=split, labels=labels)
     kept = (_FORMAT, _IMAGES, _ANNOTATIONS, _LABELS, _SPLIT, _GROUP, _SEED, _BAKE, _FULL)
     if _PROPOSALS.value:
         kept += (_PROPOSALS, _MAX_PROPOSALS)
+    if limit:
+        kept += (_MAX_SIDE, _QUALITY)
     options = writer.Options(
         split=_SPLIT.value,
         group=_GROUP.value,
@@ -67,13 +76,20 @@ def main(argv: Sequence[str]) -> None:
         strict=_STRICT.value,
         proposals=_PROPOSALS.value or "",
         max_proposals=_MAX_PROPOSALS.value,
+        limit=limit,
         arguments={flag.name: flag.value for flag in kept},
     )
     for name, done in writer.write(source, _OUTPUT.value, options).items():
-        print(table(name, done, source, _OUTPUT.value))
+        print(table(name, done, source, _OUTPUT.value, limit))
 
 
-def table(split: str, report: writer.Report, source: sources.Source, output: str) -> str:
+def table(
+    split: str,
+    report: writer.Report,
+    source: sources.Source,
+    output: str,
+    limit: shrink.Limit | None = None,
+) -> str:
     """What was done with a split, in a few aligned lines."""
     rows = [
         ("images", f"{report.images:,}"),
@@ -81,6 +97,8 @@ def table(split: str, report: writer.Report, source: sources.Source, output: str
     ]
     if "objects" in source.groups:
         rows.append(("objects", f"{report.objects:,} (at most {report.max_objects} an image)"))
+    if limit:
+        rows.append(("shrunk", f"{report.shrunk:,} images to at most {limit.max_side:,} pixels"))
     for (kind, reason), count in sorted(report.counts.items()):
         rows.append((kind, f"{count:,} ({reason})"))
     megabytes = sum(shard.bytes for shard in report.shards) / 1e6

@@ -25,12 +25,13 @@ Propose = Callable[[np.ndarray], np.ndarray]  # uint8 [H, W, 3], upright -> [R, 
 @dataclasses.dataclass(frozen=True)
 class Encoded:
     """record: the bytes of a tf.train.Example. objects: how many it holds. sha256: of
-    the image's bytes, hex."""
+    the image's bytes, hex. shrunk: the image is smaller than its file's."""
 
     record: bytes
     objects: int
     sha256: str
     findings: list[schema.Finding]
+    shrunk: bool = False
 
 
 def encode(
@@ -46,7 +47,8 @@ def encode(
 
     Where the annotation's size is that of the pixels as stored and not that of the upright
     image, boxes and masks are turned by the EXIF orientation. Where it is neither, the image's
-    own size wins. A mask file is turned if its own size is that of the stored pixels.
+    own size wins. A mask file is turned if its own size is that of the stored pixels. Where the
+    image was shrunk, these are sizes of its file, and what the record holds is of the image.
     full_masks: object masks of the whole image instead of their box, for the TF Object
     Detection API. propose: makes the proposals of an image, which become a group of their own.
     Returns a finding where the image must be left out: its mask file is
@@ -71,7 +73,7 @@ def _encode(
     if wrong:
         detail = (
             f"the annotation says {sample.size[1]} x {sample.size[0]}, the image is"
-            f" {image.width} x {image.height} pixels"
+            f" {image.full_size[1]} x {image.full_size[0]} pixels"
         )
         findings.append(_finding(sample, "noted", "recorded size is wrong", detail))
     digest = hashlib.sha256(image.data).hexdigest()
@@ -85,7 +87,7 @@ def _encode(
         "sha256": digest.encode(),
     }
     # Label map and segments may be one file.
-    sizes = ((image.height, image.width), image.stored_size)
+    sizes = (image.full_size, image.stored_size)
     indices = functools.cache(lambda path: maps.read(path, None, sizes))
     kept: list[objects.Kept] = []
     labels = list(sample.labels or [])
@@ -109,7 +111,8 @@ def _encode(
     if propose is not None:
         boxes = propose(read.pixels(image.data)).reshape(-1, 4)
         values["proposals"] = boxes / np.array([image.height, image.width] * 2, np.float32)
-    return Encoded(example.serialize(_features(values)), len(kept), digest, findings)
+    record = example.serialize(_features(values))
+    return Encoded(record, len(kept), digest, findings, shrunk=image.original is not None)
 
 
 def _finding(sample: schema.Sample, kind: str, reason: str, detail: str) -> schema.Finding:
@@ -118,8 +121,7 @@ def _finding(sample: schema.Sample, kind: str, reason: str, detail: str) -> sche
 
 def _frame(sample: schema.Sample, image: images.Image) -> tuple[int, bool]:
     """The EXIF orientation that the annotation still needs, and whether its size is wrong."""
-    upright = (image.height, image.width)
-    if sample.size is None or sample.size == upright:
+    if sample.size is None or sample.size == image.full_size:
         return 1, False
     if sample.size == image.stored_size:
         return image.orientation, False

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image as pillow
 
 from tfvision import errors, schema
-from tfvision.records import images
+from tfvision.records import images, shrink
 
 # Readers that give the indices that the file holds. WebP invents colours, PNM rescales them.
 _KINDS = ("png", "tiff", "bmp", "gif")
@@ -91,14 +91,14 @@ def _pixels(data: bytes, image: pillow.Image, kind: str) -> tuple[np.ndarray, bo
 
 def upright(mask: Indices, image: images.Image) -> np.ndarray:
     """The pixels turned as the image is, where they have the size of its stored ones."""
-    turned = mask.pixels.shape != (image.height, image.width)
+    turned = mask.pixels.shape != image.full_size
     return images.upright(mask.pixels, image.orientation if turned else 1)
 
 
 def label_map(
     source: schema.LabelMap, mask: Indices, image: images.Image, num_classes: int
 ) -> bytes:
-    """The 8-bit PNG of an image's class ids, VOID where nothing counts, upright.
+    """The 8-bit PNG of an image's class ids, VOID where nothing counts, upright, of its size.
 
     A file that is exactly that keeps its bytes. Raises DataError for a value that is no class
     and for a mask of colours."""
@@ -117,10 +117,12 @@ def label_map(
     unknown = found[class_ids < 0]
     if unknown.size:
         raise errors.DataError(_unknown(unknown, source, num_classes))
-    turned = mask.pixels.shape != (image.height, image.width)
-    if mask.png is not None and not turned and np.array_equal(found, class_ids):
+    turned = mask.pixels.shape != image.full_size
+    as_it_is = not turned and image.original is None
+    if mask.png is not None and as_it_is and np.array_equal(found, class_ids):
         return mask.png
-    return png(class_ids.astype(np.uint8)[np.searchsorted(found, upright(mask, image))])
+    pixels = shrink.nearest(upright(mask, image), image.size)
+    return png(class_ids.astype(np.uint8)[np.searchsorted(found, pixels)])
 
 
 def _distinct(pixels: np.ndarray) -> np.ndarray:

@@ -86,10 +86,14 @@ def _entry(source: Source, report: Report, options: Options) -> dict[str, Any]:
         for (kind, reason), count in sorted(report.counts.items())
     ]
     listed = sorted(report.listed, key=lambda f: (f.kind, f.reason, f.file, f.detail))
+    shrunk = {}
+    if options.limit:
+        shrunk = {"shrunk": {"images": report.shrunk, **dataclasses.asdict(options.limit)}}
     return {
         "records": report.images,
         "objects": report.objects,
         "max_objects": report.max_objects,
+        **shrunk,
         "groups": list(options.groups(source)),
         "shards": [dataclasses.asdict(shard) for shard in report.shards],
         "findings": {

@@ -21,6 +21,12 @@ def text(raw: Mapping[str, Any]) -> str:
     for name, split in raw["splits"].items():
         counts, listed = split["findings"]["counts"], split["findings"]["listed"]
         lines += ["", f"split {name}: {split['records']:,} images, {split['objects']:,} objects"]
+        shrunk = split.get("shrunk")
+        if shrunk:
+            lines.append(
+                f"  shrunk to at most {shrunk['max_side']:,} pixels a side, JPEG quality"
+                f" {shrunk['quality']}: {shrunk['images']:,} images"
+            )
         if not counts:
             lines.append("  nothing was left out or changed")
         for kind, meaning in _MEANINGS.items():

@@ -18,7 +18,16 @@ from typing import Any
 import numpy as np
 
 from tfvision import errors, schema
-from tfvision.records import dataset, duplicates, encode, images, merge, proposals, workers
+from tfvision.records import (
+    dataset,
+    duplicates,
+    encode,
+    images,
+    merge,
+    proposals,
+    shrink,
+    workers,
+)
 from tfvision.records.options import Options, Report, Source
 from tfvision.records.spool import Spool
 
@@ -41,6 +50,7 @@ def work(source: Source, options: Options) -> Callable[[bytes], Result]:
         groups=tuple(source.groups),
         bake_orientation=options.bake_orientation,
         full_masks=options.full_masks,
+        limit=options.limit,
         propose=propose,
         skip_unreadable=options.skip_unreadable,
     )
@@ -60,10 +70,10 @@ def write(
     """Writes PREFIX-?????-of-?????.tfrecord into `folder`, and its PREFIX.sha256.
 
     run: maps `work` over pickled samples. advance: told how many images are done."""
-    count = options.shards or default_count(spool, indices)
+    count = options.shards or default_count(spool, indices, options.limit)
     salt = repr((merge.version(), source.class_names, source.groups))
     salt += repr((options.bake_orientation, options.full_masks))
-    salt += repr((options.proposals, options.max_proposals))
+    salt += repr((options.proposals, options.max_proposals, options.limit))
     report = Report()
     with open(os.path.join(folder, f"{prefix}.sha256"), "wb") as digests:
         for at in range(count):
@@ -82,13 +92,14 @@ def write(
     return report
 
 
-def default_count(spool: Spool, indices: np.ndarray) -> int:
+def default_count(spool: Spool, indices: np.ndarray, limit: shrink.Limit | None = None) -> int:
     """Shards of about SHARD_BYTES, by the sizes of the image files."""
     total = 0
     for index in indices:
         sample = spool.sample(index)
         with contextlib.suppress(OSError):
-            total += sample.part[1] if sample.part else os.path.getsize(sample.path)
+            size = sample.part[1] if sample.part else os.path.getsize(sample.path)
+            total += limit.bytes(size) if limit else size
     return max(min(round(total / SHARD_BYTES), len(indices)), 1)
 
 
@@ -158,6 +169,7 @@ def _write(
                 line = duplicates.line(result.sha256, filename)
                 digests.write(line.encode("utf-8", "surrogateescape"))
                 report.images += 1
+                report.shrunk += result.shrunk
                 report.objects += result.objects
                 report.max_objects = max(report.max_objects, result.objects)
     except tf.errors.OpError as error:  # such as a full disk
@@ -181,6 +193,7 @@ def _work(
     groups: tuple[str, ...],
     bake_orientation: bool,
     full_masks: bool,
+    limit: shrink.Limit | None,
     propose: encode.Propose | None,
     skip_unreadable: bool,
 ) -> Result:
@@ -188,7 +201,7 @@ def _work(
     sample: schema.Sample = pickle.loads(payload)
     try:
         data = _bytes(sample)
-        image = images.normalise(data, sample.path, bake_orientation=bake_orientation)
+        image = images.normalise(data, sample.path, bake_orientation=bake_orientation, limit=limit)
     except (OSError, errors.DataError) as error:
         if skip_unreadable:
             found = schema.Finding("skipped", "unreadable image", sample.filename, str(error))
