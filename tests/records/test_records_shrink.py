@@ -253,7 +253,7 @@ def test_the_number_of_workers_changes_no_byte(photos, tmp_path):
 
 
 def test_another_limit_starts_over_and_the_same_one_goes_on(photos, tmp_path, monkeypatch):
-    describe, done = shards._describe, []
+    describe, done, count = shards._describe, [], []
 
     def interrupted(*arguments):
         done.append(1)
@@ -267,7 +267,7 @@ def test_another_limit_starts_over_and_the_same_one_goes_on(photos, tmp_path, mo
             patch.setattr(shards, "_describe", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 written(photos, tmp_path / "out", shards=4)
-        count = []
+        count.clear()
         with monkeypatch.context() as patch:
             patch.setattr(shards, "_describe", lambda *a: count.append(1) or describe(*a))
             _, report = written(photos, tmp_path / "out", shards=4, limit=limit)
@@ -277,8 +277,8 @@ def test_another_limit_starts_over_and_the_same_one_goes_on(photos, tmp_path, mo
 
 def test_default_shards_are_counted_by_what_is_stored():
     limit = shrink.Limit(1024)
-    assert limit.bytes(5_000_000) == 524_288
-    assert limit.bytes(100_000) == 100_000
+    assert limit.stored_bytes(5_000_000) == 524_288
+    assert limit.stored_bytes(100_000) == 100_000
 
 
 @pytest.mark.parametrize(

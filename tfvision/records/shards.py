@@ -99,7 +99,7 @@ def default_count(spool: Spool, indices: np.ndarray, limit: shrink.Limit | None 
         sample = spool.sample(index)
         with contextlib.suppress(OSError):
             size = sample.part[1] if sample.part else os.path.getsize(sample.path)
-            total += limit.bytes(size) if limit else size
+            total += limit.stored_bytes(size) if limit else size
     return max(min(round(total / SHARD_BYTES), len(indices)), 1)
 
 

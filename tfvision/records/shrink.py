@@ -50,7 +50,7 @@ class Limit:
         )
         return height, width
 
-    def bytes(self, file_bytes: int) -> int:
+    def stored_bytes(self, file_bytes: int) -> int:
         """About how many bytes a file of `file_bytes` takes at most once it is stored: four bits
         a pixel are a detailed JPEG of quality 95."""
         return min(file_bytes, self.max_side**2 // 2)
