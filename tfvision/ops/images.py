@@ -97,13 +97,13 @@ def _shrink(
 
     part: start and extent of what is resized, in rows; None for all."""
     rows, columns, channels = tf.unstack(tf.shape(image))
-    start, extent = part or (tf.zeros([]), tf.cast(rows, tf.float32))
+    start, extent = part or (0.0, tf.cast(rows, tf.float32))
     scale = tf.cast(length, tf.float32) / extent
     resized = tf.raw_ops.ScaleAndTranslate(
         images=tf.reshape(image, tf.stack([1, rows, 1, -1])),
         size=tf.stack([length, 1]),
         scale=tf.stack([scale, 1.0]),
-        translation=tf.stack([-start * scale, 0.0]),
+        translation=tf.stack([-start * scale, 0.0]) if part else tf.zeros(2),
         kernel_type="triangle",
         antialias=antialias,
     )
