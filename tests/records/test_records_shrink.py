@@ -12,7 +12,20 @@ import tensorflow as tf
 from PIL import Image
 
 from tfvision import errors, schema, sources
-from tfvision.records import encode, images, maps, proposals, report, shards, shrink, writer
+from tfvision.inputs import decode
+from tfvision.records import (
+    dataset,
+    encode,
+    images,
+    maps,
+    proposals,
+    read,
+    report,
+    shards,
+    shrink,
+    verify,
+    writer,
+)
 from tfvision.tools import convert
 
 NAMES = ["cat", "dog"]
@@ -244,6 +257,48 @@ def test_a_conversion_counts_what_it_shrinks_and_strict_is_content(photos, tmp_p
     assert line in (tmp_path / "out" / report.FILE).read_text()
     row = "  shrunk   6 images to at most 30 pixels"
     assert row in convert.table("train", done, source, "out", shrink.Limit(30)).splitlines()
+
+
+@dataclasses.dataclass
+class Annotated:
+    """A source of one rotated photo with objects and a label map."""
+
+    items: list
+    class_names = NAMES
+    groups = ("objects", "masks", "label_map")
+    category_ids = None
+
+
+def test_shrunk_records_are_sound_and_training_reads_them_in_place(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(picture((64, 96), orientation=8))  # upright: 96 x 64
+    values = np.zeros((96, 64), np.uint8)
+    values[24:48, 10:31] = 1
+    Image.fromarray(values).save(tmp_path / "a.png")
+    square = [[10, 24, 31, 24, 31, 48, 10, 48]]
+    sample = schema.Sample(
+        str(tmp_path / "a.jpg"),
+        "a.jpg",
+        "1",
+        size=(96, 64),
+        objects=[schema.Object(1, None, square), schema.Object(0, (0, 0, 96, 64), [[0, 0, 1, 1]])],
+        label_map=schema.LabelMap(str(tmp_path / "a.png")),
+    )
+    options = writer.Options(name="zoo", limit=shrink.Limit(48))
+    writer.write(Annotated([sample]), str(tmp_path / "out"), options)
+    assert [p for p in verify.verify(str(tmp_path / "out")) if p != 1] == []
+    shard = dataset.read(tmp_path / "out").files("train")[0]
+    fields = ("image", "boxes", "masks", "label_map", "area")
+    example = decode.parse(next(read.records(shard)), fields)
+    assert decode.pixels(example).shape == (48, 32, 3)
+    np.testing.assert_allclose(example["boxes"], [[12, 5, 24, 15.5], [0, 0, 48, 32]])
+    expected = np.zeros((48, 32))
+    expected[12:24, 5:16] = 1  # column 15 is half covered
+    found = decode.object_masks(example).numpy()
+    np.testing.assert_array_equal(found[0], expected)
+    assert not found[1].any()
+    assert example["area"][0] == 126  # 24 x 21, a quarter of it
+    expected[:, 15] = 0  # its centre is the label map's column 31
+    np.testing.assert_array_equal(decode.label_map(example), expected)
 
 
 def test_the_number_of_workers_changes_no_byte(photos, tmp_path):

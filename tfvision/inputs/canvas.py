@@ -104,7 +104,9 @@ def load(example: decode.Example, inputs: Mapping, training: bool) -> Sample:
     """An example's pixels and truth, for training cut to a window and augmented.
 
     Moves `boxes` and the other per-object tensors, `proposals`, `masks` and `label_map` with the
-    image. Masks are for training alone: evaluation takes the truth's as they are."""
+    image. Masks are for training alone: evaluation takes the truth's as they are. With
+    inputs.scaled_decoding, training counts the pixels of the window as decoded, evaluation those of
+    the image."""
     moving = (*objects.KEYS, objects.PROPOSALS)
     sample = {key: example[key] for key in moving if key in example and key != "masks"}
     if "masks" in example and training:
