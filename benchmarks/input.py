@@ -1,7 +1,8 @@
 """Images/s of the training input against bare JPEG decoding and torchvision's DataLoader.
 
     python benchmarks/input.py [--pairs=5] [--images=300] [--passes=3] [--torch=PYTHON]
-        [--photos=DIR] [--coarse] [--intra_op_threads=1]
+        [--photos=DIR] [--coarse] [--scaled] [--intra_op_threads=1]
+    python benchmarks/input.py --megapixels=12 [--images=50] [--pairs=3] [--max_side=1024]
 
 Ours: records -> random_resized_crop to 224 -> horizontal flip -> batches of 64, no model. Bare: a
 tf.data map that does only tf.image.decode_and_crop_jpeg of the very same windows. torchvision:
@@ -13,6 +14,10 @@ the absolute numbers belong to the machine and the hour.
 --photos takes JPEGs of your own (as they are), --coarse resizes without antialiasing,
 --intra_op_threads=1 is train.intra_op_threads=1, for where a GPU trains (torch's workers always
 have one thread each). Measured figures, and what an image costs where, are in BUILD_NOTES.md.
+
+--megapixels is about large photos: upscaled, noisy crops of the same photographs, quality 90. It
+tells what a conversion with --max_side and the input with inputs.scaled_decoding (--scaled in the
+other mode) gain over the photos as they are, and the two together.
 """
 
 import argparse
@@ -34,7 +39,7 @@ from sklearn.datasets import load_sample_images
 
 from tfvision import config, sources, tasks
 from tfvision.inputs import augment, pipeline
-from tfvision.records import dataset, writer
+from tfvision.records import dataset, shrink, writer
 
 BATCH = 64
 TORCH = """
@@ -78,7 +83,60 @@ def make_records(folder, count, own):
     return os.path.join(folder, "records")
 
 
-def our_input(records, coarse):
+def make_large(folder, count, megapixels):
+    """Two class folders of photos of 4 : 3, a little different from each other in size."""
+    rng = np.random.default_rng(0)
+    photos = load_sample_images().images
+    for index in range(count):
+        width = round((megapixels * 1e6 * 4 / 3) ** 0.5) + int(rng.integers(-20, 21))
+        height = width * 3 // 4
+        y, x = rng.integers(0, 60), rng.integers(0, 150)
+        part = Image.fromarray(photos[index % 2][y : y + 360, x : x + 480])
+        pixels = np.asarray(part.resize((width, height), Image.Resampling.BICUBIC), np.int16)
+        pixels = pixels + rng.integers(-8, 9, pixels.shape, np.int16)
+        place = os.path.join(folder, "images", "train", f"class{index % 2}")
+        os.makedirs(place, exist_ok=True)
+        image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+        image.save(os.path.join(place, f"{index}.jpg"), quality=90)
+
+
+def convert(folder, name, limit):
+    """Records of the photos in `folder` by one process; prints its speed and their size."""
+    source = sources.FORMATS["folder"](os.path.join(folder, "images"), None, split="train")
+    records = os.path.join(folder, name)
+    start = time.perf_counter()
+    report = writer.write(source, records, writer.Options(split="train", limit=limit))["train"]
+    rate = report.images / (time.perf_counter() - start)
+    megabytes = sum(shard.bytes for shard in report.shards) / 1e6
+    print(f"converted {name}: {rate:.1f} images/s, {megabytes:,.1f} MB", flush=True)
+    return records
+
+
+def compare_large(options, folder):
+    """Prints the input's images/s of large photos, as they are, decoded smaller, stored smaller."""
+    make_large(folder, options.images, options.megapixels)
+    limit = shrink.Limit(options.max_side)
+    whole, small = convert(folder, "whole", None), convert(folder, "shrunk", limit)
+    inputs = {
+        "plain": our_input(whole, options.coarse),
+        "scaled_decoding": our_input(whole, options.coarse, scaled=True),
+        f"max_side={options.max_side}": our_input(small, options.coarse),
+        "both": our_input(small, options.coarse, scaled=True),
+    }
+    ratios = {name: [] for name in inputs}
+    for _ in range(options.pairs):
+        plain, texts = None, []
+        for name, data in inputs.items():
+            found = rate(data, options.passes * options.images)
+            plain = plain or found
+            ratios[name].append(found / plain)
+            texts.append(f"{name} {found:.1f} images/s ({ratios[name][-1]:.2f})")
+        print(", ".join(texts), flush=True)
+    for name, found in ratios.items():
+        print(f"median ratio to plain, {name} = {statistics.median(found):.2f}")
+
+
+def our_input(records, coarse, scaled=False):
     """The pipeline, as the Trainer makes it."""
     settings = config.config(
         data={"path": records},
@@ -88,6 +146,7 @@ def our_input(records, coarse):
             "crop": {"name": "random_resized_crop"},
             "augment": ({"name": "horizontal_flip"},),
             "antialias": not coarse,
+            "scaled_decoding": scaled,
         },
     )
     task = tasks.build(settings)
@@ -154,13 +213,19 @@ def main():
     parser.add_argument("--passes", type=int, default=5)
     parser.add_argument("--photos", help="folder of JPEGs to use instead of generated ones")
     parser.add_argument("--coarse", action="store_true", help="resize without antialiasing")
+    parser.add_argument("--scaled", action="store_true", help="inputs.scaled_decoding")
+    parser.add_argument("--megapixels", type=float, default=0, help="of large photos, alone")
+    parser.add_argument("--max_side", type=int, default=1024, help="of the records of large photos")
     parser.add_argument("--intra_op_threads", type=int, default=0, help="0: TensorFlow's choice")
     parser.add_argument("--torch", default=sys.executable)
     options = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(options.intra_op_threads)
     with tempfile.TemporaryDirectory() as folder:
+        if options.megapixels:
+            compare_large(options, folder)
+            return
         records = make_records(folder, options.images, options.photos)
-        ours, bare = our_input(records, options.coarse), bare_input(folder)
+        ours, bare = our_input(records, options.coarse, options.scaled), bare_input(folder)
         images = options.passes * options.images
         to_bare, to_torch = [], []
         for _ in range(options.pairs):

@@ -64,6 +64,7 @@ def defaults() -> dict[str, Any]:
             "padding": (127.5, 127.5, 127.5),  # RGB beside the image; the model's mean makes it 0
             "crop": {"name": ""},  # * training window: random_resized_crop, or as in evaluation
             "antialias": True,  # False: plain bilinear (of training windows: faster)
+            "scaled_decoding": False,  # JPEGs of at least twice the size at a half, quarter, eighth
             "augment": (),  # dicts with a name and options, in order
             "mix": {"name": ""},  # * of training batches: mixup, cutmix, mixup_or_cutmix; mosaic
             "multi_scale": (),  # detection: (lowest side, highest, step) of square batches

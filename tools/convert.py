@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from absl import app, flags
 
 from tfvision import errors, schema, sources
-from tfvision.records import plausible, proposals, splits, writer
+from tfvision.records import plausible, proposals, shrink, splits, writer
 from tfvision.records import report as reports
 from tfvision.sources.source import BOXES, FRAMES
 
@@ -55,6 +55,12 @@ _BOXES = flags.DEFINE_enum("boxes", BOXES[0], BOXES, "What bbox holds in a COCO 
 _FRAME = flags.DEFINE_enum(
     "annotations_of", "", ["", *FRAMES], "What annotations of EXIF-rotated images speak of."
 )
+_MAX_SIDE = flags.DEFINE_integer(
+    "max_side", None, "Store images no larger than this, pixels of the longer side."
+)
+_QUALITY = flags.DEFINE_integer(
+    "quality", None, f"Of JPEGs that --max_side shrinks, 1..100; {shrink.QUALITY} by default."
+)
 _STRICT = flags.DEFINE_boolean("strict", False, "Stop at anything that is left out or changed.")
 
 _EXAMPLE = 160  # letters of a finding that the table shows
@@ -68,6 +74,7 @@ def main(argv: Sequence[str]) -> None:
         if not flag.value:
             raise errors.UsageError(f"--{flag.name} is missing")
     shares = splits.parse(_SPLIT.value)
+    limit = shrink.limit(_MAX_SIDE.value, _QUALITY.value)
     split = _SPLIT.value if len(shares) == 1 else ""
     source = sources.read(
         _FORMAT.value,
@@ -89,6 +96,8 @@ def main(argv: Sequence[str]) -> None:
     )
     if _PROPOSALS.value:
         kept += (_PROPOSALS, _MAX_PROPOSALS)
+    if limit:
+        kept += (_MAX_SIDE, _QUALITY)
     options = writer.Options(
         split=_SPLIT.value,
         group=_GROUP.value,
@@ -103,6 +112,7 @@ def main(argv: Sequence[str]) -> None:
         strict=_STRICT.value,
         proposals=_PROPOSALS.value or "",
         max_proposals=_MAX_PROPOSALS.value,
+        limit=limit,
         arguments={flag.name: flag.value for flag in kept},
     )
     for name, done in writer.write(source, _OUTPUT.value, options).items():
@@ -132,6 +142,9 @@ def table(
     if "objects" in source.groups:
         rows.append(("objects", f"{report.objects:,} (at most {report.max_objects} an image)"))
     first = {(f.kind, f.reason): f for f in reversed(report.listed)}
+    if options.limit:
+        most = options.limit.max_side
+        rows.append(("shrunk", f"{report.shrunk:,} images to at most {most:,} pixels"))
     for key, count in sorted(report.counts.items()):
         rows.append((key[0], f"{count:,} ({key[1]}{_example(first.get(key))})"))
     notes, _ = plausible.notes(report, source.class_names, options.groups(source))

@@ -194,3 +194,22 @@ def test_a_disc_comes_back_from_its_frame(radius, ours, torchvisions):
     assert _iou(masks.from_box_frame(frame, box, disc.shape), disc) > ours
     found = _iou(masks.from_box_frame_in_whole_pixels(frame, box, disc.shape), disc)
     assert torchvisions - 0.02 < found < torchvisions
+
+
+def test_a_mask_shrinks_by_the_area_that_is_set():
+    mask = np.array([[1, 1, 0, 0, 1, 0], [1, 0, 0, 0, 1, 0]], np.uint8)
+    # Three quarters, none and a half of the three new pixels.
+    np.testing.assert_array_equal(masks.shrink(mask, (1, 3)), [[1, 0, 1]])
+    np.testing.assert_array_equal(masks.shrink(mask, (2, 6)), mask)
+    # 2.5 old pixels to a new one: 2 of 2.5, and 1 of 2.5.
+    np.testing.assert_array_equal(masks.shrink(np.array([[1, 1, 0, 1, 0]]), (1, 2)), [[1, 0]])
+    # The old pixel in the middle is divided: 1.5 of 2.5 on either side.
+    np.testing.assert_array_equal(masks.shrink(np.array([[0, 1, 1, 1, 0]]), (1, 2)), [[1, 1]])
+
+
+def test_a_mask_that_would_vanish_keeps_its_fullest_pixel():
+    mask = np.zeros((8, 8), np.uint8)
+    mask[3, 4:7] = 1  # 3 of 16 in one new pixel
+    mask[7, 0] = 1  # 1 of 16 in another
+    np.testing.assert_array_equal(masks.shrink(mask, (2, 2)), [[0, 1], [0, 0]])
+    np.testing.assert_array_equal(masks.shrink(0 * mask, (2, 2)), np.zeros((2, 2)))

@@ -21,7 +21,7 @@ CASES = {
     "coco_prefix": (2, 2, None, "file names hold a folder that --images has already"),
     "csv_objdet_table": (2, 3, ["cat", "dog"], ""),
     "folder_macosx": (4, None, ["ants", "bees"], "folder left by an archive"),
-    "gray16_12bit": (3, None, None, "only 0..4080; the high byte keeps 16 levels"),
+    "gray16_12bit": (3, None, None, r"use only 0\.\.3504; the high byte keeps 14 levels"),
     "mask_255": (2, None, None, r"class 'b' has no pixel while 50% of all .* --mask_values="),
     "mask_rgb": r"0\.png: colour-coded mask .*\(0, 0, 0\), \(255, 0, 0\).* --mask_colors=FILE",
     "mask_rgba": (2, None, None, "class 'a' has no pixel"),

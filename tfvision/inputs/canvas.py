@@ -9,12 +9,13 @@ Axis letters: N objects, H, W.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
 from tfvision import errors, schema
-from tfvision.inputs import augment, decode, geometry, objects
+from tfvision.inputs import augment, decode, geometry, objects, scaled
 from tfvision.ops import images
 
 Sample = dict[str, tf.Tensor]
@@ -38,7 +39,20 @@ RESIZES: dict[str, Callable] = {
 }
 
 
-def resize(image: tf.Tensor, size: Size, inputs: Mapping) -> tuple[tf.Tensor, tf.Tensor]:
+# To what they resize an image: its height and width, size, inputs -> both as int32 [2].
+SIZES: dict[str, Callable] = {
+    "stretch": lambda original, size, inputs: tf.constant(size),
+    "letterbox": lambda original, size, inputs: images.letterbox_size(original, size),
+    "centre_crop": lambda original, size, inputs: images.centre_crop_size(
+        original, short=inputs.short
+    ),
+    "short_side": lambda original, size, inputs: images.short_side_size(
+        original, size, short=inputs.short, long=inputs.long
+    ),
+}
+
+
+def resize(image: images.Image, size: Size, inputs: Mapping) -> tuple[tf.Tensor, tf.Tensor]:
     """[H, W, 3] -> (float32 [*size, 3], frame [6]) by the resize that `inputs` names."""
     return errors.choose(RESIZES, inputs.resize, "resize")(image, size, inputs)
 
@@ -47,8 +61,10 @@ def fit(sample: Sample, size: Size, inputs: Mapping) -> Sample:
     """The sample on a canvas of `size` = (height, width), with its `frame`.
 
     A training sample that its augmentation has put on a canvas of that size already stays."""
-    image = tf.convert_to_tensor(sample["image"])
-    if tuple(image.shape[:2]) == tuple(size):
+    image = sample["image"]
+    if not isinstance(image, images.Undecoded):
+        image = tf.convert_to_tensor(image)
+    if tf.is_tensor(image) and tuple(image.shape[:2]) == tuple(size):
         frame = images.make_frame(tf.constant(size), tf.constant(size), tf.zeros(2))
         return {**sample, "image": tf.cast(image, tf.float32), "frame": frame}
     canvas, frame = resize(image, size, inputs)
@@ -88,7 +104,9 @@ def load(example: decode.Example, inputs: Mapping, training: bool) -> Sample:
     """An example's pixels and truth, for training cut to a window and augmented.
 
     Moves `boxes` and the other per-object tensors, `proposals`, `masks` and `label_map` with the
-    image. Masks are for training alone: evaluation takes the truth's as they are."""
+    image. Masks are for training alone: evaluation takes the truth's as they are. With
+    inputs.scaled_decoding, training counts the pixels of the window as decoded, evaluation those of
+    the image."""
     moving = (*objects.KEYS, objects.PROPOSALS)
     sample = {key: example[key] for key in moving if key in example and key != "masks"}
     if "masks" in example and training:
@@ -96,12 +114,52 @@ def load(example: decode.Example, inputs: Mapping, training: bool) -> Sample:
     if "label_map" in example:
         sample["label_map"] = decode.label_map(example)
     if not training:
-        return {**sample, "image": decode.pixels(example)}
+        return {**sample, "image": whole(example, inputs)}
     seed = example["seed"]
     window = augment.window(inputs.crop, seed, sample.get("boxes"))
-    if window is None:
+    needed = _needed(inputs) if inputs.scaled_decoding else None
+    if needed is not None:
+        window = window or scaled.everything
+        sample["image"], part, ratio = scaled.crop(example, window, needed)
+        sample = geometry.reduced(geometry.cut(sample, part), ratio)
+    elif window is None:
         sample["image"] = decode.pixels(example)
     else:
         sample["image"], part = decode.crop(example, window)
         sample = geometry.cut(sample, part)
     return augment.apply(sample, seed, inputs.augment)
+
+
+def whole(example: decode.Example, inputs: Mapping) -> images.Image:
+    """An example's upright image; with inputs.scaled_decoding it is decoded by its resize."""
+    return scaled.image(example) if inputs.scaled_decoding else decode.pixels(example)
+
+
+def _needed(inputs: Mapping) -> scaled.Needed | None:
+    """(height, width) of a training window -> the least it is to be decoded at, both int32 [2].
+
+    None where an augmentation counts the image's own pixels."""
+    size = tuple(inputs.train_size) or tuple(inputs.image_size)
+    if inputs.turned:
+        size = (max(size), max(size))
+    zoom, fixed = 1.0, []
+    for step in map(dict, inputs.augment):
+        name = step.get("name")
+        if name in scaled.OWN_PIXELS:
+            return None
+        if name in scaled.ZOOMS:
+            largest = max(step.get("scale", (scaled.ZOOMS[name],)))
+            if "size" in step:
+                fixed.append([largest * side for side in step["size"]])
+            else:
+                zoom = max(zoom, largest)
+    if fixed:
+        least = tf.constant([math.ceil(zoom * max(sides)) for sides in zip(*fixed, strict=True)])
+        return lambda window: least
+    find = errors.choose(SIZES, inputs.resize, "resize")
+
+    def needed(window: tf.Tensor) -> tf.Tensor:
+        sides = tf.cast(find(window, size, inputs), tf.float32)
+        return tf.cast(tf.math.ceil(zoom * sides), tf.int32)
+
+    return needed

@@ -25,7 +25,7 @@ _ORIENTATION_TAG = 0x0112
 
 # What few images need stays a function of its own in the graph: inlined, its hundreds of nodes
 # would be scheduled for every image, though none of them computes anything.
-_rare = tf.function(autograph=False, experimental_attributes={"_noinline": True})
+rare = tf.function(autograph=False, experimental_attributes={"_noinline": True})
 
 
 def parse(serialized: tf.Tensor, fields: Sequence[str]) -> Example:
@@ -66,18 +66,18 @@ def orientation(encoded: tf.Tensor) -> tf.Tensor:
     Walks the segments to APP1 and reads tag 0x0112 of its first image directory (EXIF 2.3,
     section 4.6). The walk costs as much as decoding half a small picture, so it starts only
     where a search finds EXIF's mark, of which images from the web have none."""
-    marked = tf.io.is_jpeg(encoded) & tf.logical_not(_is_plain(encoded))
+    marked = tf.io.is_jpeg(encoded) & tf.logical_not(is_plain(encoded))
     return tf.cond(marked, lambda: _walk(encoded), lambda: tf.constant(1))
 
 
-def _is_plain(encoded: tf.Tensor) -> tf.Tensor:
+def is_plain(encoded: tf.Tensor) -> tf.Tensor:
     """Whether these are the bytes of a JPEG without EXIF's mark, bool scalar."""
     head = tf.strings.substr(encoded, 0, _HEADER_BYTES)
     parts = tf.raw_ops.StringSplitV2(input=[head], sep=_EXIF_MARK, maxsplit=1).values
     return tf.io.is_jpeg(encoded) & (tf.size(parts) == 1)
 
 
-@_rare
+@rare
 def _walk(encoded: tf.Tensor) -> tf.Tensor:
     """The EXIF orientation 1..8 in a JPEG's first bytes; 1 where it is elsewhere or broken."""
     head = tf.strings.substr(encoded, 0, _HEADER_BYTES)
@@ -148,7 +148,8 @@ def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     return tf.cond(orientation > 1, turn, lambda: image)
 
 
-def _jpeg(encoded: tf.Tensor) -> tf.Tensor:
+def jpeg(encoded: tf.Tensor) -> tf.Tensor:
+    """The pixels of a JPEG as stored, uint8 [H, W, 3]."""
     return tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
 
 
@@ -156,13 +157,13 @@ def _whole(encoded: tf.Tensor, turned: tf.Tensor) -> tf.Tensor:
     """The upright pixels of any format, by its EXIF orientation."""
     image = tf.cond(
         tf.io.is_jpeg(encoded),
-        lambda: _jpeg(encoded),
+        lambda: jpeg(encoded),
         lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
     )
     return upright(image, turned)
 
 
-@_rare
+@rare
 def _other(encoded: tf.Tensor) -> tf.Tensor:
     """The upright pixels of a JPEG with EXIF or of another format."""
     return _whole(encoded, orientation(encoded))
@@ -173,7 +174,7 @@ def pixels(example: Example) -> tf.Tensor:
     if "image" in example:
         return tf.convert_to_tensor(example["image"])
     encoded = tf.convert_to_tensor(example["encoded"])
-    image = tf.cond(_is_plain(encoded), lambda: _jpeg(encoded), lambda: _other(encoded))
+    image = tf.cond(is_plain(encoded), lambda: jpeg(encoded), lambda: _other(encoded))
     return tf.ensure_shape(image, (None, None, 3))
 
 
@@ -198,7 +199,7 @@ def crop(example: Example, window: Window) -> tuple[tf.Tensor, tf.Tensor]:
         )
         return image, part
 
-    @_rare
+    @rare
     def of_other(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         turned = orientation(encoded)
         upright_jpeg = tf.io.is_jpeg(encoded) & tf.equal(turned, 1)
@@ -208,7 +209,7 @@ def crop(example: Example, window: Window) -> tuple[tf.Tensor, tf.Tensor]:
         return cut(tf.convert_to_tensor(example["image"]))
     encoded = tf.convert_to_tensor(example["encoded"])
     # One branching alone: each costs every image, and so does what it holds, taken or not.
-    image, part = tf.cond(_is_plain(encoded), lambda: of_jpeg(encoded), lambda: of_other(encoded))
+    image, part = tf.cond(is_plain(encoded), lambda: of_jpeg(encoded), lambda: of_other(encoded))
     return tf.ensure_shape(image, (None, None, 3)), part
 
 

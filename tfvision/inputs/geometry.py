@@ -74,6 +74,20 @@ def cut(sample: Sample, window: tf.Tensor, *, min_visible: float = 0.0) -> Sampl
     return objects.settle(sample, result, lambda b: b - edge, size, min_visible=min_visible)
 
 
+def reduced(sample: Sample, ratio: tf.Tensor) -> Sample:
+    """Moves boxes, masks and label map to an image that was decoded `ratio` times smaller already.
+
+    ratio: int32 scalar. What they are of is `ratio` times as high and as wide as the image."""
+    size, factor = canvas(sample), 1.0 / tf.cast(ratio, tf.float32)
+    rows, columns = (tf.range(size[axis]) * ratio + ratio // 2 for axis in (0, 1))
+    result = dict(sample)
+    if "masks" in sample:
+        result["masks"] = tf.gather(tf.gather(sample["masks"], rows, axis=1), columns, axis=2)
+    if "label_map" in sample:
+        result["label_map"] = tf.gather(tf.gather(sample["label_map"], rows), columns, axis=1)
+    return objects.settle(sample, result, lambda b: b * factor, size, scale=factor * factor)
+
+
 def resize(sample: Sample, size: tf.Tensor, *, antialias: bool = True) -> Sample:
     """Stretches to `size` (int [2]): the image bilinearly, masks and label map by the nearest."""
     original = tf.cast(canvas(sample), tf.float32)

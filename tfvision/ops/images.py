@@ -9,7 +9,8 @@ Axis letters: H height, W width, B batch, N boxes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -23,12 +24,34 @@ def make_frame(original: tf.Tensor, resized: tf.Tensor, offset: tf.Tensor) -> tf
     return tf.concat([original, resized / original, offset], axis=0)
 
 
-def resize(image: tf.Tensor, size: tf.Tensor, *, antialias: bool) -> tf.Tensor:
+@dataclasses.dataclass(frozen=True)
+class Undecoded:
+    """An image that is decoded when it is known how large it has to be.
+
+    size: int32 [2], height and width. decode: int32 [2], the size it is needed at -> pixels uint8
+    [h, w, 3], no smaller than that where the image is not, and the part of them that the image
+    covers, float32 [4] = y, x, height, width."""
+
+    size: tf.Tensor
+    decode: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+
+Image = tf.Tensor | Undecoded
+
+
+def sides(image: Image) -> tf.Tensor:
+    """int32 [2]: height and width of [H, W, C]."""
+    return image.size if isinstance(image, Undecoded) else tf.shape(image)[:2]
+
+
+def resize(image: Image, size: tf.Tensor, *, antialias: bool) -> tf.Tensor:
     """Bilinear, [H, W, C] of any dtype -> float32 [size[0], size[1], C].
 
     antialias: the triangle grows with the reduction, as Pillow's does. Equal to
     tf.image.resize; with antialiasing in two thirds of its time inside tf.data, because the
     kernel is fast along the first axis only: both passes go there, transposed in between."""
+    if isinstance(image, Undecoded):
+        return _resize_part(*image.decode(size), tf.convert_to_tensor(size), antialias)
     height, width = tf.unstack(tf.convert_to_tensor(size))
 
     def plain() -> tf.Tensor:
@@ -45,17 +68,44 @@ def resize(image: tf.Tensor, size: tf.Tensor, *, antialias: bool) -> tf.Tensor:
     return tf.cond((shape[0] <= height) & (shape[1] <= width), plain, reduced)
 
 
-def _shrink(image: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
-    """Antialiased resize of [H, W, C] along the first axis alone, to float32."""
+def _resize_part(pixels: tf.Tensor, part: tf.Tensor, size: tf.Tensor, antialias: bool) -> tf.Tensor:
+    """As `resize` of the `part` (float32 [4] = y, x, height, width) of uint8 [h, w, 3]."""
+    whole = tf.concat([tf.zeros(2), tf.cast(tf.shape(pixels)[:2], tf.float32)], axis=0)
+    return tf.cond(
+        tf.reduce_all(tf.equal(part, whole)),
+        lambda: resize(pixels, size, antialias=antialias),
+        lambda: _moved(pixels, part, size, antialias),
+    )
+
+
+# A function of its own in the graph, as few images need it (see inputs.decode).
+@tf.function(autograph=False, reduce_retracing=True, experimental_attributes={"_noinline": True})
+def _moved(pixels: tf.Tensor, part: tf.Tensor, size: tf.Tensor, antialias: bool) -> tf.Tensor:
+    for axis in (0, 1):
+        shrunk = _shrink(pixels, size[axis], (part[axis], part[axis + 2]), antialias)
+        pixels = tf.transpose(shrunk, [1, 0, 2])
+    return pixels
+
+
+def _shrink(
+    image: tf.Tensor,
+    length: tf.Tensor,
+    part: tuple[tf.Tensor, tf.Tensor] | None = None,
+    antialias: bool = True,
+) -> tf.Tensor:
+    """Resize of [H, W, C] along the first axis alone, to float32.
+
+    part: start and extent of what is resized, in rows; None for all."""
     rows, columns, channels = tf.unstack(tf.shape(image))
-    scale = tf.cast(length, tf.float32) / tf.cast(rows, tf.float32)
+    start, extent = part or (0.0, tf.cast(rows, tf.float32))
+    scale = tf.cast(length, tf.float32) / extent
     resized = tf.raw_ops.ScaleAndTranslate(
         images=tf.reshape(image, tf.stack([1, rows, 1, -1])),
         size=tf.stack([length, 1]),
         scale=tf.stack([scale, 1.0]),
-        translation=tf.zeros(2),
+        translation=tf.stack([-start * scale, 0.0]) if part else tf.zeros(2),
         kernel_type="triangle",
-        antialias=True,
+        antialias=antialias,
     )
     return tf.reshape(resized, tf.stack([length, columns, channels]))
 
@@ -81,29 +131,45 @@ def _rgb(colour: Colour) -> Sequence[float]:
 
 
 def stretch(
-    image: tf.Tensor, size: tuple[int, int], *, antialias: bool = True
+    image: Image, size: tuple[int, int], *, antialias: bool = True
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Resizes [H, W, 3] to `size` = (height, width), ignoring the aspect ratio."""
-    original = tf.shape(image)[:2]
+    original = sides(image)
     resized = tf.ensure_shape(resize(image, tf.constant(size), antialias=antialias), (*size, 3))
     return resized, make_frame(original, tf.constant(size), tf.zeros(2))
 
 
-def letterbox(
-    image: tf.Tensor, size: tuple[int, int], *, colour: Colour = 127.5, antialias: bool = True
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Resizes to the largest size that fits, centred on a canvas of `colour` (Darknet's)."""
-    original = tf.shape(image)[:2]
+def letterbox_size(original: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """To what `letterbox` resizes an image of `original` = height, width; both int32 [2]."""
     ratios = tf.constant(size, tf.float32) / tf.cast(original, tf.float32)
     scaled = tf.cast(original, tf.float32) * tf.reduce_min(ratios)
-    resized = tf.clip_by_value(tf.cast(tf.round(scaled), tf.int32), 1, tf.constant(size))
+    return tf.clip_by_value(tf.cast(tf.round(scaled), tf.int32), 1, tf.constant(size))
+
+
+def letterbox(
+    image: Image, size: tuple[int, int], *, colour: Colour = 127.5, antialias: bool = True
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Resizes to the largest size that fits, centred on a canvas of `colour` (Darknet's)."""
+    original = sides(image)
+    resized = letterbox_size(original, size)
     offset = (tf.constant(size) - resized) // 2
     canvas = _fit(resize(image, resized, antialias=antialias), offset, size, colour)
     return canvas, make_frame(original, resized, offset)
 
 
+def short_side_size(
+    original: tf.Tensor, size: tuple[int, int], *, short: int, long: int
+) -> tf.Tensor:
+    """To what `short_side` resizes an image of `original` = height, width; both int32 [2]."""
+    exact = tf.cast(original, tf.float32)
+    scale = tf.minimum(short / tf.reduce_min(exact), long / tf.reduce_max(exact))
+    scale = tf.minimum(scale, tf.reduce_min(tf.constant(size, tf.float32) / exact))
+    # The epsilon keeps products such as 375 * (800 / 375) from falling to 799.
+    return tf.maximum(tf.cast(tf.floor(exact * scale + 1e-3), tf.int32), 1)
+
+
 def short_side(
-    image: tf.Tensor,
+    image: Image,
     size: tuple[int, int],
     *,
     short: int,
@@ -115,27 +181,28 @@ def short_side(
 
     What does not fit the canvas `size` scales down further. (Faster R-CNN, detectron2 and
     torchvision: 800 and 1333, no antialiasing.)"""
-    original = tf.shape(image)[:2]
-    exact = tf.cast(original, tf.float32)
-    scale = tf.minimum(short / tf.reduce_min(exact), long / tf.reduce_max(exact))
-    scale = tf.minimum(scale, tf.reduce_min(tf.constant(size, tf.float32) / exact))
-    # The epsilon keeps products such as 375 * (800 / 375) from falling to 799.
-    resized = tf.maximum(tf.cast(tf.floor(exact * scale + 1e-3), tf.int32), 1)
+    original = sides(image)
+    resized = short_side_size(original, size, short=short, long=long)
     canvas = _fit(resize(image, resized, antialias=antialias), tf.zeros(2, tf.int32), size, colour)
     return canvas, make_frame(original, resized, tf.zeros(2))
 
 
+def centre_crop_size(original: tf.Tensor, *, short: int) -> tf.Tensor:
+    """To what `centre_crop` resizes an image of `original` = height, width; both int32 [2]."""
+    exact = tf.cast(original, tf.float32)
+    # torchvision: int(short * long_side / short_side)
+    resized = tf.cast(tf.floor(exact * (short / tf.reduce_min(exact)) + 1e-3), tf.int32)
+    return tf.maximum(resized, 1)
+
+
 def centre_crop(
-    image: tf.Tensor, size: tuple[int, int], *, short: int, antialias: bool = True
+    image: Image, size: tuple[int, int], *, short: int, antialias: bool = True
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Short side to `short` pixels, then the middle `size` of it (torchvision's evaluation).
 
     Where `size` is larger than the resized image, the border is black."""
-    original = tf.shape(image)[:2]
-    exact = tf.cast(original, tf.float32)
-    # torchvision: int(short * long_side / short_side)
-    resized = tf.cast(tf.floor(exact * (short / tf.reduce_min(exact)) + 1e-3), tf.int32)
-    resized = tf.maximum(resized, 1)
+    original = sides(image)
+    resized = centre_crop_size(original, short=short)
     difference = tf.cast(tf.constant(size) - resized, tf.float32)
     offset = -tf.cast(tf.round(-difference / 2.0), tf.int32)
     canvas = _fit(resize(image, resized, antialias=antialias), offset, size, 0.0)

@@ -27,13 +27,14 @@ Propose = Callable[[np.ndarray], np.ndarray]  # uint8 [H, W, 3], upright -> [R, 
 class Encoded:
     """record: the bytes of a tf.train.Example. objects: how many it holds. sha256: of
     the image's bytes, hex. classes: {class id: its objects in the record, or pixels, or 1}, and
-    the pixels of VOID."""
+    the pixels of VOID. shrunk: the image is smaller than its file's."""
 
     record: bytes
     objects: int
     sha256: str
     findings: list[schema.Finding]
     classes: dict[int, int]
+    shrunk: bool = False
 
 
 def encode(
@@ -52,7 +53,8 @@ def encode(
     frame: "stored" or "upright", the pixels that annotations and mask files speak of, or "":
     where the annotation's size is that of the pixels as stored and not that of the upright
     image, boxes and masks are turned by the EXIF orientation, and so is a mask file whose own
-    size is that of the stored pixels. Where a size is neither, the image's own size wins.
+    size is that of the stored pixels. Where a size is neither, the image's own size wins. Where
+    the image was shrunk, these are sizes of its file, and what the record holds is of the image.
     full_masks: object masks of the whole image instead of their box, for the TF Object
     Detection API. scale: scale boxes and polygons from a wrong size to the image's. propose:
     makes the proposals of an image, which become a group of their own. Returns a finding where
@@ -83,7 +85,7 @@ def _encode(
     if wrong:
         detail = (
             f"the annotation says {sample.size[1]} x {sample.size[0]}, the image is"
-            f" {image.width} x {image.height} pixels"
+            f" {image.full_size[1]} x {image.full_size[0]} pixels"
         )
         reason = "annotations scaled to the image" if scale else "recorded size is wrong"
         detail += "" if scale else "; --scale_annotations scales them"
@@ -100,7 +102,7 @@ def _encode(
         "sha256": digest.encode(),
     }
     # Label map and segments may be one file.
-    sizes = ((image.height, image.width), image.stored_size)
+    sizes = (image.full_size, image.stored_size)
     indices = functools.cache(lambda path: maps.read(path, None, sizes))
     kept: list[objects.Kept] = []
     classes: dict[int, int] = {}
@@ -130,7 +132,8 @@ def _encode(
         boxes = propose(read.pixels(image.data)).reshape(-1, 4)
         values["proposals"] = boxes / np.array([image.height, image.width] * 2, np.float32)
     record = example.serialize(_features(values))
-    return Encoded(record, len(kept), digest, findings, classes)
+    shrunk = image.original is not None
+    return Encoded(record, len(kept), digest, findings, classes, shrunk)
 
 
 def _finding(sample: schema.Sample, kind: str, reason: str, detail: str) -> schema.Finding:
@@ -139,11 +142,10 @@ def _finding(sample: schema.Sample, kind: str, reason: str, detail: str) -> sche
 
 def _turn(sample: schema.Sample, image: images.Image, frame: str) -> tuple[int, bool]:
     """The EXIF orientation that the annotation still needs, and whether its size is wrong."""
-    upright = (image.height, image.width)
-    known = sample.size in (None, upright, image.stored_size)
+    known = sample.size in (None, image.full_size, image.stored_size)
     if frame:
         return (image.orientation if frame == "stored" else 1), not known
-    if sample.size in (None, upright):
+    if sample.size in (None, image.full_size):
         return 1, False
     return (image.orientation, False) if known else (1, True)
 

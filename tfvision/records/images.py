@@ -22,6 +22,7 @@ from PIL import Image as pillow
 
 from tfvision import errors
 from tfvision.ops import header, sniff
+from tfvision.records import shrink
 
 # Where Pillow starts to warn of decompression bombs: 256 MiB as RGB. Larger ones are refused
 # from their header, before anything is decoded.
@@ -48,7 +49,8 @@ class Image:
     data: its bytes. format: "jpeg" or "png". height, width: of the upright image, pixels.
     orientation: EXIF's 1..8 of the file as it came; a JPEG that kept its bytes still has it to
     be applied, everything rewritten is upright already. kept: the bytes are the file's own.
-    note: what was lost in rewriting it, "" for nothing worth a word."""
+    note: what was lost in rewriting it, "" for nothing worth a word. original: (height, width)
+    of the upright file, where the image is smaller than that."""
 
     data: bytes
     format: str
@@ -57,12 +59,22 @@ class Image:
     orientation: int
     kept: bool
     note: str = ""
+    original: tuple[int, int] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the upright image."""
+        return self.height, self.width
+
+    @property
+    def full_size(self) -> tuple[int, int]:
+        """(height, width) of the upright file, of which annotations speak."""
+        return self.original or self.size
 
     @property
     def stored_size(self) -> tuple[int, int]:
         """(height, width) of the file's pixels before its EXIF orientation is applied."""
-        size = (self.height, self.width)
-        return size[::-1] if self.orientation >= 5 else size
+        return self.full_size[::-1] if self.orientation >= 5 else self.full_size
 
 
 def orientation(data: bytes) -> int:
@@ -125,19 +137,26 @@ def upright_box(
     return y1, x1, y2, x2
 
 
-def normalise(data: bytes, name: str = "image", *, bake_orientation: bool = False) -> Image:
+def normalise(
+    data: bytes,
+    name: str = "image",
+    *,
+    bake_orientation: bool = False,
+    limit: shrink.Limit | None = None,
+) -> Image:
     """Checks one image file's bytes by decoding them fully, and rewrites them where needed.
 
     JPEG and PNG that TensorFlow decodes as they are keep their bytes: EXIF-rotated, CMYK, grey
     and progressive JPEG, palette, 1-bit and grey PNG among them. The rest becomes an upright
     8-bit PNG: 16-bit keeps the high byte, floats are taken as 0..1 or 0..255 by their maximum,
     alpha is composited on white, an animation gives its first frame. bake_orientation: turn
-    EXIF-rotated JPEGs too (quality 95), for readers that cannot.
+    EXIF-rotated JPEGs too (quality 95), for readers that cannot. limit: what is larger is shrunk
+    and upright, a JPEG again where the file is lossy (JPEG, WebP), else a PNG.
 
     Raises DataError that starts with `name` and says why: empty, no image, more than MAX_PIXELS,
     truncated or broken."""
     with opened(data, name) as (image, kind):
-        return _decode(data, image, kind, bake_orientation)
+        return _decode(data, image, kind, bake_orientation, limit)
 
 
 @contextlib.contextmanager
@@ -194,9 +213,14 @@ def _check_size(image: pillow.Image, name: str) -> None:
         raise errors.DataError(f"{name}: the image is {image.width} x {image.height} pixels")
 
 
-def _decode(data: bytes, image: pillow.Image, kind: str, bake: bool) -> Image:
+def _decode(
+    data: bytes, image: pillow.Image, kind: str, bake: bool, limit: shrink.Limit | None
+) -> Image:
+    stored, part = (image.height, image.width), None
     if kind == "jpeg":
         turned = orientation(data)
+        if limit and max(stored) > limit.max_side:
+            part = shrink.draft(image, limit.size(stored))
         image.load()
         plain = _is_plain_jpeg(data)
     else:
@@ -204,18 +228,34 @@ def _decode(data: bytes, image: pillow.Image, kind: str, bake: bool) -> Image:
         image.load()  # which turns a TIFF, and finds a PNG's EXIF behind its pixels
         turned = max(turned, header.orientation_of(image))
         plain = kind == "png" and turned == 1 and _is_plain_png(data, image)
+        stored = (image.height, image.width)
     pending = 1 if kind == "tiff" else turned
-    size = (image.width, image.height) if pending >= 5 else (image.height, image.width)
-    if plain and not (bake and turned > 1):
+    size = stored[::-1] if pending >= 5 else stored
+    target = limit.size(stored) if limit else stored
+    if target == stored and plain and not (bake and turned > 1):
         return Image(data, kind, *size, turned, kept=True)
-    target = "jpeg" if plain and kind == "jpeg" else "png"
+    lossy = (kind == "jpeg" and plain) or (target != stored and _is_lossy(data, kind))
     image, note = _eight_bit(image, _deep(data, kind))
+    original = None
+    if target != stored:
+        image, original = shrink.resized(image, target, part), size
+        size = target[::-1] if pending >= 5 else target
     if pending > 1:
         image = pillow.fromarray(np.ascontiguousarray(upright(np.asarray(image), pending)))
     buffer = io.BytesIO()
-    options = {"quality": _BAKED_QUALITY, "subsampling": 0} if target == "jpeg" else {}
-    image.save(buffer, target, **options)
-    return Image(buffer.getvalue(), target, *size, turned, kept=False, note=note)
+    if not lossy:
+        image.save(buffer, "png")
+    elif original:  # with halved chroma, as cameras write it: a quarter less to store and decode
+        image.save(buffer, "jpeg", quality=limit.quality)
+    else:
+        image.save(buffer, "jpeg", quality=_BAKED_QUALITY, subsampling=0)
+    rewritten = "jpeg" if lossy else "png"
+    return Image(buffer.getvalue(), rewritten, *size, turned, False, note, original)
+
+
+def _is_lossy(data: bytes, kind: str) -> bool:
+    """Whether a file's pixels are approximate already, so that a JPEG of them may be, too."""
+    return kind in ("jpeg", "HEIF", "AVIF") or (kind == "webp" and data[12:16] == b"VP8 ")
 
 
 def _tiff_orientation(image: pillow.Image) -> int:
@@ -349,6 +389,7 @@ def _levels(highest: int) -> str:
     if levels > _FEW_LEVELS or highest == 0:
         return ""
     return (
-        f"16-bit values of few levels: they use only 0..{highest}; the high byte keeps {levels}"
-        f" levels; multiply them by {65536 // (highest + 1)} to use all"
+        f"16-bit values of few levels: they use only 0..{highest}; the high byte keeps"
+        f" {levels} level{'' if levels == 1 else 's'}; multiply the values by"
+        f" {65536 // (highest + 1)} to use all"
     )

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image as pillow
 
 from tfvision import errors, schema
-from tfvision.records import images
+from tfvision.records import images, shrink
 
 # Readers that give the indices that the file holds. WebP invents colours, PNM rescales them.
 _KINDS = ("png", "tiff", "bmp", "gif")
@@ -104,7 +104,7 @@ def _palette(image: pillow.Image) -> np.ndarray | None:
 
 def _turned(mask: Indices, image: images.Image, frame: str) -> bool:
     """Whether a mask is of the image's stored pixels, and these are not upright."""
-    return mask.pixels.shape != (image.height, image.width) or (
+    return mask.pixels.shape != image.full_size or (
         frame == "stored" and image.orientation > 1 and mask.pixels.shape == image.stored_size
     )
 
@@ -117,8 +117,8 @@ def upright(mask: Indices, image: images.Image, frame: str) -> np.ndarray:
 def label_map(
     source: schema.LabelMap, mask: Indices, image: images.Image, num_classes: int, frame: str = ""
 ) -> tuple[bytes, dict[int, int]]:
-    """(the 8-bit PNG of an image's class ids, VOID where nothing counts, upright; {class id or
-    VOID: its pixels}).
+    """(the 8-bit PNG of an image's class ids, VOID where nothing counts, upright, of its size;
+    {class id or VOID: its pixels in the file}).
 
     A file that is exactly that keeps its bytes. Raises DataError for a value that is no class
     and for a mask of colours."""
@@ -137,12 +137,11 @@ def label_map(
         raise errors.DataError(_unknown(unknown, source, num_classes))
     totals = np.bincount(class_ids, counts, minlength=1).astype(int)
     pixels = {int(i): int(totals[i]) for i in np.flatnonzero(totals)}
-    turned = _turned(mask, image, frame)
-    if mask.png is not None and not turned and np.array_equal(found, class_ids):
+    as_it_is = not _turned(mask, image, frame) and image.original is None
+    if mask.png is not None and as_it_is and np.array_equal(found, class_ids):
         return mask.png, pixels
-    return png(
-        class_ids.astype(np.uint8)[np.searchsorted(found, upright(mask, image, frame))]
-    ), pixels
+    drawn = shrink.nearest(upright(mask, image, frame), image.size)
+    return png(class_ids.astype(np.uint8)[np.searchsorted(found, drawn)]), pixels
 
 
 def _decoded(mask: Indices, source: schema.LabelMap) -> tuple[Indices, schema.LabelMap]:

@@ -89,10 +89,14 @@ def _entry(source: Source, report: Report, options: Options) -> dict[str, Any]:
     groups = options.groups(source)
     notes, teaches = plausible.notes(report, source.class_names, groups)
     census = {} if report.census is None else {"census": dataclasses.asdict(report.census)}
+    shrunk = {}
+    if options.limit:
+        shrunk = {"shrunk": {"images": report.shrunk, **dataclasses.asdict(options.limit)}}
     return census | {
         "records": report.images,
         "objects": report.objects,
         "max_objects": report.max_objects,
+        **shrunk,
         "groups": list(groups),
         "shards": [dataclasses.asdict(shard) for shard in report.shards],
         "findings": {

@@ -6,6 +6,7 @@ Axis letters: H height, W width.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,7 +32,7 @@ class Kept:
     object: schema.Object
     box: np.ndarray  # float32 [4], normalised, upright
     mask: bytes  # PNG; empty where the object has none
-    area: float
+    area: float  # square pixels of the image as the record holds it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +75,7 @@ class _Drop(Exception):
 
 
 def _size(image: images.Image, turn: int) -> tuple[int, int]:
-    return image.stored_size if turn > 1 else (image.height, image.width)
+    return image.stored_size if turn > 1 else image.full_size
 
 
 def segments(
@@ -148,14 +149,15 @@ def _object(
         y1, x1, y2, x2 = clipped
         area = (y2 - y1) * (x2 - x1) if mask is None else masks.area(mask)
     upright = images.upright_box(clipped, size, canvas.turn)
-    normalised = _normalised(upright, (canvas.image.height, canvas.image.width))
+    normalised = _normalised(upright, canvas.image.full_size)
     if not (normalised[2] > normalised[0] and normalised[3] > normalised[1]):
         raise _Drop("box without area", f"box y x y x {_numbers(box)}")
     encoded = b""
     if mask is not None:
-        mask = images.upright(mask, canvas.turn)
+        mask = masks.shrink(images.upright(mask, canvas.turn), canvas.image.size)
         encoded = maps.png(mask if canvas.full_masks else _cropped(mask, normalised))
-    return Kept(item, normalised, encoded, float(area))
+    shrunk = math.prod(canvas.image.size) / math.prod(canvas.image.full_size)
+    return Kept(item, normalised, encoded, float(area) * shrunk)
 
 
 def _doubts(

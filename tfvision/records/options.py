@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from tfvision import errors, schema
-from tfvision.records import dataset
+from tfvision.records import dataset, shrink
 from tfvision.records.proposals import LIMIT
 
 # dataset.json lists this many findings of a split; its counts are of all.
@@ -38,7 +38,8 @@ class Options:
     scale_annotations: scale those made for an image of another size.
     skip_unreadable: leave out images that cannot be decoded, instead of stopping. strict: any
     finding is an error. proposals: a mode of Selective Search, "" for none; max_proposals: the
-    most of an image. arguments: for dataset.json, as the user gave them."""
+    most of an image. limit: of the size at which images are stored. arguments: for dataset.json,
+    as the user gave them."""
 
     split: str = "train"
     group: str | None = None
@@ -53,6 +54,7 @@ class Options:
     strict: bool = False
     proposals: str = ""
     max_proposals: int = LIMIT
+    limit: shrink.Limit | None = None
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def groups(self, source: Source) -> tuple[str, ...]:
@@ -64,12 +66,14 @@ class Options:
 class Report:
     """What was done with a split, or with one of its shards.
 
-    counts: {(kind, reason): findings}. listed: the first MAX_LISTED of them. classes: {class
+    counts: {(kind, reason): findings}. listed: the first MAX_LISTED of them. shrunk: images
+    that are stored smaller than they came, as Options.limit asks; no finding. classes: {class
     id: its images, objects or pixels}, of label maps with VOID. census: what became of the
     images in the folders, told with the first split. skipped: {why an image was left out in
     writing: (how many, the first names)}."""
 
     images: int = 0
+    shrunk: int = 0
     objects: int = 0
     max_objects: int = 0
     counts: collections.Counter = dataclasses.field(default_factory=collections.Counter)
@@ -99,6 +103,7 @@ class Report:
     def absorb(self, other: Report) -> None:
         """Adds what was done with another part of the split."""
         self.images += other.images
+        self.shrunk += other.shrunk
         self.objects += other.objects
         self.max_objects = max(self.max_objects, other.max_objects)
         self.counts += other.counts

@@ -26,6 +26,12 @@ def text(raw: Mapping[str, Any]) -> str:
         if split.get("census"):
             lines.append(f"  {census_line(schema.Census(**split['census']))}")
         lines += [f"  note: {note}" for note in split.get("notes", ())]
+        shrunk = split.get("shrunk")
+        if shrunk:
+            lines.append(
+                f"  shrunk to at most {shrunk['max_side']:,} pixels a side, JPEG quality"
+                f" {shrunk['quality']}: {shrunk['images']:,} images"
+            )
         if not counts:
             lines.append("  nothing was left out or changed")
         for kind, meaning in _MEANINGS.items():

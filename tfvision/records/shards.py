@@ -18,7 +18,16 @@ from typing import Any
 import numpy as np
 
 from tfvision import errors, schema
-from tfvision.records import dataset, duplicates, encode, images, merge, proposals, workers
+from tfvision.records import (
+    dataset,
+    duplicates,
+    encode,
+    images,
+    merge,
+    proposals,
+    shrink,
+    workers,
+)
 from tfvision.records.options import Options, Report, Source
 from tfvision.records.spool import Spool
 
@@ -43,6 +52,7 @@ def work(source: Source, options: Options) -> Callable[[bytes], Result]:
         bake_orientation=options.bake_orientation,
         full_masks=options.full_masks,
         scale=options.scale_annotations,
+        limit=options.limit,
         propose=propose,
         skip_unreadable=options.skip_unreadable,
     )
@@ -62,10 +72,10 @@ def write(
     """Writes PREFIX-?????-of-?????.tfrecord into `folder`, and its PREFIX.sha256.
 
     run: maps `work` over pickled samples. advance: told how many images are done."""
-    count = options.shards or default_count(spool, indices)
+    count = options.shards or default_count(spool, indices, options.limit)
     salt = repr((merge.version(), source.class_names, source.groups))
     salt += repr((options.bake_orientation, options.full_masks, source.frame))
-    salt += repr(options.scale_annotations)
+    salt += repr((options.scale_annotations, options.limit))
     salt += repr((options.proposals, options.max_proposals))
     report = Report()
     with open(os.path.join(folder, f"{prefix}.sha256"), "wb") as digests:
@@ -85,13 +95,14 @@ def write(
     return report
 
 
-def default_count(spool: Spool, indices: np.ndarray) -> int:
+def default_count(spool: Spool, indices: np.ndarray, limit: shrink.Limit | None = None) -> int:
     """Shards of about SHARD_BYTES, by the sizes of the image files."""
     total = 0
     for index in indices:
         sample = spool.sample(index)
         with contextlib.suppress(OSError):
-            total += sample.part[1] if sample.part else os.path.getsize(sample.path)
+            size = sample.part[1] if sample.part else os.path.getsize(sample.path)
+            total += limit.stored_bytes(size) if limit else size
     return max(min(round(total / SHARD_BYTES), len(indices)), 1)
 
 
@@ -163,6 +174,7 @@ def _write(
                 line = duplicates.line(result.sha256, filename, result.classes)
                 digests.write(line.encode("utf-8", "surrogateescape"))
                 report.images += 1
+                report.shrunk += result.shrunk
                 report.objects += result.objects
                 report.max_objects = max(report.max_objects, result.objects)
                 report.classes.update(result.classes)
@@ -189,6 +201,7 @@ def _work(
     bake_orientation: bool,
     full_masks: bool,
     scale: bool,
+    limit: shrink.Limit | None,
     propose: encode.Propose | None,
     skip_unreadable: bool,
 ) -> Result:
@@ -196,7 +209,7 @@ def _work(
     sample: schema.Sample = pickle.loads(payload)
     try:
         data = _bytes(sample)
-        image = images.normalise(data, sample.path, bake_orientation=bake_orientation)
+        image = images.normalise(data, sample.path, bake_orientation=bake_orientation, limit=limit)
     except (OSError, errors.DataError) as error:
         if skip_unreadable:
             found = schema.Finding("skipped", "unreadable image", sample.filename, str(error))

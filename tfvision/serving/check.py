@@ -3,8 +3,9 @@
     python -m tfvision.serving.check DIR SAMPLES.npz
 
 SAMPLES.npz holds `sample/<i>`, the bytes of image i as uint8 [N]; `answer/<output>`, what the
-training-side model says [B, ...]; and `tolerance` = rtol, atol. Prints one line of JSON a
-compared output and ends with 1 on the first difference that is too large.
+training-side model says [B, ...]; `of_pixels/<output>`, what it says to the images' pixels; and
+`tolerance` = rtol, atol. Prints one line of JSON a compared output and ends with 1 on the first
+difference that is too large.
 
 Axis letters: B samples, K classes.
 """
@@ -193,7 +194,10 @@ def run(folder: str, samples: str) -> list[dict]:
     with np.load(samples) as file:
         arrays = {key: file[key] for key in file.files}
     rtol, atol = arrays["tolerance"]
-    expected = {k.split("/", 1)[1]: v for k, v in arrays.items() if k.startswith("answer/")}
+    expected, of_pixels = (
+        {k.split("/", 1)[1]: v for k, v in arrays.items() if k.startswith(prefix)}
+        for prefix in ("answer/", "of_pixels/")
+    )
     count = sum(key.startswith("sample/") for key in arrays)
     images = [arrays[f"sample/{i}"].tobytes() for i in range(count)]
     signatures = tf.saved_model.load(folder).signatures
@@ -211,6 +215,7 @@ def run(folder: str, samples: str) -> list[dict]:
         compare(found, one, what=f"{module.DEFAULT}, sample {i} alone", **limits)
         pixels = decode.pixels({"encoded": tf.constant(image)})[tf.newaxis]
         found = answers(module.IMAGE, image=pixels)
+        one = {name: value[i : i + 1] for name, value in of_pixels.items()}
         alone = compare(found, one, what=f"{module.IMAGE}, sample {i}", **limits)
         rows += [{**row, "signature": module.IMAGE} for row in alone] if i == 0 else []
     if module.CLASSIFY in signatures:

@@ -20,6 +20,7 @@ import tensorflow as tf
 
 import tfvision
 from tfvision import errors
+from tfvision.inputs import decode
 from tfvision.records import aside, images
 from tfvision.serving import module, versions
 from tfvision.task import Net, Task
@@ -72,7 +73,8 @@ def export(
         target = os.path.join(output, str(_version(output, version)))
         folder = os.path.join(work, "export")
         _write(task, net, class_names, folder)
-        rows = _check(task, net, samples, folder, work)
+        scaled = config_json.get("inputs", {}).get("scaled_decoding", False)
+        rows = _check(task, net, samples, folder, work, scaled)
         warmed = _write_warmup(folder, samples)
         card = _card(task, net, class_names, config_json, metrics, rows, len(samples))
         _write_text(os.path.join(folder, "model_card.json"), json.dumps(card, indent=2) + "\n")
@@ -126,11 +128,18 @@ def precision(net: Net) -> str:
     return "bfloat16" if "bfloat16" in kinds else "float32"
 
 
-def _check(task: Task, net: Net, samples: Sequence[bytes], folder: str, work: str) -> list[dict]:
-    """Runs check.py on what was written, in a fresh process."""
+def _check(
+    task: Task, net: Net, samples: Sequence[bytes], folder: str, work: str, scaled: bool
+) -> list[dict]:
+    """Runs check.py on what was written, in a fresh process.
+
+    scaled: with inputs.scaled_decoding an image's bytes and its pixels get different answers."""
     path = os.path.join(work, "samples.npz")
     arrays = {f"sample/{i}": np.frombuffer(s, np.uint8) for i, s in enumerate(samples)}
-    arrays |= {f"answer/{k}": v for k, v in answers(task, net, samples).items()}
+    expected = answers(task, net, samples)
+    of_pixels = answers(task, net, samples, decoded=True) if scaled else expected
+    arrays |= {f"answer/{k}": v for k, v in expected.items()}
+    arrays |= {f"of_pixels/{k}": v for k, v in of_pixels.items()}
     np.savez(path, tolerance=np.array(TOLERANCES[precision(net)]), **arrays)
     root = os.path.dirname(os.path.dirname(os.path.abspath(tfvision.__file__)))
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -150,9 +159,16 @@ def _check(task: Task, net: Net, samples: Sequence[bytes], folder: str, work: st
     return [json.loads(line) for line in process.stdout.split("\n") if line.startswith("{")]
 
 
-def answers(task: Task, net: Net, samples: Sequence[bytes]) -> dict[str, np.ndarray]:
-    """The training-side model's predictions for encoded images, op by op, [B, ...]."""
-    prepared = [task.prepare({"encoded": tf.constant(sample)}, False) for sample in samples]
+def answers(
+    task: Task, net: Net, samples: Sequence[bytes], *, decoded: bool = False
+) -> dict[str, np.ndarray]:
+    """The training-side model's predictions for encoded images, op by op, [B, ...].
+
+    decoded: for their pixels, decoded whole."""
+    examples = [{"encoded": tf.constant(sample)} for sample in samples]
+    if decoded:
+        examples = [{"image": decode.pixels(example)} for example in examples]
+    prepared = [task.prepare(example, False) for example in examples]
     batch = {k: tf.stack([p[k] for p in prepared]) for k in ("image", "frame")}
     predictions = task.predict(module.outputs(net, batch), batch["frame"])
     return {name: value.numpy() for name, value in predictions.items()}

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfvision import config as configs
 from tfvision import errors, losses, metrics, models
-from tfvision.inputs import augment, canvas, decode, mixing
+from tfvision.inputs import augment, canvas, decode, mixing, scaled
 from tfvision.ops import images, reduce
 from tfvision.task import Task
 
@@ -43,13 +43,18 @@ def classification(config, class_names: Sequence[str]) -> Task:
         )
         return ids[0]
 
+    def crop(example, window):
+        if config.inputs.scaled_decoding:
+            return scaled.crop(example, window, lambda part: tf.constant(size))[0]
+        return decode.crop(example, window)[0]
+
     def prepare(example, training):
         seed = example.get("seed")
         window = augment.window(config.inputs.crop, seed) if training else None
         if window is None:
-            image, frame = canvas.resize(decode.pixels(example), size, config.inputs)
+            image, frame = canvas.resize(canvas.whole(example, config.inputs), size, config.inputs)
         else:
-            pixels, _ = decode.crop(example, window)
+            pixels = crop(example, window)
             image, frame = images.stretch(pixels, size, antialias=config.inputs.antialias)
         if training:
             image = augment.apply({"image": image}, seed, config.inputs.augment)["image"]
