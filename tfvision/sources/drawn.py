@@ -11,6 +11,8 @@ from tfvision.ops import header
 from tfvision.sources.shapes import Drop, Shape, joined
 from tfvision.sources.source import ClassList
 
+_VALIDATION = dict.fromkeys(("valid", "validate", "validation"), "val")
+
 
 @dataclasses.dataclass(frozen=True)
 class Drawn:
@@ -32,6 +34,14 @@ def pictures(root: str, split: str) -> str:
     """The folder of a split's images: the one of its name, else `root`."""
     inner = os.path.join(root, split)
     return inner if split and os.path.isdir(inner) else root
+
+
+def is_split(name: str, split: str) -> bool:
+    """Whether a file's word for a split means `split`: case aside, and validation is val."""
+    found = [
+        _VALIDATION.get(text.strip().casefold(), text.strip().casefold()) for text in (name, split)
+    ]
+    return found[0] == found[1]
 
 
 def size(sample: schema.Sample, frame: str) -> tuple[int, int] | None:
