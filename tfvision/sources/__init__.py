@@ -16,6 +16,7 @@ from tfvision import errors
 from tfvision.sources import (
     coco,
     csv,
+    cvat,
     folder,
     labelme,
     masks,
@@ -35,6 +36,7 @@ FORMATS: dict[str, Callable[..., Source]] = {
     "folder": folder.read,
     "coco": coco.read,
     "csv": csv.read,
+    "cvat": cvat.read,
     "labelme": labelme.read,
     "via": via.read,
     "voc": voc.read,
@@ -50,7 +52,7 @@ FORMATS: dict[str, Callable[..., Source]] = {
 
 # The formats that take an option of `Options`; the others go with all.
 TAKEN_BY = {
-    "class_attribute": ("via",),
+    "class_attribute": ("via", "cvat", "label_studio"),
     "mask_values": ("masks", "voc_segmentation"),
     "mask_colors": ("masks", "voc_segmentation"),
     "boxes": ("coco",),
