@@ -112,6 +112,12 @@ def test_a_broken_shape_is_dropped_and_the_others_stay(cvat, shape, reason):
     assert finding.reason.startswith(reason)
 
 
+def test_an_absurd_size_costs_no_memory(cvat):
+    mask = '<mask label="cat" rle="0, 1" left="0" top="0" width="1" height="1"/>'
+    _, (sample,), (finding,) = cvat(document(image(mask).replace("20", "9" * 22)))
+    assert (sample.objects, finding.kind, finding.reason) == ([], "dropped", "broken mask")
+
+
 def test_tags_are_labels_of_the_image(cvat):
     tag = '<tag label="cat" source="manual"/>'
     source, (sample,), findings = cvat(document(image(tag)))

@@ -133,6 +133,8 @@ def test_shape_and_class_may_be_two_results_of_one_id(studio):
         task(result(plain, kind="rectangle"), result(plain | {"labels": ["dog"]}))
     )
     assert ([o.name for o in sample.objects], findings) == (["result 2"], [])
+    _, (sample,), _ = studio(task(result(RECTANGLE, id=["r"]), result(RECTANGLE, id=None)))
+    assert len(sample.objects) == 2
 
 
 def test_choices_are_labels_of_the_image(studio):

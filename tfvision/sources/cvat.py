@@ -61,7 +61,8 @@ def read(
     names = list(labels or names or survey.names.names())
     classes = ClassList(names, "--labels" if labels else path)
     inner = os.path.join(root, "images")
-    base = inner if os.path.dirname(path) == root and os.path.isdir(inner) else root
+    beside = os.path.realpath(os.path.dirname(path)) == os.path.realpath(root)
+    base = inner if beside and os.path.isdir(inner) else root
     pictures = base if survey.subsets else drawn.pictures(base, split)
     files = Images(pictures)
     has_objects = survey.has_objects or not survey.has_tags

@@ -41,8 +41,7 @@ def _mask(fields: Mapping[str, str], size: tuple[int, int] | None) -> Shape:
     if None in window or min(window[2:]) <= 0:
         said = ", ".join(f"{key} {fields.get(key)!r}" for key in ("left", "top", "width", "height"))
         raise Drop("broken mask", said)
-    if size is None:
-        raise Drop("broken mask", "its image's size is not known")
+    size = shapes.checked(size)
     top, left, height, width = window
     if height > size[0] or width > size[1]:
         raise Drop("broken mask", f"{width} x {height} pixels in {size[1]} x {size[0]}")

@@ -45,7 +45,7 @@ def convert(value: Mapping[str, Any], size: tuple[int, int] | None) -> Shape:
     height, width = (side / 100.0 for side in size)
     turn = shapes.numbers({"rotation": value.get("rotation") or 0}, "rotation")[0]
     if name == "brush":
-        return shapes.bitmap(brush(value["rle"], size), 0, 0, size)
+        return shapes.bitmap(brush(value["rle"], shapes.checked(size)), 0, 0, size)
     if name == "polygon":
         pairs = shapes.points(value["points"])
         return shapes.polygon([(x * width, y * height) for x, y in pairs])

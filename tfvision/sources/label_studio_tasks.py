@@ -28,7 +28,7 @@ class Result:
     source: str
     kind: str
     value: dict[str, Any]
-    key: Any = None
+    key: str | None = None
     size: tuple[int, int] | None = None
     turn: float = 0.0
 
@@ -100,7 +100,7 @@ def _result(raw: dict[str, Any]) -> Result:
         str(raw.get("from_name", "")),
         str(raw.get("type", "")),
         value if isinstance(value, dict) else {},
-        raw.get("id"),
+        str(raw["id"]) if "id" in raw else None,
         _size(raw),
         values.number(raw.get("image_rotation")) or 0.0,
     )

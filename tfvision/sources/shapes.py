@@ -16,6 +16,7 @@ from tfvision.ops import masks, run_lengths
 from tfvision.sources import values
 
 _POINTS = 64  # of an ellipse's polygon, whose area is 0.2 % too small then
+_MOST = 1 << 28  # pixels; a recorded size above is a mistake, and its mask would fill the memory
 CLOSED = "line closed to a polygon"
 UPRIGHT = "turned box taken as the upright box around it"
 
@@ -116,10 +117,20 @@ def ellipse(x: float, y: float, first: float, second: float, degrees: float = 0.
     return Shape((y - height, x - width, y + height, x + width), [outline])
 
 
+def checked(size: tuple[int, int] | None) -> tuple[int, int]:
+    """A size (H, W) that masks can be drawn in. Raises Drop for another."""
+    if size is None:
+        raise Drop("broken mask", "its image's size is not known")
+    if size[0] * size[1] > _MOST:
+        raise Drop("broken mask", f"its image is said to be {size[1]} x {size[0]} pixels")
+    return size
+
+
 def bitmap(part: np.ndarray, top: int, left: int, size: tuple[int, int]) -> Shape:
     """A mask whose pixels from (top, left) on are `part` [h, w], in an image of `size` (H, W).
 
     What lies outside the image is cut off. Raises Drop where nothing is inside."""
+    size = checked(size)
     bottom, right = min(top + part.shape[0], size[0]), min(left + part.shape[1], size[1])
     y, x = max(top, 0), max(left, 0)
     inside = part[y - top : max(bottom - top, 0), x - left : max(right - left, 0)]
@@ -140,8 +151,7 @@ def joined(parts: Sequence[Shape], size: tuple[int, int] | None) -> Shape:
             y1, x1, y2, x2 = zip(*boxes, strict=True)
             around_all = (min(y1), min(x1), max(y2), max(x2))
         return Shape(around_all, [outline for part in parts for outline in part.mask])
-    if size is None:
-        raise Drop("broken mask", "its image's size is not known")
+    size = checked(size)
     union = np.zeros(size, np.uint8)
     for part in parts:
         mask = part.mask
