@@ -256,7 +256,8 @@ def test_a_conversion_counts_what_it_shrinks_and_strict_is_content(photos, tmp_p
     line = "shrunk to at most 30 pixels a side, JPEG quality 80: 6 images"
     assert line in (tmp_path / "out" / report.FILE).read_text()
     row = "  shrunk   6 images to at most 30 pixels"
-    assert row in convert.table("train", done, source, "out", shrink.Limit(30)).splitlines()
+    options = writer.Options(limit=shrink.Limit(30))
+    assert row in convert.table("train", done, source, "out", options).splitlines()
 
 
 @dataclasses.dataclass

@@ -99,6 +99,60 @@ def test_groups_stay_together(spooled):
         splits.assign(spool, {"train": 0.75, "val": 0.25}, 0, "(")
 
 
+def grouped(sizes, classes=None):
+    """A group g00, g01, ... of sizes[i] images of class classes[i] each."""
+    classes = classes or [0] * len(sizes)
+    return [
+        schema.Sample("x", f"g{g:02d}_{i}.png", f"{g}/{i}", labels=[c])
+        for g, (size, c) in enumerate(zip(sizes, classes, strict=True))
+        for i in range(size)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shares", "images", "groups"),
+    [
+        ([50, *[5] * 10], (0.8, 0.2), [80, 20], [7, 4]),  # 50 + 6 x 5, and 4 x 5
+        ([50, *[5] * 10], (0.5, 0.5), [50, 50], [1, 10]),
+        ([30, 30, 20, 20], (0.8, 0.2), [80, 20], [3, 1]),
+        ([60, 20, 10, 10], (0.6, 0.2, 0.2), [60, 20, 20], [1, 1, 2]),
+        ([50, 50], (0.9, 0.1), [50, 50], [1, 1]),
+        ([95, 5], (0.8, 0.2), [95, 5], [1, 1]),
+    ],
+)
+def test_shares_of_groups_are_shares_of_their_images(spooled, sizes, shares, images, groups):
+    spool = spooled(grouped(sizes))
+    shares = dict(zip(("train", "val", "test"), shares, strict=False))
+    parts, findings = splits.assign(spool, shares, 0, r"g\d+")
+    assert [len(p) for p in parts.values()] == images
+    assert [len({n[:3] for n in names(spool, p)}) for p in parts.values()] == groups
+    asked = [round(share * sum(sizes)) for share in shares.values()]
+    assert bool(findings) == (images != asked)
+
+
+def test_shares_that_groups_do_not_allow_are_told(spooled):
+    _, (finding,) = splits.assign(
+        spooled(grouped([50, 30, 20])), {"train": 0.9, "val": 0.1}, 0, r"g\d+"
+    )
+    assert (finding.kind, finding.reason) == ("noted", "groups do not allow the shares")
+    assert finding.detail == "of the images: train 0.80, val 0.20, in 2 and 1 groups"
+    with pytest.raises(errors.DataError, match="makes 1 groups for 2 splits"):
+        splits.assign(spooled(grouped([9])), {"train": 0.5, "val": 0.5}, 0, r"g\d+")
+
+
+def test_groups_are_divided_by_their_rarest_class_and_the_seed(spooled):
+    samples = grouped([5] * 20, [0] * 16 + [1] * 4)
+    found = []
+    for given, seed in ((samples, 0), (samples[::-1], 0), (samples, 1)):
+        spool = spooled(given, seed)
+        parts, findings = splits.assign(spool, {"train": 0.75, "val": 0.25}, seed, r"g\d+")
+        assert findings == []
+        counts = collections.Counter(spool.sample(i).labels[0] for i in parts["val"])
+        assert counts == {0: 20, 1: 5}  # 4 of 16 groups, 1 of 4
+        found.append(set(names(spool, parts["val"])))
+    assert found[0] == found[1] != found[2]
+
+
 def test_objects_are_divided_by_their_rarest_class_and_rare_ones_are_reported(spooled):
     def scene(i, classes):
         objects = [schema.Object(c) for c in classes]

@@ -71,7 +71,8 @@ def test_a_row_that_cannot_be_used_is_skipped_with_its_line(table, tmp_path):
         "path,label\nno.png,cat\n../out.png,cat\nb.png,\n,cat\nc.png\na.png,cat\na.png,\n"
     )
     assert (sample.filename, sample.labels) == ("a.png", [0])
-    assert [(f.kind, f.reason, f.file, f.detail.split(":")[0]) for f in findings] == [
+    details = [f.detail.partition(":")[0] for f in findings]
+    assert [(f.kind, f.reason, f.file, d) for f, d in zip(findings, details, strict=True)] == [
         ("skipped", "image file missing", "no.png", "line 2"),
         ("skipped", "path that leaves the image folder", "../out.png", "line 3"),
         ("skipped", "no label", "b.png", "line 4"),

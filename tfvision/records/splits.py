@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tfvision import errors, schema
+from tfvision.records import grouping
 from tfvision.records.spool import Spool
 
 
@@ -44,12 +45,18 @@ def assign(
 
     Each class keeps its share in every split (scikit-learn's stratified split, by an image's
     rarest class). pattern: images whose file names agree in what it matches (its first group, if
-    it has one) stay together. Raises DataError where a split gets nothing."""
+    it has one) stay together; the shares are of the images all the same, as well as the groups
+    allow, and a finding tells where they do not. Raises DataError where a split gets nothing."""
     if len(shares) == 1:
         return dict.fromkeys(shares, spool.order), []
     units = _units(spool, pattern)
     strata = _strata(spool, units)
-    chosen, findings = _divide(len(units), strata, shares, seed)
+    if pattern is None:
+        chosen, findings = _divide(len(units), strata, shares, seed)
+    else:
+        sizes = np.array([len(unit) for unit in units])
+        chosen = grouping.divide(sizes, strata, shares, seed)
+        findings = grouping.off(sizes, chosen, shares)
     places = np.empty(len(spool), np.int64)  # split number of each position in spool.order
     for number, members in enumerate(chosen):
         for unit in members:
@@ -111,7 +118,7 @@ def _divide(
         take = round(len(rest) * shares[name] / left)
         if not 0 < take < len(rest):
             raise errors.DataError(
-                f"split '{name}' with a share of {shares[name]} of {count} images or groups"
+                f"split '{name}' with a share of {shares[name]} of {count} images"
                 " leaves a split without any; change the shares or convert more images"
             )
         own, thin = _merged(strata[rest], min(take, len(rest) - take) / len(rest))

@@ -16,7 +16,10 @@ from tfvision import errors
 from tfvision.sources import (
     coco,
     csv,
+    cvat,
     folder,
+    label_studio,
+    labelme,
     masks,
     panoptic,
     review,
@@ -34,6 +37,9 @@ FORMATS: dict[str, Callable[..., Source]] = {
     "folder": folder.read,
     "coco": coco.read,
     "csv": csv.read,
+    "cvat": cvat.read,
+    "label_studio": label_studio.read,
+    "labelme": labelme.read,
     "via": via.read,
     "voc": voc.read,
     "voc_segmentation": voc_segmentation.read,
@@ -48,7 +54,7 @@ FORMATS: dict[str, Callable[..., Source]] = {
 
 # The formats that take an option of `Options`; the others go with all.
 TAKEN_BY = {
-    "class_attribute": ("via",),
+    "class_attribute": ("via", "cvat", "label_studio"),
     "mask_values": ("masks", "voc_segmentation"),
     "mask_colors": ("masks", "voc_segmentation"),
     "boxes": ("coco",),

@@ -1,29 +1,24 @@
-"""A table of image paths and class names: csv with a header, one label a row."""
+"""Tables of images: a header and a class name a row, a 0 or 1 a class, or an object a row."""
 
 from __future__ import annotations
 
 import collections
-import csv
-import itertools
 import json
 import os
 from collections.abc import Iterator, Sequence
 
 from tfvision import errors, schema
-from tfvision.sources import stream, texts
+from tfvision.sources import csv_objects, csv_onehot, stream, tables
+from tfvision.sources.csv_columns import LABEL, PATH, SPLIT
 from tfvision.sources.locate import Images
 from tfvision.sources.source import NOTHING_SAID, ClassList, Options, Source, check_folder
 
-_DELIMITERS = ",;\t"
-# Names of each column, the first that is there counts; case and white space do not matter.
-_PATH = ("path", "file", "filename", "image")
-_LABEL = ("label", "class", "name", "labels")
-_SPLIT = ("split",)
+_ROBOFLOW = ("_annotations.csv", "_classes.csv")
 
 
 def read(
     images: str,
-    annotations: str | None,
+    annotations: str | None = None,
     *,
     split: str = "train",
     labels: Sequence[str] | None = None,
@@ -31,17 +26,33 @@ def read(
 ) -> Source:
     """Reads a csv whose header names a column of paths, one of labels and perhaps one of splits.
 
-    images: the folder that the paths are relative to. Rows of the same path are labels of the
+    images: the folder that the paths are relative to. Without `annotations` it is Roboflow's
+    export: a table beside the images of its split. Rows of the same path are labels of the
     same image. Separated by comma, semicolon or tab, whichever the header uses. With a column
     `split`, the rows of that split are read (all with ""), without one every row. Without
-    `labels`, the classes are the sorted names of all rows, whatever their split. Raises
-    DataError where the table is malformed, lacks a column or the split."""
-    del options
-    root = check_folder(images, "image folder")
+    `labels`, the classes are the sorted names of all rows, whatever their split. A table with
+    columns of boxes is read by `csv_objects`, one with a column of 0 and 1 a class by
+    `csv_onehot`. Raises DataError where the table is malformed, lacks a column or the split."""
+    top = root = check_folder(images, "image folder")
     if not annotations:
-        raise errors.UsageError("format csv needs annotations: the path of its csv file")
+        annotations = _beside(root, split)
+        root = os.path.dirname(annotations)
     if not os.path.isfile(annotations):
         raise errors.DataError(f"annotation file {annotations} is not a file")
+    other = {top: "of another split"} if top != root else {}
+    table, layout = (annotations, root, split), csv_objects.layout(annotations)
+    if layout:
+        source = csv_objects.read(*table, labels, layout, options)
+    elif csv_onehot.fits(annotations):
+        source = csv_onehot.read(*table, labels)
+    else:
+        source = _labels(*table, labels)
+    source.folders = other | dict(source.folders)
+    return source
+
+
+def _labels(annotations: str, root: str, split: str, labels: Sequence[str] | None) -> Source:
+    """The source of a table with a class name a row."""
     shelf = stream.Shelf()
     names: set[str] = set()
     splits: collections.Counter[str] = collections.Counter()
@@ -68,42 +79,30 @@ def read(
     return Source(classes.names, ("labels",), items, folders={root: left})
 
 
+def _beside(root: str, split: str) -> str:
+    """The path of the table that lies among the images of a split, as Roboflow writes it."""
+    aliases = {"val": "valid", "valid": "val"}
+    for name in (split, aliases.get(split, split), ""):
+        for table in _ROBOFLOW:
+            path = os.path.join(root, name, table)
+            if os.path.isfile(path):
+                return path
+    raise errors.UsageError("format csv needs annotations: the path of its csv file")
+
+
 def _rows(path: str) -> Iterator[tuple[int, str, str, str | None]]:
     """(line, path, label, split or None) of every row that is not blank."""
-    try:
-        with texts.opened(path, "annotation file", newline="") as file:
-            first = file.readline()
-            delimiter = max(_DELIMITERS, key=first.count)
-            lines = itertools.chain([first], file)
-            reader = csv.reader(lines, delimiter=delimiter, strict=True)
-            header = next(reader, [])
-            columns = [_column(header, names) for names in (_PATH, _LABEL, _SPLIT)]
-            for names, column in zip((_PATH, _LABEL), columns, strict=False):
-                if column is None:
-                    raise errors.DataError(
-                        f"{path}: there is no column {' or '.join(names)}; its columns are:"
-                        f" {', '.join(name.strip() for name in header) or 'none'}"
-                    )
-            for row in reader:
-                if any(row[len(header) :]):
-                    raise errors.DataError(
-                        f"{path}, line {reader.line_num}: {len(row)} values for {len(header)}"
-                        f' columns; put double quotes around a value that holds "{delimiter}"'
-                    )
-                cells = [None if c is None else _cell(row, c) for c in columns]
-                if any(cells):
-                    yield reader.line_num, *cells
-    except csv.Error as error:
-        raise errors.DataError(f"{path}, line {reader.line_num}: {error}") from error
-
-
-def _column(header: Sequence[str], names: Sequence[str]) -> int | None:
-    found = [cell.strip().casefold() for cell in header]
-    return next((found.index(name) for name in names if name in found), None)
-
-
-def _cell(row: Sequence[str], column: int) -> str:
-    return row[column].strip() if column < len(row) else ""
+    found = tables.rows(path)
+    _, header = next(found)
+    columns = [tables.column(header, names) for names in (PATH, LABEL, SPLIT)]
+    for names, column in zip((PATH, LABEL), columns, strict=False):
+        if column is None:
+            raise errors.DataError(
+                f"{path}: there is no column {' or '.join(names)}; its columns are:"
+                f" {', '.join(header) or 'none'}"
+            )
+    for line, cells in found:
+        yield line, *(None if column is None else cells[column] for column in columns)
 
 
 def _items(

@@ -82,6 +82,32 @@ def _members(text: _Text) -> Iterator[Any]:
     text.take("}")
 
 
+def _elements(text: _Text) -> Iterator[tuple[Any, str]]:
+    """The values of a list and their texts."""
+    text.take("[")
+    while text.peek() != "]":
+        yield text.value()
+        if text.peek() != "]":
+            text.take(",")
+    text.take("]")
+
+
+def listing(path: str) -> Iterator[Any]:
+    """The values of the list in a json file, one by one.
+
+    Raises DataError where the file is no sound json or no list."""
+    try:
+        with texts.opened(path, "annotation file") as file:
+            text = _Text(file)
+            if text.peek() != "[":
+                raise ValueError("holds no list")
+            yield from (value for value, _ in _elements(text))
+            if text.peek():
+                raise ValueError("something follows the list")
+    except (ValueError, RecursionError) as error:
+        raise errors.DataError(f"{path}: not a sound json file: {error}") from error
+
+
 def entries(path: str, objects: Collection[str] = ()) -> Iterator[tuple[str, Any, str]]:
     """(key, value, its json text) of the object in a json file, lists entry by entry.
 
@@ -95,13 +121,8 @@ def entries(path: str, objects: Collection[str] = ()) -> Iterator[tuple[str, Any
                 raise ValueError("holds a list, not an object")
             for key in _members(text):
                 if text.peek() == "[":
-                    text.take("[")
                     yield key, None, "["
-                    while text.peek() != "]":
-                        yield key, *text.value()
-                        if text.peek() != "]":
-                            text.take(",")
-                    text.take("]")
+                    yield from ((key, *found) for found in _elements(text))
                 elif text.peek() == "{" and key in objects:
                     for name in _members(text):
                         value, part = text.value()

@@ -1,0 +1,233 @@
+"""LabelMe's json, one an image (github.com/wkentaro/labelme), and X-AnyLabeling's, which is alike.
+
+Points are pixels of the upright image.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tfvision import errors, schema
+from tfvision.sources import drawn, labelme_shapes, texts, values, voc_lists, walking
+from tfvision.sources.locate import Images, spelt
+from tfvision.sources.source import NOTHING_SAID, ClassList, Options, Source, check_folder
+from tfvision.sources.spellings import Spellings
+
+_JSON = ".json"
+
+
+class _Skip(Exception):
+    """Leaves an image out: (reason, detail)."""
+
+
+@dataclasses.dataclass
+class _Survey:
+    """What the jsons hold. names: of shapes that make objects. fault: the first json's that is
+    none of LabelMe's."""
+
+    names: Spellings
+    flags: Spellings
+    has_objects: bool = False
+    has_masks: bool = False
+    files: int = 0
+    fault: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rules:
+    """flags: the classes are the image's flags, not its shapes."""
+
+    classes: ClassList
+    flags: bool
+    frame: str
+
+
+def read(
+    images: str,
+    annotations: str | None = None,
+    *,
+    split: str = "train",
+    labels: Sequence[str] | None = None,
+    options: Options = NOTHING_SAID,
+) -> Source:
+    """Reads the jsons of a folder and below it, which are beside their images or in a folder
+    `annotations` of their own.
+
+    Images are in IMAGES/<split> if that is a folder, else in IMAGES; jsons likewise. Polygons of
+    one `group_id` and label are parts of one object. Where no json has a shape with an area, the
+    `flags` are the classes, and those that are true are an image's; beside shapes they say
+    nothing. Without `labels` the classes are the sorted names in all the jsons, whatever their
+    split. An image
+    that is only inside its json is left out. Raises DataError where no json is LabelMe's."""
+    root = check_folder(images, "image folder")
+    pictures = drawn.pictures(root, split)
+    place = annotations or root
+    if not os.path.exists(place):
+        raise errors.DataError(f"annotation folder {place} does not exist")
+    survey = _survey(place)
+    if not survey.files:
+        raise errors.DataError(
+            f"{place}: no json in it or below is LabelMe's{survey.fault}; give the folder of the"
+            " jsons with --annotations"
+        )
+    flags = bool(survey.flags.names()) and not survey.has_objects
+    names = (survey.flags if flags else survey.names).names()
+    classes = ClassList(list(labels or names), "--labels" if labels else place)
+    groups = ("labels",) if flags else ("labels", "objects")
+    groups += ("masks",) if survey.has_masks else ()
+    own = drawn.pictures(place, split) if os.path.isdir(place) else place
+    items = _items(own, Images(pictures), _Rules(classes, flags, options.annotations_of))
+    left = {root: "of another split"} if pictures != root else {}
+    return Source(classes.names, groups, items, folders=left | {pictures: "no json names it"})
+
+
+def _paths(place: str) -> Iterator[str]:
+    """The jsons of a folder and below, in the order of their names."""
+    if not os.path.isdir(place):
+        yield place
+        return
+    for folder, inner, names in os.walk(place):
+        below = [n for n in inner if n[0] != "." and not walking.foreign(os.path.join(folder, n))]
+        inner[:] = sorted(below)
+        found = [n for n in sorted(names) if n.lower().endswith(_JSON) and n[0] != "."]
+        yield from (os.path.join(folder, name) for name in found)
+
+
+def _load(path: str) -> dict[str, Any]:
+    try:
+        content = json.loads(texts.read(path, "annotation file"))
+    except (ValueError, RecursionError) as error:
+        raise _Skip("broken annotation file", f"not a sound json: {error}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
+        raise _Skip("not a LabelMe annotation", "it has no list 'shapes'")
+    return content
+
+
+def _survey(place: str) -> _Survey:
+    found = _Survey(Spellings(), Spellings())
+    for path in _paths(place):
+        try:
+            content = _load(path)
+        except _Skip as skip:
+            detail = f"{os.path.basename(path)}: {skip.args[0]}: {skip.args[1]}"
+            found.fault = found.fault or f" (the first fault: {detail})"
+            continue
+        found.files += 1
+        for shape in content["shapes"]:
+            kind = labelme_shapes.kind(shape)
+            if kind in labelme_shapes.WITH_AREA:
+                found.has_objects = True
+                found.has_masks = found.has_masks or kind in labelme_shapes.WITH_MASK
+                found.names.add(labelme_shapes.label(shape))
+        flags = content.get("flags")
+        for name in flags if isinstance(flags, dict) else ():
+            found.flags.add(name)
+    return found
+
+
+def _flags(content: dict[str, Any]) -> list[str]:
+    """The image's flags that are true."""
+    flags = content.get("flags")
+    return [n for n, on in flags.items() if values.flag(on)] if isinstance(flags, dict) else []
+
+
+def _items(place: str, files: Images, rules: _Rules) -> Iterator[schema.Sample | schema.Finding]:
+    seen, unused = set(), False
+    for path in _paths(place):
+        name = walking.relative(path, place) if path != place else os.path.basename(path)
+        stem = name[: -len(_JSON)]
+        try:
+            content = _load(path)
+            filename, findings = _image(path, stem, content, files)
+        except _Skip as skip:
+            found = voc_lists.find_image(files.root, stem)
+            beside = os.path.join(files.root, found) if found else ""
+            yield schema.Finding("skipped", skip.args[0], name, skip.args[1], beside)
+            continue
+        if filename in seen:
+            yield schema.Finding("noted", "image listed twice", filename, name)
+            continue
+        seen.add(filename)
+        yield from findings
+        image = os.path.join(files.root, filename)
+        sample = schema.Sample(image, filename, source_id=filename)
+        if not rules.flags and not unused and (flags := _flags(content)):
+            unused = True
+            yield schema.Finding("noted", "flags beside shapes", filename, ", ".join(flags))
+        yield from _size(sample, content, name)
+        yield from _fill(sample, content, path, rules)
+
+
+def _image(
+    path: str, stem: str, content: dict[str, Any], files: Images
+) -> tuple[str, list[schema.Finding]]:
+    """The image's name in its folder, and what is to be said of it.
+
+    `imagePath` is relative to the json; where that is no file, the image is the one of the
+    json's name, else the one that `imagePath` may mean."""
+    claimed = content.get("imagePath")
+    claimed = claimed if isinstance(claimed, str) and "\0" not in claimed else ""
+    slashes = claimed.strip().replace("\\", "/")
+    there = os.path.normpath(os.path.join(os.path.dirname(path), slashes))
+    beside = walking.relative(there, files.root)
+    findings: list[schema.Finding] = []
+    if slashes and not beside.startswith("../") and files.has(beside):
+        found = beside
+    else:
+        found = voc_lists.find_image(files.root, stem) or ""
+    if not found:
+        while slashes.startswith(("../", "./")):
+            slashes = slashes.partition("/")[2]
+        wanted = slashes or f"{stem}.jpg"
+        place = files.find(wanted, f"imagePath of {stem}{_JSON}")
+        if isinstance(place, schema.Finding):
+            if content.get("imageData"):
+                detail = f"no {wanted} in {files.root}; labelme_export_json writes the image out"
+                raise _Skip("image inside its json", detail)
+            raise _Skip(place.reason, place.detail)
+        found, findings = place
+    own = os.path.splitext(os.path.basename(spelt(claimed)))[0]
+    if claimed and own != os.path.basename(stem):
+        reason = "filename disagrees with the file's name"
+        detail = f"imagePath {claimed} in {stem}{_JSON}"
+        findings = [*findings, schema.Finding("noted", reason, found, detail)]
+    return found, findings
+
+
+def _size(sample: schema.Sample, content: dict[str, Any], name: str) -> Iterator[schema.Finding]:
+    said = [content.get("imageHeight"), content.get("imageWidth")]
+    if said == [None, None]:
+        return
+    height, width = (values.whole(n) for n in said)
+    if height and width and min(height, width) > 0:
+        sample.size = (height, width)
+    else:
+        detail = f"{name}: imageHeight {said[0]!r}, imageWidth {said[1]!r}"
+        yield schema.Finding("noted", "recorded size is wrong", sample.filename, detail)
+
+
+def _fill(
+    sample: schema.Sample, content: dict[str, Any], path: str, rules: _Rules
+) -> Iterator[schema.Sample | schema.Finding]:
+    """The sample with its objects, or with the classes that its flags say."""
+    if not rules.flags:
+        size = drawn.size(sample, rules.frame)
+        found = labelme_shapes.drawn_in(content["shapes"])
+        yield from drawn.add(sample, found, rules.classes, path, size)
+        yield sample
+        return
+    found = []
+    for flag in _flags(content):
+        class_id, note = rules.classes.find(flag, f"{path}: flags")
+        found.append(class_id)
+        if note:
+            yield schema.Finding("noted", "class name matched loosely", sample.filename, note)
+    if not found:
+        yield schema.Finding("skipped", "no label", sample.filename, "no flag is true")
+        return
+    sample.labels = sorted(set(found))
+    yield sample
