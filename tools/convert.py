@@ -8,7 +8,7 @@ from absl import app, flags
 
 from tfvision import errors, schema, sources
 from tfvision.records import plausible, proposals, shrink, splits, writer
-from tfvision.records import report as reports
+from tfvision.records import report as report_text
 from tfvision.sources.source import BOXES, FRAMES
 
 _FORMAT = flags.DEFINE_string("format", None, f"One of: {', '.join(sources.FORMATS)}.")
@@ -115,8 +115,10 @@ def main(argv: Sequence[str]) -> None:
         limit=limit,
         arguments={flag.name: flag.value for flag in kept},
     )
-    for name, done in writer.write(source, _OUTPUT.value, options).items():
-        print(table(name, done, source, _OUTPUT.value, options))
+    reports = writer.write(source, _OUTPUT.value, options)
+    total = sum(done.images for done in reports.values())
+    for name, done in reports.items():
+        print(table(name, done, source, _OUTPUT.value, options, total))
 
 
 def _example(finding: schema.Finding | None) -> str:
@@ -133,10 +135,12 @@ def table(
     source: sources.Source,
     output: str,
     options: writer.Options,
+    total: int = 0,
 ) -> str:
-    """What was done with a split, in a few aligned lines."""
+    """What was done with a split, in a few aligned lines. total: images of all splits."""
+    share = f" ({report.images / total:.3f} of {total:,})" if total > report.images else ""
     rows = [
-        ("images", f"{report.images:,}"),
+        ("images", f"{report.images:,}{share}"),
         ("classes", f"{len(source.class_names):,}"),
     ]
     if "objects" in source.groups:
@@ -150,12 +154,12 @@ def table(
     notes, _ = plausible.notes(report, source.class_names, options.groups(source))
     rows += [("note", note) for note in notes]
     if report.census is not None:
-        rows.append(("files", reports.census_line(report.census)))
+        rows.append(("files", report_text.census_line(report.census)))
     megabytes = sum(shard.bytes for shard in report.shards) / 1e6
     rows.append(("shards", f"{len(report.shards)} ({megabytes:,.1f} MB)"))
     lines = [f"  {name:<8} {value}" for name, value in rows]
     if report.counts:
-        lines.append(f"  what was left out or changed is listed in {output}/{reports.FILE}")
+        lines.append(f"  what was left out or changed is listed in {output}/{report_text.FILE}")
     return "\n".join([f"split {split} -> {output}", *lines])
 
 

@@ -119,7 +119,7 @@ def test_coco128_has_the_counts_of_its_readme(shared_data, unpack, split, images
 
 
 def test_large_files_are_read_in_pieces_whatever_their_order(tmp_path, unpack, monkeypatch):
-    monkeypatch.setattr(sources.coco.stream, "_CHUNK", 7)
+    monkeypatch.setattr(sources.coco_file.stream, "_CHUNK", 7)
     Image.fromarray(np.zeros((10, 20, 3), np.uint8)).save(tmp_path / "ä.png")
     content = {
         "annotations": [

@@ -6,26 +6,21 @@ is checked here for its form; what needs the image (clipping, run lengths) when 
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from tfvision import errors, schema
 from tfvision.ops import header
-from tfvision.sources import coco_shapes, stream, values
+from tfvision.sources import coco_file, coco_shapes, values
 from tfvision.sources.locate import Images
 from tfvision.sources.source import (
-    BOXES,
     NOTHING_SAID,
     Options,
     Source,
-    check_class_names,
     check_folder,
 )
 
 _ROBOFLOW = "_annotations.coco.json"
-_JSON = (".json", ".json.gz")
 
 
 def read(
@@ -43,16 +38,16 @@ def read(
     gzip. Labels of an image are the classes of its objects, crowds aside. Raises DataError where
     the file, its class list, its ids or its boxes' form are unusable; an annotation or image that
     is broken by itself is left out with a finding."""
-    refuse_labels("coco", labels)
+    coco_file.refuse_labels("coco", labels)
     root = check_folder(images, "image folder")
     path = _roboflow(root, annotations, split)
     if path:
         root = os.path.dirname(path)
     else:
-        path = annotation_file("coco", annotations, f"instances_{split}")
-    content = load(path, options.boxes)
+        path = coco_file.annotation_file("coco", annotations, f"instances_{split}")
+    content = coco_file.load(path, options.boxes)
     content.boxes.check(path)
-    category_ids, class_names, findings = category_names(content.categories, path)
+    category_ids, class_names, findings = coco_file.category_names(content.categories, path)
     category_ids, class_names = _without_dummy(content, category_ids, class_names)
     groups = ("labels", "objects", "masks") if content.has_masks else ("labels", "objects")
     content.findings += findings
@@ -75,7 +70,7 @@ def _roboflow(root: str, annotations: str | None, split: str) -> str | None:
 
 
 def _without_dummy(
-    content: Content, category_ids: list[int], class_names: list[str]
+    content: coco_file.Content, category_ids: list[int], class_names: list[str]
 ) -> tuple[list[int], list[str]]:
     """The classes without Roboflow's first category, which is the project's name.
 
@@ -93,130 +88,8 @@ def _without_dummy(
     return category_ids[:at] + category_ids[at + 1 :], class_names[:at] + class_names[at + 1 :]
 
 
-def refuse_labels(kind: str, labels: Sequence[str] | None) -> None:
-    """For formats that bring their class list themselves."""
-    if labels:
-        raise errors.UsageError(f"format {kind} has its own class list; drop --labels")
-
-
-def annotation_file(kind: str, annotations: str | None, prefix: str) -> str:
-    """The path of a json file, or of the one <prefix>*.json in a folder."""
-    if not annotations:
-        raise errors.UsageError(f"format {kind} needs annotations: the path of its json file")
-    if os.path.isdir(annotations):
-        names = sorted(
-            n for n in os.listdir(annotations) if n.startswith(prefix) and n.endswith(_JSON)
-        )
-        if len(names) != 1:
-            found = ", ".join(names) or "none"
-            raise errors.DataError(
-                f"{annotations}: expected one {prefix}*.json, found {found}; give the file's path"
-            )
-        return os.path.join(annotations, names[0])
-    if not os.path.isfile(annotations):
-        raise errors.DataError(f"annotation file {annotations} does not exist")
-    return annotations
-
-
-@dataclasses.dataclass
-class Content:
-    """A COCO json: its images and annotations on a shelf, the rest as it is.
-
-    has_masks: whether any annotation has a segmentation. used: category ids of the annotations.
-    boxes: how their boxes are read."""
-
-    path: str
-    shelf: stream.Shelf
-    categories: list[Any]
-    findings: list[schema.Finding]
-    boxes: coco_shapes.Boxes
-    has_masks: bool = False
-    used: set[int] = dataclasses.field(default_factory=set)
-
-    @property
-    def name(self) -> str:
-        """How findings call the file."""
-        return os.path.basename(self.path)
-
-
-def load(path: str, boxes: str = BOXES[0]) -> Content:
-    """Reads the file once; DataError where it is broken or is none of COCO's."""
-    content = Content(path, stream.Shelf(), [], [], coco_shapes.Boxes(boxes))
-    lists: dict[str, int] = {}
-    for key, entry, text in stream.entries(path):
-        if text == "[":
-            lists[key] = 0
-            continue
-        if key not in lists:
-            continue
-        lists[key] += 1
-        if key == "categories":
-            content.categories.append(entry)
-        elif key == "images":
-            _add_image(entry, text, content)
-        elif key == "annotations":
-            _add_annotation(entry, text, content)
-    for key in ("images", "annotations", "categories"):
-        if key not in lists:
-            raise errors.DataError(f"{path}: there is no list '{key}'; is it an instances json?")
-    if not lists["images"]:
-        raise errors.DataError(f"{path}: the list 'images' is empty")
-    content.shelf.index()
-    return content
-
-
-def _add_image(entry: Any, text: str, content: Content) -> None:
-    name = entry.get("file_name") if isinstance(entry, dict) else None
-    number = key_of(entry.get("id")) if isinstance(entry, dict) else None
-    if not isinstance(name, str) or not name or number is None:
-        raise errors.DataError(f"{content.path}: image {entry!r} needs an id and a file_name")
-    if not content.shelf.add_image(number, text):
-        content.findings.append(
-            schema.Finding("skipped", "image listed twice", name, f"image {number}")
-        )
-
-
-def _add_annotation(entry: Any, text: str, content: Content) -> None:
-    if not isinstance(entry, dict):
-        detail = f"{text:.60}"
-        content.findings.append(
-            schema.Finding("dropped", "not an annotation", content.name, detail)
-        )
-        return
-    content.shelf.add_annotation(key_of(entry.get("image_id")), key_of(entry.get("id")), text)
-    content.has_masks = content.has_masks or bool(entry.get("segmentation"))
-    content.used.add(values.whole(entry.get("category_id")))
-    content.boxes.compare(entry)
-
-
-def key_of(value: Any) -> int | str | None:
-    """An id: a whole number, 1.0 too, or text as it is; None for anything else."""
-    return value if isinstance(value, str) else values.whole(value)
-
-
-def category_names(entries: list, path: str) -> tuple[list[int], list[str], list[schema.Finding]]:
-    """(ids, names, findings) of the list 'categories', in the order of the ids."""
-    by_id: dict[int, str] = {}
-    findings = []
-    for entry in entries:
-        number = values.whole(entry.get("id")) if isinstance(entry, dict) else None
-        name = entry.get("name") if isinstance(entry, dict) else None
-        if number is None or not isinstance(name, str):
-            raise errors.DataError(f"{path}: category {entry!r} needs a whole id and a name")
-        if number in by_id:
-            raise errors.DataError(f"{path}: category id {number} is there twice")
-        by_id[number] = name.strip()
-        if name != name.strip():
-            findings.append(
-                schema.Finding("noted", "name trimmed", os.path.basename(path), repr(name))
-            )
-    category_ids = sorted(by_id)
-    names = check_class_names([by_id[number] for number in category_ids], path)
-    return category_ids, names, findings
-
-
 def _items(
-    content: Content, root: str, category_ids: Sequence[int]
+    content: coco_file.Content, root: str, category_ids: Sequence[int]
 ) -> Iterator[schema.Sample | schema.Finding]:
     class_ids = {number: i for i, number in enumerate(category_ids)}
     files = Images(root)
@@ -256,7 +129,9 @@ def name_of(annotation: dict) -> str:
     return f"annotation {annotation.get('id', 'without id')}"
 
 
-def _size(sample: schema.Sample | schema.Finding, content: Content) -> tuple[int, int] | None:
+def _size(
+    sample: schema.Sample | schema.Finding, content: coco_file.Content
+) -> tuple[int, int] | None:
     """(height, width) that boxes relative to their image are relative to, where they are so."""
     if isinstance(sample, schema.Finding) or not content.boxes.relative:
         return None
@@ -264,13 +139,13 @@ def _size(sample: schema.Sample | schema.Finding, content: Content) -> tuple[int
     return sample.size or (found and found[1])
 
 
-def orphans(content: Content, class_ids: dict[int, int]) -> Iterator[schema.Finding]:
+def orphans(content: coco_file.Content, class_ids: dict[int, int]) -> Iterator[schema.Finding]:
     """Findings for annotations whose image is not in the file.
 
     Raises DataError where it is, but as text instead of a number."""
     for entry in content.shelf.orphans():
         name, number = name_of(entry), entry.get("image_id")
-        other = values.whole(number) if isinstance(number, str) else str(key_of(number))
+        other = values.whole(number) if isinstance(number, str) else str(coco_file.key_of(number))
         if other is not None and content.shelf.has_image(other):
             raise errors.DataError(
                 f"{content.path}: {name} has image_id {number!r}, but 'images' has {other!r};"
@@ -281,7 +156,7 @@ def orphans(content: Content, class_ids: dict[int, int]) -> Iterator[schema.Find
         yield schema.Finding("dropped", "annotation of an unknown image", content.name, detail)
 
 
-def class_of(entry: dict, class_ids: dict[int, int], content: Content, name: str) -> int:
+def class_of(entry: dict, class_ids: dict[int, int], content: coco_file.Content, name: str) -> int:
     """The class id of an annotation or segment; DataError for an unknown category."""
     category = values.whole(entry.get("category_id"))
     if category not in class_ids:
@@ -292,7 +167,7 @@ def class_of(entry: dict, class_ids: dict[int, int], content: Content, name: str
     return class_ids[category]
 
 
-def is_crowd(entry: dict, content: Content, name: str) -> bool:
+def is_crowd(entry: dict, content: coco_file.Content, name: str) -> bool:
     """Whether an annotation or segment is a crowd; DataError where `iscrowd` is neither."""
     crowd = values.flag(entry.get("iscrowd"))
     if crowd is None:
@@ -307,7 +182,7 @@ def start(
 ) -> tuple[schema.Sample | schema.Finding, list[schema.Finding]]:
     """The sample of an entry of 'images' without what its annotations say, or why there is
     none; and what is to be said of its name."""
-    number = str(key_of(entry["id"]))
+    number = str(coco_file.key_of(entry["id"]))
     found = files.find(entry["file_name"], f"image {number}")
     if isinstance(found, schema.Finding):
         return found, []
@@ -322,7 +197,7 @@ def _object(
     entry: dict,
     class_id: int,
     size: tuple[int, int] | None,
-    content: Content,
+    content: coco_file.Content,
 ) -> tuple[schema.Object, str]:
     """An annotation's object, and which parts of its polygon were left out."""
     name = name_of(entry)

@@ -12,7 +12,7 @@ import defusedxml
 from defusedxml import ElementTree
 
 from tfvision import errors
-from tfvision.sources import values, voc
+from tfvision.sources import values, voc_xml
 
 _HEAD = 1000  # bytes that hold the declaration
 
@@ -66,9 +66,9 @@ def _decoded(file: BinaryIO, path: str) -> BinaryIO | TextIO:
     head = file.read(_HEAD)
     file.seek(0)
     declaration = head[: head.find(b"?>") + 2]
-    if isinstance(voc.decoded(declaration, path), bytes):
+    if isinstance(voc_xml.decoded(declaration, path), bytes):
         return file
-    return io.StringIO(voc.decoded(file.read(), path))
+    return io.StringIO(voc_xml.decoded(file.read(), path))
 
 
 def meta(node: Any) -> Meta:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tfvision import errors, schema
-from tfvision.sources import coco, values
+from tfvision.sources import coco, coco_file, values
 from tfvision.sources.locate import Images
 from tfvision.sources.source import NOTHING_SAID, Options, Source, check_folder
 
@@ -32,11 +32,11 @@ def read(
     those of things and stuff; labels of an image are the classes of its things, crowds aside.
     Raises DataError where the file or its class list is unusable."""
     del options
-    coco.refuse_labels("panoptic", labels)
+    coco_file.refuse_labels("panoptic", labels)
     root = check_folder(images, "image folder")
-    path = coco.annotation_file("panoptic", annotations, f"panoptic_{split}")
-    content = coco.load(path)
-    category_ids, class_names, findings = coco.category_names(content.categories, path)
+    path = coco_file.annotation_file("panoptic", annotations, f"panoptic_{split}")
+    content = coco_file.load(path)
+    category_ids, class_names, findings = coco_file.category_names(content.categories, path)
     content.findings += findings
     folder = path.removesuffix(".gz").removesuffix(".json")
     folder = folder if os.path.isdir(folder) else os.path.dirname(path)
@@ -46,7 +46,7 @@ def read(
 
 
 def _items(
-    content: coco.Content, root: str, folder: str, category_ids: Sequence[int]
+    content: coco_file.Content, root: str, folder: str, category_ids: Sequence[int]
 ) -> Iterator[schema.Sample | schema.Finding]:
     class_ids = {number: i for i, number in enumerate(category_ids)}
     things = {
@@ -92,7 +92,7 @@ def _items(
         yield sample
 
 
-def _segments(entry: dict, content: coco.Content, name: str) -> list[dict]:
+def _segments(entry: dict, content: coco_file.Content, name: str) -> list[dict]:
     segments = entry.get("segments_info")
     if not isinstance(segments, list):
         raise errors.DataError(

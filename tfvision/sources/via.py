@@ -12,7 +12,7 @@ from typing import Any
 
 from tfvision import errors, schema
 from tfvision.ops import header
-from tfvision.sources import stream, via_shapes
+from tfvision.sources import shapes, stream, via_shapes
 from tfvision.sources.locate import Images
 from tfvision.sources.source import NOTHING_SAID, ClassList, Options, Source, check_folder
 from tfvision.sources.walking import relative
@@ -230,18 +230,18 @@ def _add_objects(
             text = _class_name(region, rules.attribute) or rules.default
             if not text:
                 found = ", ".join(_part(region, "region_attributes")) or "none"
-                raise via_shapes.Drop("no class name", f"its attributes: {found}")
+                raise shapes.Drop("no class name", f"its attributes: {found}")
             class_id, note = rules.classes.find(text, f"{path}: {sample.filename}, {name}")
-            box, mask = via_shapes.convert(_shape(region))
-        except via_shapes.Drop as drop:
+            shape = via_shapes.convert(_shape(region))
+        except shapes.Drop as drop:
             reason, detail = drop.args
             yield schema.Finding("dropped", reason, sample.filename, f"{name}: {detail}")
             continue
         if note:
             reason = "class name matched loosely"
             yield schema.Finding("noted", reason, sample.filename, f"{name}: {note}")
-        if size and mask and via_shapes.clip(mask, size):
+        if size and shape.mask and via_shapes.clip(shape.mask, size):
             detail = f"{name}: a point one past the last pixel"
             yield schema.Finding("clipped", "polygon beyond the image", sample.filename, detail)
-        sample.objects.append(schema.Object(class_id, box, mask, name=name))
+        sample.objects.append(schema.Object(class_id, shape.box, shape.mask, name=name))
     sample.labels = sorted({item.class_id for item in sample.objects})

@@ -6,31 +6,19 @@ Boxes are 1-based and inclusive there, so xmin and ymin lose 1 on the way in.
 
 from __future__ import annotations
 
-import codecs
-import collections
 import os
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
-from xml.etree.ElementTree import ParseError
-
-import defusedxml
-from defusedxml import ElementTree
 
 from tfvision import errors, schema
 from tfvision.ops import sniff
 from tfvision.sources import labels as lists
-from tfvision.sources import values, voc_lists, walking
+from tfvision.sources import values, voc_lists, voc_xml
 from tfvision.sources.locate import Images
 from tfvision.sources.source import NOTHING_SAID, ClassList, Options, Source, check_folder
+from tfvision.sources.spellings import Spellings
 
-_XML = ".xml"
-_ENCODING = re.compile(rb"""\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["'][^>]*\?>""")
 _FLAGS = ("1", "-1", "0")  # what may follow a name in a list of a single class
-
-
-class _Skip(Exception):
-    """Leaves an image out: (reason, detail)."""
 
 
 class _Drop(Exception):
@@ -55,7 +43,7 @@ def read(
     del options
     root, pictures, folder = _folders(images, annotations, split)
     names = voc_lists.split_names(root, split, ("Main", "Segmentation"))
-    xmls = Xmls(folder)
+    xmls = voc_xml.Xmls(folder)
     if labels:
         classes = ClassList(list(labels), "--labels")
     elif path := voc_lists.label_file(root):
@@ -83,97 +71,32 @@ def _folders(images: str, annotations: str | None, split: str) -> tuple[str, str
     if not annotations and not os.path.isdir(folder):
         # Tools that know no folders: the xmls among the images, perhaps split by split.
         for place in (os.path.join(images, split), images):
-            if os.path.isdir(place) and any(n.lower().endswith(_XML) for n in os.listdir(place)):
+            if os.path.isdir(place) and any(
+                n.lower().endswith(voc_xml.EXTENSION) for n in os.listdir(place)
+            ):
                 return place, place, place
     return root, pictures, check_folder(folder, "annotation folder")
 
 
-class Xmls:
-    """The xml files of a folder and below, by their names without ".xml"."""
-
-    def __init__(self, folder: str):
-        self.folder = folder
-        self._paths: dict[str, str] | None = None
-
-    def names(self) -> list[str]:
-        """All of them, sorted."""
-        return sorted(self._all())
-
-    def path(self, name: str) -> str | None:
-        """A file's path; None where there is none."""
-        plain = os.path.join(self.folder, name + _XML)
-        return plain if os.path.isfile(plain) else self._all().get(name)
-
-    def _all(self) -> dict[str, str]:
-        if self._paths is None:
-            self._paths = {}
-            for folder, inner, names in os.walk(self.folder):
-                inner[:] = [n for n in inner if n[0] != "." and not walking.foreign(n)]
-                for name in names:
-                    if name.lower().endswith(_XML) and name[0] != ".":
-                        path = os.path.join(folder, name)
-                        key = walking.relative(path, self.folder)[: -len(_XML)]
-                        self._paths.setdefault(key, path)
-        return self._paths
-
-
-def _spellings(xmls: Xmls) -> list[str]:
+def _spellings(xmls: voc_xml.Xmls) -> list[str]:
     """Every class name in the xmls of a folder, sorted."""
-    counts: dict[str, collections.Counter[str]] = {}
+    found = Spellings()
     broken = ""
     for stem in xmls.names():
         try:
-            node = _parse(xmls, stem)
-        except _Skip as skip:  # reported when it is read as an image of its split
-            broken = broken or f"{stem}{_XML}: {skip.args[0]}: {skip.args[1]}"
+            node = voc_xml.parse(xmls, stem)
+        except voc_xml.Skip as skip:  # reported when it is read as an image of its split
+            broken = broken or f"{stem}{voc_xml.EXTENSION}: {skip.args[0]}: {skip.args[1]}"
             continue
         for item in node.findall("object"):
-            name = " ".join((item.findtext("name") or "").split())
-            counts.setdefault(name.casefold(), collections.Counter())[name] += 1
-    counts.pop("", None)
-    if broken and not counts:
+            found.add(item.findtext("name") or "")
+    if broken and not found.names():
         raise errors.DataError(f"{xmls.folder}: no xml names a class; the first fault: {broken}")
-    return sorted(min(found, key=lambda name: (-found[name], name)) for found in counts.values())
-
-
-def _parse(xmls: Xmls, name: str) -> Any:
-    """The root element of an xml. Entities and external references are refused."""
-    if not walking.is_inside(os.path.join(xmls.folder, name + _XML), xmls.folder):
-        raise _Skip("path that leaves the annotation folder", f"{name}{_XML}")
-    path = xmls.path(name)
-    if path is None:
-        raise _Skip("image without an annotation file", f"no {name}{_XML} in {xmls.folder}")
-    try:
-        with open(path, "rb") as file:
-            node = ElementTree.fromstring(decoded(file.read(), path))
-    except defusedxml.DefusedXmlException as error:
-        raise _Skip("annotation file with entities", f"{error}") from error
-    except (ParseError, ValueError, OSError) as error:
-        raise _Skip("broken annotation file", f"{error}") from error
-    if node.tag != "annotation":
-        raise _Skip("not a Pascal VOC annotation", f"its root is <{node.tag}>")
-    return node
-
-
-def decoded(data: bytes, path: str) -> bytes | str:
-    """An xml's bytes, decoded here where its encoding is one that the parser does not know.
-
-    Raises DataError for an encoding that is not known at all."""
-    found = _ENCODING.match(data)
-    name = found[1].decode() if found else "utf-8"
-    try:
-        codec = codecs.lookup(name).name
-    except LookupError:
-        raise errors.DataError(
-            f"{path}: its encoding '{name}' is not known; save it as UTF-8"
-        ) from None
-    if codec.startswith(("utf", "iso8859", "latin", "ascii")):
-        return data
-    return data[found.end() :].decode(codec)
+    return found.names()
 
 
 def _items(
-    names: Sequence[str], pictures: Images, xmls: Xmls, classes: ClassList
+    names: Sequence[str], pictures: Images, xmls: voc_xml.Xmls, classes: ClassList
 ) -> Iterator[schema.Sample | schema.Finding]:
     seen = set()
     for line in names:
@@ -183,32 +106,32 @@ def _items(
             continue
         seen.add(name)
         try:
-            node = _parse(xmls, name)
+            node = voc_xml.parse(xmls, name)
             filename, findings = _image(node, name, pictures)
-        except _Skip as skip:
+        except voc_xml.Skip as skip:
             reason, detail = skip.args
             found = voc_lists.find_image(pictures.root, name)
             path = os.path.join(pictures.root, found) if found else ""
-            yield schema.Finding("skipped", reason, f"{name}{_XML}", detail, path)
+            yield schema.Finding("skipped", reason, f"{name}{voc_xml.EXTENSION}", detail, path)
             continue
         yield from findings
         path = os.path.join(pictures.root, filename)
         sample = schema.Sample(path, filename, source_id=name, objects=[])
         sample.size, reason = _size(node)
         if reason:
-            yield schema.Finding("noted", reason, filename, f"{name}{_XML}")
+            yield schema.Finding("noted", reason, filename, f"{name}{voc_xml.EXTENSION}")
         yield from _add_objects(sample, node, xmls.path(name), classes)
         yield sample
 
 
-def _stem(line: str, xmls: Xmls) -> str:
+def _stem(line: str, xmls: voc_xml.Xmls) -> str:
     """The name of an xml in a line of a list, which may have a flag or an image's extension."""
     if xmls.path(line):
         return line
     head, _, flag = line.rpartition(" ")
     name = head.strip() if flag in _FLAGS else line
     stem, extension = os.path.splitext(name)
-    is_file = extension.lower() in (*sniff.EXTENSIONS, _XML)
+    is_file = extension.lower() in (*sniff.EXTENSIONS, voc_xml.EXTENSION)
     return stem if is_file and not xmls.path(name) else name
 
 
@@ -217,16 +140,18 @@ def _image(node: Any, stem: str, pictures: Images) -> tuple[str, list[schema.Fin
     claimed = (node.findtext("filename") or "").strip()
     beside = os.path.join(os.path.dirname(stem), claimed)
     if claimed and pictures.leaves(claimed):
-        raise _Skip("path that leaves the image folder", f"<filename> {claimed}")
+        raise voc_xml.Skip("path that leaves the image folder", f"<filename> {claimed}")
     findings: list[schema.Finding] = []
     if claimed and pictures.has(beside):
         found = os.path.normpath(beside).replace(os.sep, "/")
     else:
         found = voc_lists.find_image(pictures.root, stem) or ""
         if not found:
-            place = pictures.find(claimed or f"{stem}.jpg", f"<filename> of {stem}{_XML}")
+            place = pictures.find(
+                claimed or f"{stem}.jpg", f"<filename> of {stem}{voc_xml.EXTENSION}"
+            )
             if isinstance(place, schema.Finding):
-                raise _Skip(place.reason, place.detail)
+                raise voc_xml.Skip(place.reason, place.detail)
             found, findings = place
     # Image and xml that were renamed together still say in <path> what they were called.
     path = (node.findtext("path") or "").strip().replace("\\", "/")
@@ -235,7 +160,7 @@ def _image(node: Any, stem: str, pictures: Images) -> tuple[str, list[schema.Fin
     same = same and found == os.path.normpath(beside).replace(os.sep, "/")
     if not (same or renamed or findings or claimed in ("", os.path.basename(stem))):
         reason = "filename disagrees with the file's name"
-        detail = f"<filename> {claimed} in {stem}{_XML}"
+        detail = f"<filename> {claimed} in {stem}{voc_xml.EXTENSION}"
         findings.append(schema.Finding("noted", reason, found, detail))
     return found, findings
 
