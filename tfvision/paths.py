@@ -1,0 +1,43 @@
+"""A path that a user gave, as TensorFlow takes it. No TensorFlow here.
+
+A path is bytes to the system, and a str to Python. Names that are no UTF-8 have surrogates there
+(`os.fsdecode`), which TensorFlow refuses, and its checkpoint reader takes a name with "[" or "*"
+for a pattern. Two ways around it: record files and summaries take bytes (`os.fsencode`), and
+checkpoints and SavedModels are opened through `plain`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+
+from tfvision import errors
+
+_PATTERN = frozenset("[]*?" if os.sep == "\\" else "[]*?\\")
+
+
+def is_plain(path: str) -> bool:
+    """Whether TensorFlow opens the file that `path` names: no pattern, and valid UTF-8."""
+    return not _PATTERN & set(path) and os.fsencode(path) == path.encode("utf-8", "replace")
+
+
+@contextlib.contextmanager
+def plain(folder: str) -> Iterator[str]:
+    """Yields a path of `folder` that TensorFlow opens: its own, or that of a temporary link.
+
+    folder: must be there. Raises UsageError where the folder of temporary files has such a name
+    itself."""
+    if is_plain(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="tfvision-") as place:
+        if not is_plain(place):
+            raise errors.UsageError(
+                f"TensorFlow cannot open {folder}, nor a link to it in {place}; set TMPDIR to a"
+                " folder without []*?\\ and letters that are no UTF-8"
+            )
+        link = os.path.join(place, "folder")
+        os.symlink(os.path.abspath(folder), link, target_is_directory=True)
+        yield link
