@@ -23,6 +23,24 @@ def is_plain(path: str) -> bool:
     return not _PATTERN & set(path) and os.fsencode(path) == path.encode("utf-8", "replace")
 
 
+def readable(name: str) -> str:
+    """A file's name as valid Unicode: one that is no UTF-8 is read as cp1252, which is Windows's,
+    or, where that has no such letter, as Latin-1."""
+    try:
+        name.encode("utf-8")
+        return name
+    except UnicodeEncodeError:
+        pass
+    try:
+        data = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half of a pair, as broken json has it
+        return name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    try:
+        return data.decode("cp1252")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
 @contextlib.contextmanager
 def plain(folder: str) -> Iterator[str]:
     """Yields a path of `folder` that TensorFlow opens: its own, or that of a temporary link.

@@ -7,7 +7,7 @@ import os
 import re
 import unicodedata
 
-from tfvision import schema
+from tfvision import paths, schema
 
 _BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")  # white space, line and paragraph ends, controls
 
@@ -22,9 +22,8 @@ class Names(list[str]):
 def clean(name: str) -> str:
     """The name in NFC, with one blank for white space and control characters, none around it.
 
-    A folder's name that is no UTF-8 (with the surrogates of `os.fsdecode`) is read as cp1252,
-    where that has no such letter as Latin-1."""
-    text = _decoded(name)
+    A folder's name that is no UTF-8 is taken as `paths.readable` reads it."""
+    text = paths.readable(name)
     return unicodedata.normalize("NFC", _BLANKS.sub(" ", text).strip())
 
 
@@ -37,23 +36,7 @@ def finding(name: str, where: str) -> schema.Finding | None:
     """What `clean` changed that a reader would see, for the report."""
     if clean(name) == composed(name):
         return None
-    odd = _decoded(name) != name
+    odd = paths.readable(name) != name
     reason = "class name is not UTF-8" if odd else "white space in a class name made one blank"
     file = os.path.basename(where) or where
     return schema.Finding("noted", reason, file, f"{name!a} taken for '{clean(name)}'")
-
-
-def _decoded(name: str) -> str:
-    try:
-        name.encode("utf-8")
-        return name
-    except UnicodeEncodeError:
-        pass
-    try:
-        data = name.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # half of a pair, as broken json has it
-        return name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    try:
-        return data.decode("cp1252")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
