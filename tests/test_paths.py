@@ -35,6 +35,15 @@ def test_a_folder_of_temporary_files_that_is_no_way_out_is_named(tmp_path, monke
         pass
 
 
+def test_where_no_link_can_be_made_the_folder_is_to_be_renamed(tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise OSError("no privilege")
+
+    monkeypatch.setattr(os, "symlink", refused)
+    with pytest.raises(errors.UsageError, match="no privilege"), paths.plain(str(tmp_path / "[")):
+        pass
+
+
 @pytest.mark.parametrize(
     ("data", "text"),
     [(b"cat", "cat"), ("é".encode(), "é"), (b"caf\xe9", "café"), (b"\x80 5", "€ 5"),

@@ -45,8 +45,8 @@ def readable(name: str) -> str:
 def plain(folder: str) -> Iterator[str]:
     """Yields a path of `folder` that TensorFlow opens: its own, or that of a temporary link.
 
-    folder: must be there. Raises UsageError where the folder of temporary files has such a name
-    itself."""
+    folder: must be there. Raises UsageError where a link cannot be made, or the folder of
+    temporary files has such a name itself."""
     if is_plain(folder):
         yield folder
         return
@@ -57,5 +57,11 @@ def plain(folder: str) -> Iterator[str]:
                 " folder without []*?\\ and letters that are no UTF-8"
             )
         link = os.path.join(place, "folder")
-        os.symlink(os.path.abspath(folder), link, target_is_directory=True)
+        try:
+            os.symlink(os.path.abspath(folder), link, target_is_directory=True)
+        except OSError as error:  # Windows asks for a privilege
+            raise errors.UsageError(
+                f"TensorFlow cannot open {folder}, and no link to it can be made ({error}); rename"
+                " it without []*? and letters that are no UTF-8"
+            ) from error
         yield link
