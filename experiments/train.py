@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from absl import app, flags
-from ml_collections import config_flags
 
 from tfvision import config as settings
-from tfvision import errors
+from tfvision import config_flag, errors
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment: a name or a file.")
+_CONFIG = config_flag.define("Experiment: a name or a file.")
 _OPTIONS = flags.DEFINE_multi_string(
     "option", [], "SECTION.KEY=VALUE: what --config.SECTION.KEY=VALUE means for a * section."
 )

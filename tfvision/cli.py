@@ -104,6 +104,8 @@ def _run(arguments: list[str]) -> None:
 def main() -> None:
     """The console command."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal has no letters for
+        stream.reconfigure(errors="backslashreplace")
     sys.meta_path.insert(0, _QuietTensorFlow())
     if len(sys.argv) < 2 or sys.argv[1] in ("--help", "-h", "help"):
         print(usage())

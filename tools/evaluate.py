@@ -12,14 +12,13 @@ import os
 from collections.abc import Sequence
 
 from absl import app, flags
-from ml_collections import config_flags
 
 from tfvision import config as settings
-from tfvision import errors
+from tfvision import config_flag, errors
 from tfvision.tools import runs
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run folder.")
-_CONFIG = config_flags.DEFINE_config_file("config", None, "In place of a run: an experiment.")
+_CONFIG = config_flag.define("In place of a run: an experiment.")
 _OPTIONS = flags.DEFINE_multi_string("option", [], "As in tfvision train.")
 _SPLIT = flags.DEFINE_string("split", None, "Split to evaluate; the config's val by default.")
 _OUTPUT = flags.DEFINE_string("output", None, "JSON file for the numbers and tables.")

@@ -11,14 +11,13 @@ import json
 from collections.abc import Sequence
 
 from absl import app, flags
-from ml_collections import config_flags
 
 from tfvision import config as settings
-from tfvision import errors
+from tfvision import config_flag, errors
 from tfvision.tools import runs
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run folder.")
-_CONFIG = config_flags.DEFINE_config_file("config", None, "In place of a run: an experiment.")
+_CONFIG = config_flag.define("In place of a run: an experiment.")
 _OPTIONS = flags.DEFINE_multi_string("option", [], "As in tfvision train.")
 _LABELS = flags.DEFINE_string("labels", None, "Class names, one a line, of --config's weights.")
 _OUTPUT = flags.DEFINE_string("output", None, "BASE; the model goes to BASE/<version>.")

@@ -7,6 +7,7 @@ FILE.cfg beside it, which OpenCV and others run.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -80,7 +81,7 @@ def main(argv: Sequence[str]) -> None:
     if _CFG.value:
         options = {"name": name, **options}
     if options:
-        needed = " ".join(f"--config.model.{key}={value}" for key, value in options.items())
+        needed = shlex.join(f"--config.model.{key}={value}" for key, value in options.items())
         print(f"These weights need a model built with {needed}")
 
 

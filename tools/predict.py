@@ -24,6 +24,7 @@ _SHEET = flags.DEFINE_integer("sheet", 24, "Pictures on sheet.png at most; 0: no
 _THRESHOLD = flags.DEFINE_float("threshold", 0.5, "Boxes of higher scores are drawn.")
 
 _BATCH = 32
+_STEM = 50  # letters of an image's name in its picture's: a file's name has 255 bytes
 
 
 def main(argv: Sequence[str]) -> None:
@@ -71,7 +72,7 @@ def _batch(model, files: Sequence[str], start: int, shown: list) -> list[dict]:
         drawn = pictures.draw_prediction(
             image, answer, model.class_names, several=several, threshold=_THRESHOLD.value
         )
-        stem = os.path.splitext(os.path.basename(result["file"]))[0]
+        stem = os.path.splitext(os.path.basename(result["file"]))[0][:_STEM]
         name = f"{start + results.index(result):05d}-{stem}.png"
         drawn.save(os.path.join(_OUTPUT.value, name))
         result |= {"picture": name, "size": [image.height, image.width]}

@@ -73,7 +73,8 @@ def samples(config: Any, count: int) -> list[bytes]:
     from tfvision.records import dataset
 
     data = dataset.read(config.data.path)
-    records = tf.data.TFRecordDataset(data.files(config.data.val)).take(count)
+    files = [os.fsencode(file) for file in data.files(config.data.val)]
+    records = tf.data.TFRecordDataset(files).take(count)
     return [decode.parse(record, ("image",))["encoded"].numpy() for record in records]
 
 

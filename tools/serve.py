@@ -36,10 +36,8 @@ def main(argv: Sequence[str]) -> None:
     application = server.Server(model, _NAME.value or "")
     listening = server.bind(_HOST.value, _PORT.value)
     host, port = listening.getsockname()[:2]
-    print(
-        f"serving {model.folder} at http://{host}:{port}/v1/models/{application.name}:predict",
-        flush=True,
-    )
+    address = f"http://{host}:{port}{application.address}:predict"
+    print(f"serving {model.folder} at {address}", flush=True)
     uvicorn.Server(uvicorn.Config(application, log_level="warning")).run(sockets=[listening])
 
 

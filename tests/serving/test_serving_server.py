@@ -5,6 +5,8 @@ import io
 import json
 import threading
 import time
+import types
+import urllib.parse
 
 import numpy as np
 import pytest
@@ -273,3 +275,19 @@ def test_bytes_and_nan_in_a_reply():
     outputs = {"scores": np.array([[0.5], [np.nan]], np.float32)}
     with pytest.raises(rest.BadRequest, match="'scores' of instance 1 is NaN"):
         rest.predict_reply(rows, outputs)
+
+
+@pytest.mark.parametrize("name", ["pets", "a=b,c:d", "50%20 #1?", "lr[0.1]", "猫", "x:predict"])
+def test_a_model_of_any_name_has_an_address(name):
+    found = server.Server(types.SimpleNamespace(name=name, version=3))
+    assert found.address.isascii()
+    place = urllib.parse.unquote(found.address)
+    assert found._what(place) == ""
+    assert found._what(f"{place}/versions/3:predict") == ":predict"
+    with pytest.raises(rest.BadRequest, match="Servable not found for request: others"):
+        found._what("/v1/models/others:predict")
+
+
+def test_a_name_that_is_no_utf_8_is_served_as_text():
+    found = server.Server(types.SimpleNamespace(name="caf\udce9", version=3))
+    assert found.address == "/v1/models/caf%C3%A9"

@@ -1,4 +1,5 @@
 import base64
+import html
 import html.parser
 import io
 import json
@@ -170,3 +171,16 @@ def test_where_masks_and_boxes_are_measured_both_lead():
     assert report_plots.leading([*boxes, *masks], 2) == ["ap", "mask_ap"]
     assert report_plots.leading(boxes, 2) == ["ap", "ap50"]
     assert report_plots.leading([], 2) == []
+
+
+def test_a_plot_writes_class_names_as_they_are():
+    names = ["$x$", "_led", "猫"]
+    curve = {"recall": [0.0, 1.0], "precision": [1.0, 0.5]}
+    found = {
+        "config": {"data": {"class_names": names}}, "log": {"train": [], "val": []},
+        "confusion": np.eye(3, dtype=int).tolist(), "curves": dict.fromkeys(names, curve),
+    }  # fmt: skip
+    drawn = report_plots.plots(found)
+    for plot in ("confusion", "precision_recall"):
+        picture = base64.b64decode(drawn[plot].partition(",")[2]).decode()
+        assert [name for name in names if name not in html.unescape(picture)] == [], plot

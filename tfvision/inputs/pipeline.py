@@ -60,7 +60,7 @@ def _stream(
     """The endless (index, serialized) stream from sample `start` on.
 
     alike: the size of the batches that are to be of one orientation; 0: they are as they come."""
-    paths = tf.constant(list(files))
+    paths = tf.constant([os.fsencode(file) for file in files])
     first, offset = divmod(start, records)
 
     window = max(min(shuffle_buffer, records), 1)
@@ -158,7 +158,7 @@ def source_ids(
     alike = batch_size if turned else 0
     stream = _stream(files, records, seed, step * batch_size, shuffle_buffer, alike)
     names = stream.take(batch_size).map(lambda _, record: decode.parse(record, ())["source_id"])
-    return [name.decode() for name in names.with_options(_options()).as_numpy_iterator()]
+    return [os.fsdecode(name) for name in names.with_options(_options()).as_numpy_iterator()]
 
 
 def evaluation(
@@ -173,7 +173,7 @@ def evaluation(
     """Every record once, in the order of the files; the last batch padded, `valid` False there.
 
     Batches hold the sample's tensors (strings too) and `source_id` [B]."""
-    dataset = tf.data.TFRecordDataset(list(files))
+    dataset = tf.data.TFRecordDataset([os.fsencode(file) for file in files])
     if workers > 1:
         dataset = dataset.shard(workers, worker)
 

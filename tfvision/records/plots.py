@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from tfvision.records import statistics
 
 _BARS = 30  # classes with a bar; the rarest are left out beyond
 _INK, _QUIET = "#1f77b4", "#9aa4b2"
+_TEXT = {"parse_math": False}  # a "$" in a class's name is one
 
 
 def save(found: statistics.Statistics, names: Sequence[str], title: str, path: str) -> None:
@@ -26,19 +28,21 @@ def save(found: statistics.Statistics, names: Sequence[str], title: str, path: s
     columns = min(len(panels), 3)
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(5.4 * columns, 4.4 * rows), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for axis, panel in zip(axes, panels, strict=False):
         panel(axis, found, names)
     for axis in axes[len(panels) :]:
         axis.set_axis_off()
-    figure.savefig(path, dpi=110)
+    with warnings.catch_warnings():  # letters that the font lacks are boxes
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+        figure.savefig(path, dpi=110)
 
 
 def _bars(axis, values: np.ndarray, names: Sequence[str], title: str) -> None:
     order = np.argsort(-values, kind="stable")[:_BARS]
     axis.barh(np.arange(len(order)), values[order], color=_INK)
-    axis.set_yticks(np.arange(len(order)), [names[i] for i in order], fontsize=8)
+    axis.set_yticks(np.arange(len(order)), [names[i] for i in order], fontsize=8, **_TEXT)
     axis.invert_yaxis()
     more = f", the {_BARS} most frequent of {len(values)}" if len(values) > _BARS else ""
     axis.set_title(title + more, fontsize=10)
@@ -101,7 +105,7 @@ def _together(axis, found, names) -> None:
     shares = found.together[np.ix_(used, used)] / found.images[used][:, None]
     picture = axis.imshow(shares, cmap="viridis", vmin=0)
     labels = [names[i] for i in used]
-    axis.set_xticks(range(len(used)), labels, rotation=90, fontsize=7)
-    axis.set_yticks(range(len(used)), labels, fontsize=7)
+    axis.set_xticks(range(len(used)), labels, rotation=90, fontsize=7, **_TEXT)
+    axis.set_yticks(range(len(used)), labels, fontsize=7, **_TEXT)
     axis.set_title("share of a row's images that have the column's class", fontsize=10)
     axis.figure.colorbar(picture, ax=axis, shrink=0.8)

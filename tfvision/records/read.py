@@ -8,6 +8,7 @@ Axis letters: H height, W width, N objects.
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,7 +28,7 @@ def records(path: str) -> Iterator[bytes]:
 
     number = 0
     try:
-        for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
+        for record in tf.data.TFRecordDataset(os.fsencode(path)).as_numpy_iterator():
             yield record
             number += 1
     except tf.errors.OpError as error:

@@ -162,7 +162,10 @@ def _write(
             yield payload
 
     try:
-        with tf.io.TFRecordWriter(path) as writer, open(path + ".sha256", "wb") as digests:
+        with (
+            tf.io.TFRecordWriter(os.fsencode(path)) as writer,
+            open(path + ".sha256", "wb") as digests,
+        ):
             for filename, result in run(payloads()):
                 advance(1)
                 if isinstance(result, schema.Finding):

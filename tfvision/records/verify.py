@@ -54,8 +54,8 @@ def _labels(data: dataset.Dataset) -> Iterator[Problem]:
     place = os.path.join(data.path, dataset.LABELS_FILE)
     try:
         with open(place, encoding="utf-8") as file:
-            names = tuple(file.read().splitlines())
-    except OSError as error:
+            names = tuple(file.read().removesuffix("\n").split("\n"))
+    except (OSError, UnicodeDecodeError) as error:
         yield Problem(place, f"cannot be read: {error}")
         return
     if names != data.class_names:

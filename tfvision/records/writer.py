@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tfvision import errors, schema
+from tfvision import errors, paths, schema
 from tfvision.records import (
     aside,
     dataset,
@@ -46,7 +46,7 @@ def write(source: Source, output: str, options: Options) -> dict[str, Report]:
     _check_options(options)
     with aside.folder(output, keep=True) as folder:
         before = merge.existing(source, output, options.name, shares)
-        default = os.path.basename(os.path.abspath(output))
+        default = paths.readable(os.path.basename(os.path.abspath(output)))
         name = options.name or (before["name"] if before else default)
         with contextlib.closing(Spool(os.path.join(folder, "samples"), options.seed)) as spool:
             read = _read(source, spool, options)

@@ -187,6 +187,7 @@ def run(folder: str, samples: str) -> list[dict]:
     Raises ValueError on the first mismatch."""
     import tensorflow as tf
 
+    from tfvision import paths
     from tfvision.inputs import decode
     from tfvision.records import example
     from tfvision.serving import module
@@ -200,7 +201,8 @@ def run(folder: str, samples: str) -> list[dict]:
     )
     count = sum(key.startswith("sample/") for key in arrays)
     images = [arrays[f"sample/{i}"].tobytes() for i in range(count)]
-    signatures = tf.saved_model.load(folder).signatures
+    with paths.plain(folder) as place:
+        signatures = tf.saved_model.load(place).signatures
     limits = {"rtol": rtol, "atol": atol}
 
     def answers(name, **inputs):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfvision import errors
+from tfvision import errors, paths
 from tfvision.ops import masks
 from tfvision.records import images
 from tfvision.serving import check, module, versions
@@ -44,7 +44,8 @@ class Model:
         self.class_names = _labels(folder)
         self.card = _card(folder)
         try:
-            self._model = tf.saved_model.load(folder)
+            with paths.plain(folder) as place:
+                self._model = tf.saved_model.load(place)
         except (OSError, ValueError, tf.errors.OpError) as error:
             reason = str(error).split("\n")[0]
             raise errors.DataError(f"{folder} cannot be loaded: {reason}") from error

@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 import tfvision
-from tfvision import errors
+from tfvision import errors, paths
 from tfvision.inputs import decode
 from tfvision.records import aside, images
 from tfvision.serving import module, versions
@@ -109,7 +109,9 @@ def _write(task: Task, net: Net, class_names: Sequence[str], folder: str) -> Non
     root, functions = module.build(task, net, class_names)
     # Nobody trains what is served, and a layer's own gradient may not be written at all.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    tf.saved_model.save(root, folder, signatures=functions, options=options)
+    os.makedirs(folder)
+    with paths.plain(folder) as place:
+        tf.saved_model.save(root, place, signatures=functions, options=options)
     for name in ("assets", "assets.extra"):
         os.makedirs(os.path.join(folder, name), exist_ok=True)
     labels = "".join(f"{name}\n" for name in class_names)
@@ -142,12 +144,13 @@ def _check(
     arrays |= {f"of_pixels/{k}": v for k, v in of_pixels.items()}
     np.savez(path, tolerance=np.array(TOLERANCES[precision(net)]), **arrays)
     root = os.path.dirname(os.path.dirname(os.path.abspath(tfvision.__file__)))
-    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    places = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     process = subprocess.run(
         [sys.executable, "-m", "tfvision.serving.check", folder, path],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
         capture_output=True,
         text=True,
+        errors="replace",
     )
     if process.returncode:
         lines = process.stderr.strip().split("\n")
@@ -183,7 +186,7 @@ def _write_warmup(folder: str, samples: Sequence[bytes]) -> bool:
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
     path = os.path.join(folder, "assets.extra", "tf_serving_warmup_requests")
-    with tf.io.TFRecordWriter(path) as writer:
+    with tf.io.TFRecordWriter(os.fsencode(path)) as writer:
         for sample in samples[:WARMUP_RECORDS]:
             request = predict_pb2.PredictRequest()
             request.model_spec.signature_name = module.DEFAULT

@@ -14,19 +14,20 @@ import json
 import re
 import socket
 import threading
+import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping
 
 import tensorflow as tf
 
-from tfvision import errors
+from tfvision import errors, paths
 from tfvision.serving import rest
 from tfvision.serving.client import Model
 
 BODY_LIMIT = 64 << 20  # bytes
 PENDING = 4  # requests that are decoded or wait for the model at a time
 
-_PATH = re.compile(
-    r"/v1/models/(?P<name>[^/:]+)(/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+_PATH = (
+    r"/v1/models/(?P<name>%s)(/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
     r"(?P<what>:predict|:classify|:regress|/metadata)?"
 )
 
@@ -36,8 +37,11 @@ class Server:
 
     def __init__(self, model: Model, name: str = "", *, body_limit: int = BODY_LIMIT):
         self.model = model
-        self.name = name or model.name
+        self.name = paths.readable(name or model.name)
+        # The model's own name may hold what ends another one.
+        self._path = re.compile(_PATH % f"{re.escape(self.name)}|[^/:]+")
         self.body_limit = body_limit
+        self.address = f"/v1/models/{urllib.parse.quote(self.name, safe='')}"
         self._pending = asyncio.Semaphore(PENDING)
         self._one_at_a_time = threading.Lock()
 
@@ -111,11 +115,9 @@ class Server:
 
     def _what(self, path: str) -> str:
         """What is asked of the model: "", "/metadata", ":predict" ... Raises BadRequest, 404."""
-        match = _PATH.fullmatch(path)
+        match = self._path.fullmatch(path)
         if not match:
-            raise rest.BadRequest(
-                f"Malformed request: {path} (try /v1/models/{self.name}:predict)", 404
-            )
+            raise rest.BadRequest(f"Malformed request: {path} (try {self.address}:predict)", 404)
         if match["name"] != self.name:
             raise rest.BadRequest(
                 f"Servable not found for request: {match['name']} (there is: {self.name})", 404

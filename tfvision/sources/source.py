@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import itertools
 import os
 from collections.abc import Iterable, Mapping
 
 from tfvision import errors, schema
+from tfvision.sources import class_names
 
 FRAMES = ("stored", "upright")
 BOXES = ("xywh", "xyxy", "xywh_relative", "xyxy_relative")
@@ -61,6 +63,10 @@ class Source:
     frame: str = ""
     census: schema.Census | None = None
 
+    def __post_init__(self):
+        findings = getattr(self.class_names, "findings", ())
+        self.items = itertools.chain(findings, self.items)
+
 
 def check_folder(path: str | None, what: str) -> str:
     """Returns `path` if it is a folder; raises DataError that names `what` and the path."""
@@ -73,27 +79,39 @@ def check_folder(path: str | None, what: str) -> str:
 
 
 def check_class_names(names: list[str], where: str) -> list[str]:
-    """Returns `names`; raises DataError for an empty list, an empty name or a duplicate."""
+    """Returns `names` as they are stored (`class_names.clean`), with findings of what changed.
+
+    Raises DataError for an empty list, an empty name or a duplicate; two Unicode forms of one
+    name are one name."""
     if not names:
         raise errors.DataError(f"{where}: there are no classes")
-    for name, count in collections.Counter(names).items():
+    cleaned = class_names.Names(map(class_names.clean, names))
+    for name, count in collections.Counter(cleaned).items():
         if not name:
             raise errors.DataError(f"{where}: a class has an empty name")
         if count > 1:
             raise errors.DataError(f"{where}: class name '{name}' is there twice")
-    return names
+    found = (class_names.finding(name, where) for name in names)
+    cleaned.findings = tuple(finding for finding in found if finding)
+    return cleaned
 
 
 class ClassList:
-    """Class names in id order, and the id of a name as somebody typed it."""
+    """Class names in id order, and the id of a name as somebody typed it.
+
+    names: in several Unicode forms or with other white space, a name is one class all the same."""
 
     def __init__(self, names: list[str], where: str):
-        self.names = check_class_names(names, where)
+        spellings: dict[str, list[str]] = {}
+        for name in names:
+            spellings.setdefault(class_names.clean(name), []).append(name)
+        self.names = check_class_names(_first_spellings(spellings), where)
         self._where = where
-        self._ids = {name: i for i, name in enumerate(names)}
-        folded = collections.Counter(name.casefold() for name in names)
+        self._ids = {name: i for i, name in enumerate(self.names)}
+        self._ids |= {name: self._ids[class_names.clean(name)] for name in names}
+        folded = collections.Counter(name.casefold() for name in self.names)
         self._folded = {
-            name.casefold(): i for i, name in enumerate(names) if folded[name.casefold()] == 1
+            name.casefold(): i for i, name in enumerate(self.names) if folded[name.casefold()] == 1
         }
 
     def find(self, text: str, what: str) -> tuple[int, str]:
@@ -103,9 +121,10 @@ class ClassList:
         for the error. Raises DataError for a name that is not in the list."""
         if text in self._ids:
             return self._ids[text], ""
-        trimmed = " ".join(text.split())
+        trimmed = class_names.clean(text)
         if trimmed in self._ids:
-            return self._ids[trimmed], f"name trimmed: {text!r}"
+            same = trimmed == class_names.composed(text)
+            return self._ids[trimmed], "" if same else f"name trimmed: {text!r}"
         if trimmed.casefold() in self._folded:
             found = self._folded[trimmed.casefold()]
             return found, f"{text!r} taken for '{self.names[found]}'"
@@ -114,3 +133,11 @@ class ClassList:
             f"{what}: class '{trimmed}' is not in the class list of {self._where}{hint};"
             " correct the name, or add it to the list and convert all splits"
         )
+
+
+def _first_spellings(spellings: dict[str, list[str]]) -> list[str]:
+    """The first spelling of each name; one that is there twice stays so."""
+    found = []
+    for names in spellings.values():
+        found += names[:1] if len(set(names)) == len(names) else names
+    return found

@@ -16,7 +16,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfvision import errors, stack
+from tfvision import errors, paths, stack
 
 _NAME = re.compile(r"^(step|best)-(\d{8})$")
 
@@ -55,7 +55,8 @@ class Checkpoints:
         aside = os.path.join(self.folder, ".aside")
         shutil.rmtree(aside, ignore_errors=True)
         os.makedirs(aside)
-        self._checkpoint.write(os.path.join(aside, "variables"))
+        with paths.plain(aside) as place:
+            self._checkpoint.write(os.path.join(place, "variables"))
         with open(os.path.join(aside, "state.json"), "w", encoding="utf-8") as file:
             json.dump({**state, "step": step, "variables": self._shapes}, file)
         _sync(aside)
@@ -93,7 +94,8 @@ class Checkpoints:
                 f"{path} is of another model: {_difference(saved, self._shapes)}"
             )
         try:
-            self._checkpoint.read(os.path.join(path, "variables")).assert_consumed()
+            with paths.plain(path) as place:
+                self._checkpoint.read(os.path.join(place, "variables")).assert_consumed()
         except (tf.errors.OpError, AssertionError, ValueError) as error:
             first = str(error).strip().splitlines()[0]
             raise errors.DataError(f"{path} cannot be restored: {first}") from None

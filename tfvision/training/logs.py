@@ -22,7 +22,9 @@ class Logs:
         self._file = os.path.join(workdir, FILE)
         self._truncate(step)
         self._writers = {
-            kind: tf.summary.create_file_writer(os.path.join(workdir, "tensorboard", kind))
+            kind: tf.summary.create_file_writer(
+                os.fsencode(os.path.join(workdir, "tensorboard", kind))
+            )
             for kind in ("train", "val")
         }
         interactive = sys.stderr.isatty()

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfvision import config as configs
+from tfvision import paths
 from tfvision.metrics.examples import Example
 from tfvision.training import report_plots
 
@@ -62,7 +63,7 @@ def page(
     pictures: Mapping[int, str],
 ) -> str:
     """The whole page. found: what `report.write` gathers. pictures: data URIs by index."""
-    name = os.path.basename(os.path.abspath(found["workdir"]))
+    name = paths.readable(os.path.basename(os.path.abspath(found["workdir"])))
     parts = [_head(name, found), _tiles(found)]
     if "curves" in plots:
         note = '<p class="soft">Dotted: the step of the weights on this page.</p>'

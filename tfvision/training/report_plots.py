@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ _INK = ("#2563eb", "#ea580c", "#059669", "#9333ea", "#dc2626", "#0891b2", "#ca8a
 _GRID, _TEXT = "#e2e8f0", "#334155"
 _STYLE = {"font.size": 9, "axes.titlesize": 10, "text.color": _TEXT, "svg.hashsalt": "tfvision"}
 _STYLE |= {f"{part}.color": _TEXT for part in ("xtick", "ytick")} | {"axes.labelcolor": _TEXT}
+_STYLE |= {"text.parse_math": False}  # a "$" in a class's name is one
 
 
 def plots(found: Mapping[str, Any]) -> dict[str, str]:
@@ -28,11 +30,14 @@ def plots(found: Mapping[str, Any]) -> dict[str, str]:
     import matplotlib
 
     drawn = {}
-    with matplotlib.rc_context(_STYLE):
+    names = found["config"]["data"]["class_names"]
+    # A browser has the letters that matplotlib's font lacks.
+    style = _STYLE if "".join(names).isascii() else _STYLE | {"svg.fonttype": "none"}
+    with matplotlib.rc_context(style), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
         if found["log"]["train"] or found["log"]["val"]:
             drawn["curves"] = _curves(found["log"], found["step"])
         if found.get("confusion"):
-            names = found["config"]["data"]["class_names"]
             drawn["confusion"] = _confusion(np.array(found["confusion"]), names)
         for prefix in PREFIXES:
             if found.get(f"{prefix}curves"):
@@ -162,7 +167,8 @@ def _precision_recall(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> st
     for place, name in enumerate(sorted(areas, key=areas.get, reverse=True)):
         curve = curves[name]
         named = len(curves) <= len(_INK)
-        style = {"color": _INK[place], "label": name} if named else {"color": "#94a3b8"}
+        label = f" {name}" if name.startswith("_") else name  # matplotlib hides such ones
+        style = {"color": _INK[place], "label": label} if named else {"color": "#94a3b8"}
         axis.plot(curve["recall"], curve["precision"], linewidth=1.5 if named else 0.8, **style)
     if len(curves) > 1:
         mean = np.mean([curve["precision"] for curve in curves.values()], axis=0)

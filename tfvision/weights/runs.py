@@ -12,7 +12,7 @@ import re
 
 import numpy as np
 
-from tfvision import errors
+from tfvision import errors, paths
 
 _FOLDER = re.compile(r"^(best|step)-(\d{8})$")
 _KEY = "{}/{}/.ATTRIBUTES/VARIABLE_VALUE"
@@ -29,19 +29,26 @@ def read(path: str) -> dict[str, np.ndarray]:
     try:
         with open(os.path.join(folder, "state.json"), encoding="utf-8") as file:
             names = [name for name, _ in json.load(file)["variables"]]
-        reader = tf.train.load_checkpoint(os.path.join(folder, "variables"))
-        found = [reader.get_tensor(_KEY.format("model", i)) for i in range(len(names))]
-        kept = reader.get_variable_to_shape_map()
-        place = 0
-        for index, array in enumerate(found):
-            key = _KEY.format("averages", place)
-            if array.dtype.kind == "f" and key in kept:
-                found[index], place = reader.get_tensor(key), place + 1
+        with paths.plain(folder) as place:
+            reader = tf.train.load_checkpoint(os.path.join(place, "variables"))
+            found = _arrays(reader, len(names))
     except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
         first = str(error).strip().splitlines()[0]
         raise errors.DataError(f"{folder} cannot be read: {first}") from error
     short = ["/".join(name.split("/")[-2:]) for name in names]
     return dict(zip(short, found, strict=True))
+
+
+def _arrays(reader, count: int) -> list[np.ndarray]:
+    """The variables of the model by position, each as its average where there is one."""
+    found = [reader.get_tensor(_KEY.format("model", i)) for i in range(count)]
+    kept = reader.get_variable_to_shape_map()
+    number = 0
+    for index, array in enumerate(found):
+        key = _KEY.format("averages", number)
+        if array.dtype.kind == "f" and key in kept:
+            found[index], number = reader.get_tensor(key), number + 1
+    return found
 
 
 def _newest(path: str) -> str:

@@ -1,0 +1,67 @@
+"""A path that a user gave, as TensorFlow takes it. No TensorFlow here.
+
+A path is bytes to the system, and a str to Python. Names that are no UTF-8 have surrogates there
+(`os.fsdecode`), which TensorFlow refuses, and its checkpoint reader takes a name with "[" or "*"
+for a pattern. Two ways around it: record files and summaries take bytes (`os.fsencode`), and
+checkpoints and SavedModels are opened through `plain`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+
+from tfvision import errors
+
+_PATTERN = frozenset("[]*?" if os.sep == "\\" else "[]*?\\")
+
+
+def is_plain(path: str) -> bool:
+    """Whether TensorFlow opens the file that `path` names: no pattern, and valid UTF-8."""
+    return not _PATTERN & set(path) and os.fsencode(path) == path.encode("utf-8", "replace")
+
+
+def readable(name: str) -> str:
+    """A file's name as valid Unicode: one that is no UTF-8 is read as cp1252, which is Windows's,
+    or, where that has no such letter, as Latin-1."""
+    try:
+        name.encode("utf-8")
+        return name
+    except UnicodeEncodeError:
+        pass
+    try:
+        data = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half of a pair, as broken json has it
+        return name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    try:
+        return data.decode("cp1252")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+@contextlib.contextmanager
+def plain(folder: str) -> Iterator[str]:
+    """Yields a path of `folder` that TensorFlow opens: its own, or that of a temporary link.
+
+    folder: must be there. Raises UsageError where a link cannot be made, or the folder of
+    temporary files has such a name itself."""
+    if is_plain(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="tfvision-") as place:
+        if not is_plain(place):
+            raise errors.UsageError(
+                f"TensorFlow cannot open {folder}, nor a link to it in {place}; set TMPDIR to a"
+                " folder without []*?\\ and letters that are no UTF-8"
+            )
+        link = os.path.join(place, "folder")
+        try:
+            os.symlink(os.path.abspath(folder), link, target_is_directory=True)
+        except OSError as error:  # Windows asks for a privilege
+            raise errors.UsageError(
+                f"TensorFlow cannot open {folder}, and no link to it can be made ({error}); rename"
+                " it without []*? and letters that are no UTF-8"
+            ) from error
+        yield link
