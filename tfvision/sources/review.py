@@ -188,7 +188,7 @@ class _Boxes:
             self._all += 1
             shown = f"{item.name}: box y x y x [{y1:g}, {x1:g}, {y2:g}, {x2:g}]"
             self._first = self._first or f"{sample.filename}, {shown}"
-            if y2 - y1 < 1 and x2 - x1 < 1:
+            if (y2 - y1 < 1 and x2 - x1 < 1) or (y2 <= 1 and x2 <= 1):
                 self._tiny += 1
                 yield schema.Finding("noted", "box smaller than a pixel", sample.filename, shown)
             if sample.size and (y1 >= sample.size[0] or x1 >= sample.size[1]):

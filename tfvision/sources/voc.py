@@ -14,7 +14,7 @@ from tfvision import errors, schema
 from tfvision.ops import sniff
 from tfvision.sources import labels as lists
 from tfvision.sources import values, voc_lists, voc_xml
-from tfvision.sources.locate import Images
+from tfvision.sources.locate import Images, spelt
 from tfvision.sources.source import NOTHING_SAID, ClassList, Options, Source, check_folder
 from tfvision.sources.spellings import Spellings
 
@@ -157,6 +157,8 @@ def _image(node: Any, stem: str, pictures: Images) -> tuple[str, list[schema.Fin
     path = (node.findtext("path") or "").strip().replace("\\", "/")
     renamed = found != claimed and os.path.basename(path) == claimed
     same = os.path.splitext(os.path.basename(found))[0] == os.path.basename(stem)
+    if same and os.path.basename(spelt(claimed)) == os.path.basename(found):
+        return found, findings  # by another path
     same = same and found == os.path.normpath(beside).replace(os.sep, "/")
     if not (same or renamed or findings or claimed in ("", os.path.basename(stem))):
         reason = "filename disagrees with the file's name"
