@@ -154,7 +154,9 @@ def _object(
         raise _Drop("box without area", f"box y x y x {_numbers(box)}")
     encoded = b""
     if mask is not None:
-        mask = masks.shrink(images.upright(mask, canvas.turn), canvas.image.size)
+        mask = images.upright(mask, canvas.turn)
+        if canvas.image.original:
+            mask = masks.shrink(mask, canvas.image.size)
         encoded = maps.png(mask if canvas.full_masks else _cropped(mask, normalised))
     shrunk = math.prod(canvas.image.size) / math.prod(canvas.image.full_size)
     return Kept(item, normalised, encoded, float(area) * shrunk)

@@ -101,7 +101,7 @@ def _parsed(text: str) -> Any:
 def _numbers(value: Any) -> list[float] | None:
     if not isinstance(value, list) or len(value) != 4:
         return None
-    found = [values.number(n) for n in value]
+    found = values.numbers(value)
     return None if None in found else found
 
 
@@ -113,7 +113,7 @@ def _corners(numbers: list[float], form: str) -> Box:
 def _bounds(value: Any) -> Box | None:
     if not isinstance(value, list) or not value or not all(isinstance(p, list) for p in value):
         return None
-    numbers = [values.number(n) for part in value for n in part]
+    numbers = [n for part in value for n in values.numbers(part)]
     if len(numbers) < _MIN_POLYGON or None in numbers or any(len(part) % 2 for part in value):
         return None
     xs, ys = numbers[::2], numbers[1::2]
@@ -138,7 +138,7 @@ def mask(value: Any) -> tuple[Mask, str]:
         raise Drop("broken polygon", f"segmentation {value!r:.60} is not a list of polygons")
     polygons, faults = [], []
     for part in filter(None, value):
-        numbers = [values.number(n) for n in part]
+        numbers = values.numbers(part)
         fault = _fault(part, numbers)
         if fault:
             faults.append(fault)

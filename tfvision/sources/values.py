@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 _TRUE = ("1", "true", "yes")
@@ -20,6 +21,13 @@ def number(value: Any) -> float | None:
     except (ValueError, OverflowError):
         return None
     return found if math.isfinite(found) else None
+
+
+def numbers(found: Sequence[Any]) -> list[float | None]:
+    """`number` of each; fast where they are numbers already, as in most polygons."""
+    if set(map(type, found)) <= {int, float} and math.isfinite(sum(found)):
+        return list(found)
+    return [number(value) for value in found]
 
 
 def whole(value: Any) -> int | None:
