@@ -15,6 +15,7 @@ import tensorflow as tf
 from PIL import Image, PngImagePlugin
 
 from tfvision import errors, schema, sources
+from tfvision.ops import header
 from tfvision.records import encode, images, plausible, writer
 
 EXPECTED = {"a.png": [("cat", [2, 4, 12, 24])], "b.png": [("dog", [5, 10, 15, 30])]}
@@ -352,6 +353,26 @@ def test_pictures_that_are_not_read_are_named(tmp_path):
     assert (source.census.found, source.census.used) == (2, 1)
 
 
+def test_an_input_that_cannot_be_read_is_not_called_the_output(tmp_path):
+    def items():
+        raise PermissionError(13, "Permission denied", "photos/x.json")
+        yield
+
+    source = sources.Source(["cat"], ("labels",), items())
+    with pytest.raises(errors.DataError, match=r"^photos/x\.json cannot be read: Permission"):
+        writer.write(source, str(tmp_path / "out"), writer.Options())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_class_of_links_that_lead_outside_says_so(tmp_path):
+    exports.picture(tmp_path / "elsewhere" / "1.png")
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    (tmp_path / "photos" / "cat" / "1.png").symlink_to(tmp_path / "elsewhere" / "1.png")
+    source = sources.read("folder", str(tmp_path / "photos"))
+    with pytest.raises(errors.DataError, match=r"cat/1\.png is a link that leads out of the"):
+        list(source.items)
+
+
 # 7. A reader's metadata limit is no broken picture; litter is no data.
 
 
@@ -364,6 +385,44 @@ def test_metadata_harms_no_picture(tmp_path, kind):
     exports.picture(tmp_path / "images" / "b.png", 1, icc_profile=bytes(1_500_000))
     report = writer.write(sources.read(kind, *places), str(tmp_path / "out"), writer.Options())
     assert (report["train"].images, report["train"].objects) == (2, 2)
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "jpeg"])
+def test_xmps_orientation_turns_no_picture(tmp_path, kind):
+    xmp = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/'
+        b'22-rdf-syntax-ns#"><rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/"'
+        b' tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+    )
+    options = {"xmp": xmp}
+    if kind == "png":
+        texts = PngImagePlugin.PngInfo()
+        texts.add_itxt("XML:com.adobe.xmp", xmp.decode())
+        options = {"pnginfo": texts}
+    path = tmp_path / f"a.{kind}"
+    exports.picture(path, 0, kind, **options)
+    with Image.open(path) as image:
+        assert image.getexif().get(0x0112) == 6  # Pillow does find it
+    image = images.normalise(path.read_bytes())
+    assert (image.height, image.width) == (exports.HEIGHT, exports.WIDTH)
+    assert header.sizes(str(path)) == ((exports.HEIGHT, exports.WIDTH),) * 2
+
+
+def test_a_fourth_channel_that_no_tag_calls_alpha_hides_nothing(tmp_path):
+    from PIL import TiffImagePlugin
+
+    pixels = np.full((2, 3, 4), 90, np.uint8)
+    pixels[..., 3] = 0  # as alpha it would hide everything
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    Image.fromarray(pixels, "RGBA").save(tmp_path / "a.tif", tiffinfo=info)
+    data = (tmp_path / "a.tif").read_bytes()
+    white = images.normalise(data)
+    assert np.asarray(Image.open(io.BytesIO(white.data))).min() == 255
+    tag = (338).to_bytes(2, "little")
+    assert data.count(tag) >= 1
+    found = images.normalise(data.replace(tag, (65000).to_bytes(2, "little"), 1))
+    assert np.asarray(Image.open(io.BytesIO(found.data))).max() == 90
+    assert found.note.startswith("fourth channel left out")
 
 
 @pytest.mark.parametrize("kind", ["coco", "yolo", "voc"])

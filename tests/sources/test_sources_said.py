@@ -184,6 +184,23 @@ def test_shares_of_yolo_are_of_the_frame_that_the_user_says(tmp_path):
         assert (sample.size, reasons, source.frame) == (size, [], frame or "upright")
 
 
+@pytest.mark.parametrize("orientation", [3, 6])
+@pytest.mark.parametrize("frame", ["stored", "upright"])
+def test_mask_files_are_turned_by_the_frame(tmp_path, orientation, frame):
+    _rotated(tmp_path / "a.jpg", orientation)
+    image = images.normalise((tmp_path / "a.jpg").read_bytes())
+    stored = np.zeros((20, 40), np.uint8)
+    stored[2:12, 4:24] = 1
+    drawn = stored if frame == "stored" else images.upright(stored, orientation)
+    mask = maps.Indices(np.ascontiguousarray(drawn), False, None)
+    png, pixels = maps.label_map(schema.LabelMap("m"), mask, image, 2, frame)
+    size = (image.height, image.width)
+    np.testing.assert_array_equal(
+        maps.read("x", png, [size]).pixels, images.upright(stored, orientation)
+    )
+    assert pixels == {0: 600, 1: 200}
+
+
 # Exports as they unpack.
 
 

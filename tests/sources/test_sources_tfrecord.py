@@ -151,6 +151,27 @@ def test_class_texts_stand_in_for_missing_ids(write, unpack):
     assert [o.class_id for o in sample.objects] == [1]
 
 
+def test_class_texts_that_are_not_their_ids_are_told(write, unpack):
+    texts = [b"dog", b"Cat", b"caf\xc3\xa9", b""]
+    root = write(_record(BOX * 4, [0, 0, 2, 1], object__class__text=texts))
+    _, findings = unpack(read(root, None, labels=["cat", "dog", "caf\u00e9"]))
+    assert [(f.kind, f.reason) for f in findings] == [("noted", "class text disagrees with the id")]
+    assert findings[0].detail == "object 0: its text is 'dog', its id's class 'cat', which counts"
+
+
+def test_a_folder_of_odd_letters_is_no_pattern(write, tmp_path, unpack):
+    write(_record(BOX, [0]), name="a[1].tfrecord")
+    (tmp_path / "x[0]").mkdir()
+    (tmp_path / "a[1].tfrecord").rename(tmp_path / "x[0]" / "a[1].tfrecord")
+    labels = tmp_path / "labels.txt"
+    labels.write_text("cat\n")
+    for place in ("x[0]", "x[0]/a[1].tfrecord", "x[0]/a*.tfrecord"):
+        source = sources.read("tfrecord", str(tmp_path / place), label_file=str(labels))
+        assert len(unpack(source)[0]) == 1
+        census = source.census
+        assert (census.unit, census.found, census.used) == ("records", 1, 1)
+
+
 def test_label_maps_come_as_bytes(write, unpack, tmp_path):
     root = write(_record(segmentation__class__encoded=[b"png"]))
     source = read(root, None, labels=["cat"])

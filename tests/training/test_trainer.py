@@ -2,6 +2,7 @@ import contextlib
 import json
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -93,6 +94,21 @@ def test_a_run_learns_logs_and_keeps_its_checkpoints(records, tmp_path, capfd):
     assert "learning rate 0.02" in capfd.readouterr().out
     again = trainer(small(records, train={"steps": 40, "log_every": 1}), tmp_path / "run")
     assert again.fit() == results  # finished: only evaluated
+
+
+def test_what_is_odd_about_a_split_is_said_and_one_that_teaches_nothing_refused(
+    records, tmp_path, capfd
+):
+    for name, changes in (("odd", {"notes": ["it is odd"]}), ("empty", {"teaches": False})):
+        shutil.copytree(records, tmp_path / name)
+        content = json.loads((records / "dataset.json").read_text())
+        content["splits"]["train"] |= changes
+        (tmp_path / name / "dataset.json").write_text(json.dumps(content))
+    trainer(small(tmp_path / "odd", train={"steps": 1}), tmp_path / "run").fit()
+    assert "note: split 'train': it is odd" in capfd.readouterr().out
+    with pytest.raises(errors.DataError, match=r"empty: split 'train': .* convert it again"):
+        trainer(small(tmp_path / "empty", train={"steps": 1}), tmp_path / "none").fit()
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_run_in_two_parts_ends_as_the_whole_one(records, tmp_path):

@@ -55,7 +55,8 @@ def census_line(census: schema.Census) -> str:
     background = ""
     if census.background:
         background = f" ({census.background:,} as background: no annotation file)"
-    text = f"{census.found:,} {census.unit} in the folders: {census.used:,} used{background}"
+    place = "folders" if census.unit == "images" else "files"
+    text = f"{census.found:,} {census.unit} in the {place}: {census.used:,} used{background}"
     parts = []
     for reason, (count, names) in sorted(census.left.items()):
         more = ", ..." if count > len(names) > 0 else ""

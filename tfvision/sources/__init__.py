@@ -95,7 +95,7 @@ def read(
         labels = read_labels(label_file)
     source = reader(images, annotations, split=split, labels=labels, options=options)
     source.frame = source.frame or options.annotations_of
-    return review.reviewed(source, images, _WANTS.get(format, "they are to be in pixels"))
+    return review.reviewed(source, _WANTS.get(format, "they are to be in pixels"))
 
 
 __all__ = ["FORMATS", "Options", "Source", "read", "read_labels"]

@@ -24,14 +24,11 @@ _NAMED = 5  # images that a reason names
 _NEVER = "no annotation speaks of it"
 
 
-def reviewed(source: Source, root: str, wants: str) -> Source:
+def reviewed(source: Source, wants: str) -> Source:
     """The same source, whose items are checked as they pass and accounted for at their end.
 
-    root: the image folder, which is accounted for where the source names no other. wants: what
-    the format wants as a box, for errors. The items end with a DataError where no box of many
-    can be meant as it stands."""
-    if not source.folders and os.path.isdir(root):
-        source.folders = {root: _NEVER}
+    wants: what the format wants as a box, for errors. The items end with a DataError where no
+    box of many can be meant as it stands."""
     source.items = _items(source, source.items, wants)
     return source
 

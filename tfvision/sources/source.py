@@ -51,7 +51,8 @@ class Source:
     They are iterated once, and memory must not grow with their number. category_ids: COCO's
     own ids in class-id order, so that results can be mapped back; None for other formats.
     folders: {folder of images: why one in it or below that no item speaks of is left out}, the
-    nearest folder counts; "" where its pictures are no images (masks). frame: one of FRAMES,
+    nearest folder counts; "" where its pictures are no images (masks); {} where the images are
+    in record files. frame: one of FRAMES,
     the pixels that all annotations speak of, or "" where an image's recorded size tells; known
     when the items have ended. census: what became of the images, known then too."""
 
