@@ -154,3 +154,15 @@ def test_a_drawn_sample_shows_masks_and_boxes_where_they_are(scenes):
     assert abs(int(picture[130, 300, 0]) - 90) < 30  # outside the mask: the image's grey
     inside, outside = picture[70, 130].astype(int), picture[200, 400].astype(int)
     assert np.abs(inside - outside).max() > 40
+
+
+def test_counts_that_disagree_with_the_records_are_problems(scenes):
+    content = json.loads((scenes / dataset.FILE).read_text())
+    for changes, message in (
+        ({"records": -5}, "records is -5, its shards hold 2 together"),
+        ({"records": 10**9}, "records is 1000000000, its shards hold 2 together"),
+        ({"shards": [], "records": 0}, "it has no shards"),
+    ):
+        changed = {"train": content["splits"]["train"] | changes}
+        (scenes / dataset.FILE).write_text(json.dumps(content | {"splits": changed}))
+        assert message in problems(scenes)

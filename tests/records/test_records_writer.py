@@ -264,3 +264,32 @@ def test_reading_names_what_is_wrong(animals, tmp_path):
     os.remove(shard)
     with pytest.raises(errors.DataError, match="is missing"):
         dataset.read(output)
+
+
+def test_what_is_not_ours_in_the_output_is_never_touched(tmp_path):
+    """Into a folder of images with files of the names that a conversion writes."""
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (4, 4), (name == "cat" and "red") or "blue").save(
+            tmp_path / name / "1.png"
+        )
+    (tmp_path / ".tmp-mine").mkdir()
+    (tmp_path / ".tmp-mine" / "x").write_text("mine")
+
+    def convert():
+        source = sources.read("folder", str(tmp_path), split="train")
+        return writer.write(source, str(tmp_path), writer.Options())
+
+    for file in ("labels.txt", "report.txt"):
+        (tmp_path / file).write_text("mine")
+        with pytest.raises(errors.DataError, match=rf"{file} is there already, and of no conv"):
+            convert()
+        assert (tmp_path / file).read_text() == "mine"
+        (tmp_path / file).unlink()
+    (tmp_path / ".tmp-unfinished").mkdir()
+    with pytest.raises(errors.DataError, match=r"\.tmp-unfinished is there and not of tfvision"):
+        convert()
+    (tmp_path / ".tmp-unfinished").rmdir()
+    assert convert()["train"].images == 2
+    assert convert()["train"].images == 2  # over its own files
+    assert (tmp_path / ".tmp-mine" / "x").read_text() == "mine"

@@ -1,4 +1,7 @@
-"""A hidden folder inside the output: written there first, renamed when all is complete."""
+"""A hidden folder inside the output: written there first, renamed when all is complete.
+
+A file inside says whose it is; folders of that name without it are somebody else's and stay.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from tfvision import errors
 
 _PREFIX = ".tmp-"
 _KEPT = ".tmp-unfinished"
+_MARK = ".tfvision"
 
 try:
     import fcntl
@@ -32,7 +36,7 @@ def folder(output: str, *, keep: bool = False) -> Iterator[str]:
         with _lock(output):
             aside = os.path.join(output, _KEPT if keep else f"{_PREFIX}{os.getpid()}")
             _remove_leftovers(output, aside if keep else "")
-            os.makedirs(aside, exist_ok=True)
+            _make(aside)
             try:
                 yield aside
             except KeyboardInterrupt:
@@ -76,10 +80,25 @@ def _remove_empty(folders: list[str]) -> None:
             os.rmdir(path)
 
 
+def is_unfinished(output: str) -> bool:
+    """Whether a run of ours that kept its work was killed in this folder."""
+    return os.path.isfile(os.path.join(output, _KEPT, _MARK))
+
+
+def _make(path: str) -> None:
+    mark = os.path.join(path, _MARK)
+    if os.path.lexists(path) and not os.path.isfile(mark):
+        raise errors.DataError(f"{path} is there and not of tfvision; rename it, or choose another")
+    os.makedirs(path, exist_ok=True)
+    with open(mark, "w", encoding="utf-8") as file:
+        file.write("written by tfvision; may be removed\n")
+
+
 def _remove_leftovers(output: str, kept: str) -> None:
     for name in os.listdir(output):
         path = os.path.join(output, name)
-        if name.startswith(_PREFIX) and path != kept:
+        ours = name.startswith(_PREFIX) and os.path.isfile(os.path.join(path, _MARK))
+        if ours and path != kept:
             shutil.rmtree(path, ignore_errors=True)
 
 

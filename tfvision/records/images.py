@@ -38,6 +38,7 @@ _BAKED_QUALITY = 95
 _TEXTS = (b"zTXt", b"iTXt", b"iCCP")  # packed chunks of a PNG that change no pixel
 _TEXT_RATIO, _TEXT_BYTES = 500, 64 << 20  # what such chunks may unpack to, by the file's size
 _PACKED = re.compile(rb"\x00(?:\x00|\x01\x00[^\x00]*\x00[^\x00]*\x00)(\x78[\x01\x5e\x9c\xda])")
+_SEVERAL = ("gif", "tiff", "webp", "png")  # formats of animations and pages
 _FEW_LEVELS = 64  # of 256 that the high byte keeps of 16-bit values
 _EXTRA_SAMPLES = 338  # the TIFF tag that says what a fourth channel is
 
@@ -236,6 +237,9 @@ def _decode(
         return Image(data, kind, *size, turned, kept=True)
     lossy = (kind == "jpeg" and plain) or (target != stored and _is_lossy(data, kind))
     image, note = _eight_bit(image, _deep(data, kind))
+    frames = _frames(data) if kind in _SEVERAL else 1
+    if frames > 1:
+        note = note or f"first of several frames taken: it has {frames}"
     original = None
     if target != stored:
         image, original = shrink.resized(image, target, part), size
@@ -251,6 +255,15 @@ def _decode(
         image.save(buffer, "jpeg", quality=_BAKED_QUALITY, subsampling=0)
     rewritten = "jpeg" if lossy else "png"
     return Image(buffer.getvalue(), rewritten, *size, turned, False, note, original)
+
+
+def _frames(data: bytes) -> int:
+    """How many frames or pages a file has, as far as they can be counted."""
+    try:
+        with pillow.open(io.BytesIO(data), formats=header.readers()) as image:
+            return getattr(image, "n_frames", 1)
+    except Exception:  # the first is sound, whatever the others are
+        return 1
 
 
 def _is_lossy(data: bytes, kind: str) -> bool:

@@ -9,8 +9,24 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tfvision import errors, schema
-from tfvision.records import dataset, plausible
+from tfvision.records import aside, dataset, plausible
+from tfvision.records import report as report_text
 from tfvision.records.options import Options, Report, Source
+
+
+def check_place(output: str) -> None:
+    """Raises DataError where files of somebody else would be written over.
+
+    Those beside a dataset.json are a conversion's, and so are those of one that was killed."""
+    if os.path.exists(os.path.join(output, dataset.FILE)) or aside.is_unfinished(output):
+        return
+    for file in (dataset.LABELS_FILE, report_text.FILE):
+        path = os.path.join(output, file)
+        if os.path.lexists(path):
+            raise errors.DataError(
+                f"{path} is there already, and of no conversion; choose another --output, or move"
+                " it away"
+            )
 
 
 def existing(

@@ -11,6 +11,7 @@ from tfvision import schema
 from tfvision.records.options import Report
 
 _NAMED = 5  # classes that a line names
+_MUCH = 0.3  # of all pixels void: more than any published data set has
 
 
 def notes(
@@ -43,6 +44,11 @@ def notes(
                 f" ({schema.VOID}) means a class, say so: --mask_values=0:name,{schema.VOID}:name"
             )
         found.append(text)
+    elif void >= _MUCH * total > 0:
+        found.append(
+            f"{void / total:.0%} of all pixels are void; if their value ({schema.VOID}) means a"
+            f" class, say so: --mask_values=0:name,{schema.VOID}:name"
+        )
     if len(seen) == 1 and len(class_names) != 2 and unit != "object":
         found.append(f"there is one class only, '{seen[0]}': nothing to tell apart")
     return found, True

@@ -44,10 +44,22 @@ def verify(path: str, workers: int = 0) -> Iterator[Problem | int]:
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
         for name, split in data.splits.items():
             ids: collections.Counter = collections.Counter()
+            yield from _counts(name, split)
             for shard, file in zip(split.shards, data.files(name), strict=True):
                 yield from _shard(file, shard, split, data, pool, ids)
             for digest in [digest for digest, count in ids.items() if count > 1]:
                 yield Problem(f"split {name}", f"a source_id is there twice ({digest:x})")
+
+
+def _counts(name: str, split: dataset.Split) -> Iterator[Problem]:
+    """Do the numbers of dataset.json agree with each other?"""
+    if not split.shards:
+        yield Problem(f"split {name}", "it has no shards")
+    total = sum(shard.records for shard in split.shards)
+    if split.records != total or split.records < 0:
+        yield Problem(
+            f"split {name}", f"records is {split.records}, its shards hold {total} together"
+        )
 
 
 def _labels(data: dataset.Dataset) -> Iterator[Problem]:

@@ -44,6 +44,7 @@ def write(source: Source, output: str, options: Options) -> dict[str, Report]:
     folder is as it was before. Raises DataError for bad data, UsageError for a wrong option."""
     shares = splits.parse(options.split)
     _check_options(options)
+    merge.check_place(output)
     with aside.folder(output, keep=True) as folder:
         before = merge.existing(source, output, options.name, shares)
         default = paths.readable(os.path.basename(os.path.abspath(output)))

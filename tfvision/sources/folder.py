@@ -39,8 +39,9 @@ def read(
         root = os.path.join(top, split)
     folders, findings = _folders(root, top)
     if not folders:
+        odd = f" ({findings[0].file} is a {findings[0].reason})" if findings else ""
         raise errors.DataError(
-            f"{root}: there are no class folders; expected {root}/<class>/<image>"
+            f"{root}: there are no class folders{odd}; expected {root}/<class>/<image>"
         )
     numbers = all(re.fullmatch(r"\d+", name) for name in folders)
     if numbers:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from tfvision import errors, schema
 from tfvision.sources import class_names
 
+_PACKED = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar")
 FRAMES = ("stored", "upright")
 BOXES = ("xywh", "xyxy", "xywh_relative", "xyxy_relative")
 
@@ -75,6 +76,8 @@ def check_folder(path: str | None, what: str) -> str:
         raise errors.UsageError(f"{what} is missing; give its path")
     if not os.path.isdir(path):
         state = "is not a folder" if os.path.exists(path) else "does not exist"
+        if path.lower().endswith(_PACKED) and os.path.exists(path):
+            state = "is an archive; unpack it and give the folder"
         raise errors.DataError(f"{what} {path} {state}")
     return path
 

@@ -130,9 +130,13 @@ def _stem(line: str, xmls: voc_xml.Xmls) -> str:
         return line
     head, _, flag = line.rpartition(" ")
     name = head.strip() if flag in _FLAGS else line
+    if xmls.path(name):
+        return name
     stem, extension = os.path.splitext(name)
-    is_file = extension.lower() in (*sniff.EXTENSIONS, voc_xml.EXTENSION)
-    return stem if is_file and not xmls.path(name) else name
+    stem = stem if extension.lower() in (*sniff.EXTENSIONS, voc_xml.EXTENSION) else name
+    parts = spelt(stem).split("/")  # a list may give paths, of the images or from elsewhere
+    tails = ("/".join(parts[at:]) for at in range(len(parts)))
+    return next((tail for tail in tails if tail and xmls.path(tail)), stem)
 
 
 def _image(node: Any, stem: str, pictures: Images) -> tuple[str, list[schema.Finding]]:

@@ -14,7 +14,7 @@ from tfvision.ops import header, sniff
 # Folders that archives and systems leave behind.
 _LITTER = ("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information")
 _DATASET, _CONVERTER, _HEAD = "dataset.json", b'"converter": "tfvision', 4096
-_UNFINISHED = ".tmp-unfinished"  # what a conversion that was killed leaves
+_UNFINISHED = (".tmp-unfinished", ".tfvision")  # what a conversion that was killed leaves
 # Files that stand among images by right; they are not opened to see whether they are some.
 _TEXTS = (
     *(".txt", ".xml", ".json", ".csv", ".yaml", ".yml", ".names", ".data", ".cache", ".md"),
@@ -84,7 +84,7 @@ def foreign(path: str) -> str | None:
     """Why a folder is no part of a data set, or None: litter, or records of ours."""
     if os.path.basename(path) in _LITTER:
         return LITTER
-    if os.path.isdir(os.path.join(path, _UNFINISHED)):
+    if os.path.isfile(os.path.join(path, *_UNFINISHED)):
         return OURS
     try:
         with open(os.path.join(path, _DATASET), "rb") as file:
