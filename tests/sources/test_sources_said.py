@@ -241,6 +241,18 @@ def test_roboflows_voc_export_has_its_xmls_among_the_images(tmp_path):
     assert source.census.left["of another split"][0] == 2
 
 
+def test_lists_of_a_split_may_give_paths_and_extensions(tmp_path):
+    exports.write("voc", tmp_path)
+    (tmp_path / "images").rename(tmp_path / "JPEGImages")
+    (tmp_path / "ImageSets" / "Main").mkdir(parents=True)
+    lines = "JPEGImages/a.png\r\n\r\n./b.png 1\n"
+    (tmp_path / "ImageSets" / "Main" / "train.txt").write_text(lines, encoding="utf-8-sig")
+    source = sources.read("voc", str(tmp_path))
+    samples, reasons = unpacked(source)
+    assert [sample.filename for sample in samples] == ["a.png", "b.png"]
+    assert reasons == []
+
+
 def test_cvats_yolo_exports_name_their_images_in_lists(tmp_path):
     exports.write("yolo", tmp_path)
     (tmp_path / "images").rename(tmp_path / "obj_train_data")

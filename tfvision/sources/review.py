@@ -106,7 +106,7 @@ class _Places:
                 if reason:
                     count, names = census.left.get(reason, (0, []))
                     name = walking.relative(path, self._roots[0])
-                    census.left[reason] = (count + 1, [*names, name][:_NAMED])
+                    census.left[reason] = (count + 1, sorted([*names, name])[:_NAMED])
                     census.found += 1
         return census
 
@@ -160,7 +160,7 @@ def _pictures(root: str, walked: set[str]) -> Iterator[tuple[str, str | None]]:
     if len(walked) > 1 and os.path.basename(real).startswith("."):
         reason = "in a hidden folder"
     with os.scandir(root) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
+        for entry in entries:
             if entry.is_dir():
                 if reason or not entry.is_symlink() or walking.is_inside(entry.path, root):
                     inner = _pictures(entry.path, walked)

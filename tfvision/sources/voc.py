@@ -135,6 +135,8 @@ def _stem(line: str, xmls: voc_xml.Xmls) -> str:
     stem, extension = os.path.splitext(name)
     stem = stem if extension.lower() in (*sniff.EXTENSIONS, voc_xml.EXTENSION) else name
     parts = spelt(stem).split("/")  # a list may give paths, of the images or from elsewhere
+    if ".." in parts:
+        return stem
     tails = ("/".join(parts[at:]) for at in range(len(parts)))
     return next((tail for tail in tails if tail and xmls.path(tail)), stem)
 

@@ -23,6 +23,7 @@ _TEXTS = (
 LITTER = "folder left by an archive or a system"
 OURS = "output of tfvision convert"
 EMPTY = "folder without images"
+_HIDDEN, _FOLDER = "hidden file", "folder among the images"
 
 
 def is_inside(path: str, folder: str) -> bool:
@@ -61,11 +62,11 @@ def reason_to_skip(path: str, root: str) -> str | None:
     A file is an image if its content or its name says so; hidden files, links that lead out of
     `root` and everything else are not."""
     if os.path.basename(path).startswith("."):
-        return "hidden file"
+        return _HIDDEN
     if os.path.islink(path) and not is_inside(path, root):
         return "link that leads out of the folder"
     if os.path.isdir(path):
-        return "folder among the images"
+        return _FOLDER
     if not os.path.isfile(path):
         return "not a file"
     # Which images are sound is found out when they are decoded.
@@ -93,40 +94,54 @@ def foreign(path: str) -> str | None:
         return None
 
 
+def _entries(folder: str, root: str) -> Iterator[tuple[str, str | schema.Finding]]:
+    """("image", path), ("folder", name) or ("other", finding) for the entries of a folder.
+
+    Hidden folders are passed over; litter, our own records and links that lead out of `root`
+    are findings."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            reason = reason_to_skip(entry.path, root)
+            if reason == _FOLDER:
+                reason = foreign(entry.path)
+                if reason is None:
+                    yield "folder", entry.name
+                    continue
+            if reason is None:
+                yield "image", entry.path
+            elif not (reason == _HIDDEN and entry.is_dir()):
+                kind = "noted" if entry.is_dir() else "skipped"
+                yield "other", schema.Finding(kind, reason, relative(entry.path, root))
+
+
 def listing(folder: str, root: str) -> tuple[list[str], list[str], list[schema.Finding]]:
     """(paths of the images in a folder, names of the folders in it, findings for the rest).
 
-    All sorted. Hidden folders are passed over; litter, our own records and links that lead out
-    of `root` are findings."""
-    images, folders, findings = [], [], []
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            reason = reason_to_skip(entry.path, root)
-            if reason == "folder among the images":
-                reason = foreign(entry.path)
-                if reason is None:
-                    folders.append(entry.name)
-                    continue
-            elif reason == "hidden file" and entry.is_dir():
-                continue
-            if reason is None:
-                images.append(entry.path)
-            else:
-                kind = "noted" if entry.is_dir() else "skipped"
-                findings.append(schema.Finding(kind, reason, relative(entry.path, root)))
-    return images, folders, findings
+    All sorted, see `_entries`."""
+    found: dict[str, list] = {"image": [], "folder": [], "other": []}
+    for kind, entry in _entries(folder, root):
+        found[kind].append(entry)
+    findings = sorted(found["other"], key=lambda finding: finding.file)
+    return sorted(found["image"]), sorted(found["folder"]), findings
 
 
 def below(folder: str, root: str) -> Iterator[str | schema.Finding]:
-    """Paths of the images in a folder and below it, and a finding for every entry that is none."""
-    images, folders, findings = listing(folder, root)
+    """Paths of the images in a folder and below it, and a finding for every entry that is none.
+
+    In no order, so that memory does not grow with their number."""
+    folders, empty, images = [], True, 0
+    for kind, entry in _entries(folder, root):
+        empty = False
+        if kind == "folder":
+            folders.append(entry)
+        else:
+            images += kind == "image"
+            yield entry
     if not images and folder.lower().endswith(sniff.EXTENSIONS):
         yield schema.Finding("skipped", "folder named like an image", relative(folder, root))
-    elif not (images or folders or findings) and folder != root:
+    elif empty and folder != root:
         yield schema.Finding("noted", EMPTY, relative(folder, root))
-    yield from findings
-    yield from images
-    for name in folders:
+    for name in sorted(folders):
         inner = os.path.join(folder, name)
         if not (os.path.islink(inner) and is_inside(folder, inner)):  # a link to above has no end
             yield from below(inner, root)
