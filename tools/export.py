@@ -47,10 +47,13 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _run() -> None:
-    run = runs.open_run(_WORKDIR.value, _CHECKPOINT.value)
-    samples = runs.samples(run.config, _SAMPLES.value)
-    with run.trainer.averaged():
-        _export(run.config, run.task, run.net, run.metrics, samples)
+    runs.export_run(
+        _WORKDIR.value,
+        _OUTPUT.value,
+        which=_CHECKPOINT.value,
+        version=_VERSION.value,
+        count=_SAMPLES.value,
+    )
 
 
 def _weights(images: Sequence[str]) -> None:
@@ -68,6 +71,7 @@ def _weights(images: Sequence[str]) -> None:
         except OSError as error:
             raise errors.DataError(f"{file} cannot be read: {error.strerror}") from error
     from tfvision import sources, stack, tasks, training, weights
+    from tfvision.serving import export
 
     if _LABELS.value:
         config.data.path, config.data.class_names = "", tuple(sources.read_labels(_LABELS.value))
@@ -76,18 +80,12 @@ def _weights(images: Sequence[str]) -> None:
         net = task.build()
     section = config.weights
     weights.load(net, section.path, source=section.source, skip=tuple(section.skip))
-    _export(config, task, net, {}, samples)
-
-
-def _export(config, task, net, metrics: dict, samples: Sequence[bytes]) -> None:
-    from tfvision.serving import export
-
     export.export(
         task,
         net,
         class_names=config.data.class_names,
         config_json=json.loads(settings.to_json(config)),
-        metrics=metrics,
+        metrics={},
         output=_OUTPUT.value,
         version=_VERSION.value,
         samples=samples,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
+import json
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tfvision import config as settings
 from tfvision import errors
 
 
@@ -79,14 +82,63 @@ def samples(config: Any, count: int) -> list[bytes]:
 
 
 def image_files(arguments: Sequence[str]) -> Iterator[str]:
-    """The files named, and those in the folders named, hidden ones left out."""
+    """The files named, the images in the folders named, hidden ones left out, and what patterns
+    fit that are no file's name. Raises UsageError for a pattern that nothing fits."""
+    from tfvision.sources import walking
+
     for argument in arguments:
         if os.path.isdir(argument):
             for folder, folders, names in os.walk(argument):
                 folders.sort()
-                yield from (os.path.join(folder, n) for n in sorted(names) if n[0] != ".")
+                paths = (os.path.join(folder, name) for name in sorted(names) if name[0] != ".")
+                yield from (path for path in paths if walking.is_image(path))
+        elif glob.has_magic(argument) and not os.path.exists(argument):
+            found = sorted(path for path in glob.glob(argument, recursive=True))
+            if not found:
+                raise errors.UsageError(f"no file fits the pattern '{argument}'")
+            yield from (path for path in found if os.path.isfile(path))
         else:
             yield argument
+
+
+def exported(path: str) -> str:
+    """The path of an export; of a run its export below it, made anew after a new checkpoint."""
+    if not os.path.isfile(os.path.join(path, "config.json")):
+        return path
+    from tfvision.serving import versions
+
+    base = os.path.join(path, "exported")
+    checkpoints = os.path.join(path, "checkpoints")
+    last = os.path.getmtime(checkpoints) if os.path.isdir(checkpoints) else 0.0
+    if not versions.numbers(base) or os.path.getmtime(versions.find(base)) < last:
+        print(f"{path} is a run; exporting it to {base}")
+        export_run(path, base)
+    return base
+
+
+def export_run(
+    workdir: str,
+    output: str,
+    *,
+    which: str = "best",
+    version: int | None = None,
+    count: int = 8,
+) -> None:
+    """Exports a run's weights to `output`, checked on `count` of its validation images."""
+    from tfvision.serving import export
+
+    run = open_run(workdir, which)
+    with run.trainer.averaged():
+        export.export(
+            run.task,
+            run.net,
+            class_names=run.config.data.class_names,
+            config_json=json.loads(settings.to_json(run.config)),
+            metrics=run.metrics,
+            output=output,
+            version=version,
+            samples=samples(run.config, count),
+        )
 
 
 def name_of(workdir: str) -> str:

@@ -53,6 +53,11 @@ class Model:
         if module.DEFAULT not in self.signatures:
             raise errors.DataError(f"{folder} has no signature '{module.DEFAULT}'")
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What an answer holds."""
+        return tuple(self.signatures[module.DEFAULT].structured_outputs)
+
     def run(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Calls one signature with arrays; strings come and go as bytes."""
         found = self.signatures[signature](**{k: tf.constant(v) for k, v in inputs.items()})
