@@ -8,6 +8,7 @@ layer counts H, W, C, and Inception's normalisations have no gamma.
 
 from __future__ import annotations
 
+import collections
 import re
 from collections.abc import Mapping, Sequence
 
@@ -63,6 +64,7 @@ def fill(net: Net, mapping: Mapping[str, np.ndarray], *, skip: Sequence[str] = (
     agree, and then changes nothing; UsageError for a net of another version."""
     layers = table(net.train.name)
     _check(net)
+    mapping = _outermost(mapping)
     names = _names(layers, mapping)
     entries: dict[str, tuple[str, np.ndarray]] = {}
     used = set()
@@ -83,9 +85,29 @@ def fill(net: Net, mapping: Mapping[str, np.ndarray], *, skip: Sequence[str] = (
     return native.assign(net, entries, skip=skip)
 
 
+def _outermost(mapping: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    """The arrays of a network inside a model by the names that they have in the network alone.
+
+    Those of the model around it stay as they are, "outside/" before a name that both have."""
+    outer = collections.Counter()
+    for name in mapping:
+        layer = name.rpartition("/")[0].removeprefix("layers/")
+        if "/" in layer:
+            outer[name[: name.rindex("/", 0, name.rindex("/")) + 1]] += 1
+    if not outer:
+        return mapping
+    network = outer.most_common(1)[0][0]
+    before = network.removesuffix("layers/") if network.startswith("layers/") else network
+    inside = {n[len(before) :]: a for n, a in mapping.items() if n.startswith(network)}
+    around = {n: a for n, a in mapping.items() if not n.startswith(network)}
+    return {**inside, **{(f"outside/{n}" if n in inside else n): a for n, a in around.items()}}
+
+
 def _names(layers: list[Layer], mapping: Mapping[str, np.ndarray]) -> dict[Layer, str]:
     """Where each layer is in the file."""
-    found = dict.fromkeys(name.rpartition("/")[0] for name in mapping)
+    found = dict.fromkeys(
+        name.rpartition("/")[0] for name in mapping if not name.startswith("outside/")
+    )
     if all(name.startswith("layers/") for name in found):
         return by_class(layers)
     names = {layer: layer.theirs for layer in layers}

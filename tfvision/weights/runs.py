@@ -18,11 +18,15 @@ _FOLDER = re.compile(r"^(best|step)-(\d{8})$")
 _KEY = "{}/{}/.ATTRIBUTES/VARIABLE_VALUE"
 
 
-def read(path: str) -> dict[str, np.ndarray]:
+def read(path: str, which: str = "") -> dict[str, np.ndarray]:
     """{"layer/variable": array} of a run folder's best (else latest) checkpoint, or of a
     checkpoint's own folder; the averaged weights where the run kept an average.
 
-    Raises DataError for a folder that holds none, or a broken one."""
+    which: "model" takes the weights that are not averaged, "average" insists on the average.
+    Raises DataError for a folder that holds none, or a broken one; UsageError for another
+    `which`, or an average that the run did not keep."""
+    if which not in ("", "model", "average"):
+        raise errors.UsageError(f"which='{which}': {path} is a run, of 'model' or 'average'")
     folder = path if os.path.isfile(os.path.join(path, "state.json")) else _newest(path)
     import tensorflow as tf
 
@@ -35,11 +39,13 @@ def read(path: str) -> dict[str, np.ndarray]:
         place = 0
         for index, array in enumerate(found):
             key = _KEY.format("averages", place)
-            if array.dtype.kind == "f" and key in kept:
+            if which != "model" and array.dtype.kind == "f" and key in kept:
                 found[index], place = reader.get_tensor(key), place + 1
     except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
         first = str(error).strip().splitlines()[0]
         raise errors.DataError(f"{folder} cannot be read: {first}") from error
+    if which == "average" and not place:
+        raise errors.UsageError(f"which='average': the run {path} kept no average (train.ema)")
     short = ["/".join(name.split("/")[-2:]) for name in names]
     return dict(zip(short, found, strict=True))
 
