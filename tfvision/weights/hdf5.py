@@ -20,7 +20,7 @@ import numpy as np
 from tfvision import errors
 from tfvision.weights import formats, zips
 
-_DEPTH = 16  # of models in models
+_DEPTH, _GROUPS = 16, 50_000  # of models in models
 _UNBOUNDED = 2**62
 
 
@@ -63,6 +63,7 @@ class _Reader:
 
     def __init__(self, budget: int):
         self._budget = self._left = budget
+        self._groups = _GROUPS
 
     def legacy(self, root: Any) -> dict[str, np.ndarray]:
         arrays = {}
@@ -81,6 +82,9 @@ class _Reader:
         arrays = {}
         for layer in layers:
             group = self.child(layers, layer)
+            self._groups -= 1
+            if self._groups < 0:
+                raise ValueError(f"more than {_GROUPS:,} layers")
             if "vars" in group:
                 variables = self.child(group, "vars")
                 for number in sorted(variables, key=int):

@@ -155,7 +155,7 @@ class Machine:
 
     def _call(self, function: Any, arguments: Any) -> None:
         if type(function) is Known and type(arguments) is tuple:
-            self._spend(sum(len(a) for a in arguments if type(a) in (str, bytes, list, tuple)))
+            self._spend(sum(len(a) for a in arguments if hasattr(a, "__len__")))
             self._push(function.call(*arguments))
         elif type(function) is Inert:
             self._push(Inert(function.name))
