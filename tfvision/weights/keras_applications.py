@@ -20,6 +20,7 @@ from tfvision.net import Net
 from tfvision.weights import native
 from tfvision.weights.keras_layers import APPLICATIONS, CONV, DENSE, NORM, Layer, by_class, table
 
+_OUTSIDE = "outside/"
 IMAGENET = "imagenet"  # in place of a file: the weights that Keras downloads
 _VARIABLES = {
     CONV: ("kernel", "bias"),
@@ -60,7 +61,8 @@ def fill(net: Net, mapping: Mapping[str, np.ndarray], *, skip: Sequence[str] = (
     """Assigns every variable from arrays by "layer/number"; returns the number of values.
 
     skip: regular expressions, searched in our "layer/variable", of variables that stay as they
-    are (of a file without a head: "^fc/" or "^classifier"). Raises DataError if the two do not
+    are (of a file without a head: "^fc/" or "^classifier"; of a network inside a model also
+    "^outside/", the model's other layers). Raises DataError if the two do not
     agree, and then changes nothing; UsageError for a net of another version."""
     layers = table(net.train.name)
     _check(net)
@@ -88,7 +90,8 @@ def fill(net: Net, mapping: Mapping[str, np.ndarray], *, skip: Sequence[str] = (
 def _outermost(mapping: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
     """The arrays of a network inside a model by the names that they have in the network alone.
 
-    Those of the model around it stay as they are, "outside/" before a name that both have."""
+    Those of the model around it get "outside/" before theirs: Keras counts "dense" in each model
+    anew."""
     outer = collections.Counter()
     for name in mapping:
         layer = name.rpartition("/")[0].removeprefix("layers/")
@@ -100,13 +103,13 @@ def _outermost(mapping: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
     before = network.removesuffix("layers/") if network.startswith("layers/") else network
     inside = {n[len(before) :]: a for n, a in mapping.items() if n.startswith(network)}
     around = {n: a for n, a in mapping.items() if not n.startswith(network)}
-    return {**inside, **{(f"outside/{n}" if n in inside else n): a for n, a in around.items()}}
+    return {**inside, **{f"{_OUTSIDE}{name}": array for name, array in around.items()}}
 
 
 def _names(layers: list[Layer], mapping: Mapping[str, np.ndarray]) -> dict[Layer, str]:
     """Where each layer is in the file."""
     found = dict.fromkeys(
-        name.rpartition("/")[0] for name in mapping if not name.startswith("outside/")
+        name.rpartition("/")[0] for name in mapping if not name.startswith(_OUTSIDE)
     )
     if all(name.startswith("layers/") for name in found):
         return by_class(layers)
