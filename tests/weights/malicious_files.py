@@ -208,6 +208,18 @@ def _unwritten(file, variables, path):
     variables.create_dataset("0", (2**20, 2**12), "f4", chunks=(1, 2**12))
 
 
+def _large_chunk(file, variables, path):
+    variables.create_dataset("0", (1,), "f4", chunks=(2**29,), maxshape=(None,))
+
+
+def _packed_chunk(file, variables, path):
+    """256 MiB where a chunk of 4 bytes is expected."""
+    dataset = variables.create_dataset("0", (1,), "f4", chunks=(1,), compression="gzip")
+    packer = zlib.compressobj(1)
+    packed = b"".join(packer.compress(bytes(MIB)) for _ in range(256)) + packer.flush()
+    dataset.id.write_direct_chunk((0,), packed)
+
+
 def _external(file, variables, path):
     variables.create_dataset("0", (4,), "f4", external=[(f"{path}.secret", 0, 16)])
 
@@ -249,7 +261,17 @@ FILES = (
     *(_bomb, _lying_bomb, _npz_bomb, _npz_shape, _twice, _shared_entries, _many_entries),
     *map(
         _hdf5,
-        (_unwritten, _external, _virtual, _external_link, _own_child, _own_children, _many_links),
+        (
+            _unwritten,
+            _large_chunk,
+            _packed_chunk,
+            _external,
+            _virtual,
+            _external_link,
+            _own_child,
+            _own_children,
+            _many_links,
+        ),
     ),
     _safetensors,
 )

@@ -123,6 +123,19 @@ def test_the_average_is_taken_and_told_and_the_parameters_can_be_chosen(tmp_path
         np.testing.assert_array_equal(readers.read(path, which)["fc.weight"], [0, 1])
 
 
+@pytest.mark.parametrize("before", ["ema.module.", "model_ema.", "ema_model.module."])
+def test_an_average_beside_the_parameters_in_one_state_dict_is_found(tmp_path, before):
+    names = ("conv.weight", "bn.bias")
+    state = {f"model.{name}": MODEL["fc.weight"] for name in names}
+    state |= {f"{before}{name}": EMA["fc.weight"] for name in names}
+    path = _write(tmp_path / "a.ckpt", {"state_dict": state, "epoch": 1})
+    found = readers.inspect(path)
+    assert list(found.arrays) == list(names)
+    np.testing.assert_array_equal(found.arrays["bn.bias"], [4, 5])
+    assert found.notes[0].startswith(f"took the average '{before.partition('.')[0]}', not 'model'")
+    np.testing.assert_array_equal(readers.read(path, "model")["bn.bias"], [0, 1])
+
+
 def test_a_choice_that_the_file_does_not_have_is_refused(tmp_path):
     path = _write(tmp_path / "a.pth", {"model": MODEL, "epoch": 1})
     for which in ("average", "ema.module", "epoch"):

@@ -70,15 +70,18 @@ def safetensors(path: str) -> dict[str, np.ndarray]:
     try:
         with open(path, "rb") as file:
             entries = library.deserialize(file.read())
-    except Exception as error:  # SafetensorError, and OSError
+        for name, entry in entries:
+            if entry["dtype"] not in _SAFETENSORS:
+                raise errors.DataError(
+                    f"{path}: '{name}' is of type {entry['dtype']}"
+                    f" (known: {', '.join(_SAFETENSORS)})"
+                )
+            flat = tensors.decode(bytes(entry["data"]), _SAFETENSORS[entry["dtype"]])
+            arrays[name] = flat.reshape(entry["shape"])
+    except errors.DataError:
+        raise
+    except Exception as error:  # SafetensorError, OSError, and ValueError for absurd shapes
         raise broken(path, error) from error
-    for name, entry in entries:
-        if entry["dtype"] not in _SAFETENSORS:
-            raise errors.DataError(
-                f"{path}: '{name}' is of type {entry['dtype']} (known: {', '.join(_SAFETENSORS)})"
-            )
-        flat = tensors.decode(bytes(entry["data"]), _SAFETENSORS[entry["dtype"]])
-        arrays[name] = flat.reshape(entry["shape"])
     return arrays
 
 

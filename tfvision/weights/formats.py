@@ -6,6 +6,7 @@ archive), is called by its name, with the way out."""
 from __future__ import annotations
 
 import os
+import re
 import struct
 import zipfile
 
@@ -39,6 +40,7 @@ _OTHERS = {
 }
 _HTML = (b"<!doctype html", b"<html", b"<head")
 _TAR = b"ustar"  # at byte 257
+_TF_SHARD = re.compile(r"\.data-\d{5}-of-\d{5}$")
 _TF_TABLE = struct.pack("<Q", 0xDB4775248B80FB57)  # the end of a TensorFlow checkpoint's .index
 
 
@@ -60,7 +62,7 @@ def identify(path: str) -> str:
             tail = file.read()
     except OSError as error:
         raise errors.DataError(f"{path} cannot be read: {error.strerror}") from error
-    if tail == _TF_TABLE or ".data-0" in os.path.basename(path):
+    if tail == _TF_TABLE or _TF_SHARD.search(path):
         raise _tensorflow(path)
     refuse_others(path, head)
     found = _of_head(path, head, end)

@@ -110,8 +110,14 @@ class _Reader:
             raise ValueError(f"'{path[:99]}' is of type {dataset.dtype}, not of numbers")
         if dataset.external or dataset.is_virtual:
             raise ValueError(f"'{path[:99]}' has its values in another file")
-        # A few bytes can declare an array of any size that was never written.
-        self._left -= math.prod(dataset.shape) * dataset.dtype.itemsize
+        if dataset.id.get_create_plist().get_nfilters():
+            # HDF5 unpacks a chunk to whatever size it has, and a few bytes can have gigabytes.
+            raise ValueError(
+                f"'{path[:99]}' is compressed, which Keras never does; h5repack -f NONE unpacks it"
+            )
+        # A few bytes can declare an array, or a chunk, of any size that was never written.
+        count = max(math.prod(dataset.shape), math.prod(dataset.chunks or ()))
+        self._left -= count * dataset.dtype.itemsize
         if self._left < 0:
             raise ValueError(f"its arrays take more than {self._budget:,} bytes")
         return dataset[()]

@@ -6,11 +6,11 @@ what scripts that keep one evaluate, and what a run of ours is read as (`runs`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from tfvision import errors
-from tfvision.weights import pickles, tensors
+from tfvision.weights import pickles, prefixes, tensors
 
 # Where training scripts put the parameters and their averages, the likeliest first.
 MODELS = (
@@ -45,6 +45,11 @@ def choose(content: Any, which: str = "") -> tuple[State, str]:
         whole = _state(content, "")
         if whole is not None and whole.place not in [state.place for state in found.values()]:
             found[MODEL] = whole
+    if MODEL in found and AVERAGE not in found:
+        found = _halves(found[MODEL]) or found
+    for state in found.values():
+        if which and which == state.place:
+            return state, ""
     if which and which not in found:
         return _named(content, which, found), ""
     if not found:
@@ -57,6 +62,33 @@ def choose(content: Any, which: str = "") -> tuple[State, str]:
         f"took the {name} '{found[name].place}', not '{other.place}';"
         f" which={MODEL}, {AVERAGE} or a key chooses"
     )
+
+
+def _halves(state: State) -> dict[str, State]:
+    """The parameters and the average of a network that holds both: "model.a", "ema.module.a".
+
+    {} where the names of no average are those of the other half."""
+    by_first: dict[str, dict] = {}
+    for name, value in state.entries.items():
+        by_first.setdefault(str(name).partition(".")[0], {})[str(name)] = value
+    for average in AVERAGES:
+        rest = [name for name in by_first if name != average]
+        if average not in by_first or not rest:
+            continue
+        names = _bare(by_first[average])
+        if len(names) > 1 and any(_bare(by_first[first]) == names for first in rest):
+            others = {n: v for first in rest for n, v in by_first[first].items()}
+            place = rest[0] if len(rest) == 1 else state.place
+            return {MODEL: State(place, others), AVERAGE: State(average, by_first[average])}
+    return {}
+
+
+def _bare(names: Iterable[str]) -> set[str]:
+    """The names without what all begin with."""
+    names = set(names)
+    while prefix := prefixes.common(names):
+        names = {name[len(prefix) :] for name in names}
+    return names
 
 
 def _first(content: Any, keys: tuple[str, ...]) -> State | None:
