@@ -213,8 +213,9 @@ def _large_chunk(file, variables, path):
 
 
 def _packed_chunk(file, variables, path):
-    """256 MiB where a chunk of 4 bytes is expected."""
-    dataset = variables.create_dataset("0", (1,), "f4", chunks=(1,), compression="gzip")
+    """256 MiB where a chunk of 1 MiB is expected."""
+    options = {"chunks": (2**18,), "maxshape": (None,), "compression": "gzip"}
+    dataset = variables.create_dataset("0", (1,), "f4", **options)
     packer = zlib.compressobj(1)
     packed = b"".join(packer.compress(bytes(MIB)) for _ in range(256)) + packer.flush()
     dataset.id.write_direct_chunk((0,), packed)
@@ -238,6 +239,12 @@ def _own_child(file, variables, path):
     file["layers/dense/layers"] = file["layers"]
 
 
+def _own_children(file, variables, path):
+    """Groups of 8 names for the one around them: 8**16 ways."""
+    for index in range(8):
+        file[f"layers/{index}/layers"] = file["layers"]
+
+
 def _many_links(file, variables, path):
     variables["0"] = np.zeros(MIB // 4, np.float32)
     for index in range(1, 100):
@@ -248,30 +255,12 @@ def _safetensors(path):
     path.write_bytes(struct.pack("<Q", 2**31) + b'{"w":')
 
 
-def _own_children(file, variables, path):
-    """Groups of 8 names for the one around them: 8**16 ways."""
-    for index in range(8):
-        file[f"layers/{index}/layers"] = file["layers"]
-
-
 FILES = (
     *(_memo, _long_bytes, _long_frame, _nested_key, _empty_dicts, _copied_text, _copied_list),
     *(_long_names, _deep_lists, _deep_tuples, _dict_in_itself, _module_in_itself, _storage_key),
     *(_stride_zero, _many_views, _large_shape, _legacy_count),
     *(_bomb, _lying_bomb, _npz_bomb, _npz_shape, _twice, _shared_entries, _many_entries),
-    *map(
-        _hdf5,
-        (
-            _unwritten,
-            _large_chunk,
-            _packed_chunk,
-            _external,
-            _virtual,
-            _external_link,
-            _own_child,
-            _own_children,
-            _many_links,
-        ),
-    ),
+    *map(_hdf5, (_unwritten, _large_chunk, _packed_chunk, _external, _virtual, _external_link)),
+    *map(_hdf5, (_own_child, _own_children, _many_links)),
     _safetensors,
 )
