@@ -109,6 +109,8 @@ def _options(name: str) -> dict[str, Any]:
 def _read(name: str) -> dict[str, Any]:
     from tfvision.weights import darknet, keras_applications, readers
 
+    if _SOURCE.value == "darknet" or _CHECKPOINT.value == keras_applications.IMAGENET:
+        readers.check_single(_CHECKPOINT.value, _WHICH.value)
     if _SOURCE.value == "darknet":
         return darknet.read(_CHECKPOINT.value)
     if _SOURCE.value == "keras" and _CHECKPOINT.value == keras_applications.IMAGENET:

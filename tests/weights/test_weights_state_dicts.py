@@ -167,6 +167,22 @@ def test_prefixes_are_taken_off_repeatedly_and_named(tmp_path, prefix, stray):
     assert ("n_averaged" in " ".join(found.notes)) == bool(stray)
 
 
+def test_what_modules_keep_beside_their_tensors_is_left_out(tmp_path):
+    state = {"n_averaged": 7, **MODEL, "head.loss._extra_state": Loss(), "a._extra_state": None}
+    found = readers.inspect(_write(tmp_path / "a.pth", state))
+    assert list(found.arrays) == list(MODEL)
+    names = "n_averaged, head.loss._extra_state, a._extra_state"
+    assert found.notes == (f"left out {names}, which are no tensors",)
+    path = _write(tmp_path / "b.pth", {**MODEL, "criterion": Loss()})
+    with pytest.raises(
+        errors.DataError, match=r"'criterion' is a '.*Loss', not a tensor, and code"
+    ):
+        readers.read(path)
+    path = _write(tmp_path / "c.pth", {**MODEL, "x" * 2000: NUMBER})
+    with pytest.raises(errors.DataError, match="a name of 2,000 characters"):
+        readers.read(path)
+
+
 @pytest.mark.parametrize(
     "names",
     [

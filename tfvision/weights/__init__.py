@@ -55,10 +55,13 @@ def load(
     fill = errors.choose(SOURCES, source, "source of weights")
     path, notes = "", ()
     if isinstance(weights, Mapping):
+        readers.check_single("a mapping", which)
         arrays = weights
     elif source == "keras" and weights == keras_applications.IMAGENET:
+        readers.check_single(weights, which)
         arrays = keras_applications.download(net.train.name)
     elif source == "darknet":
+        readers.check_single(os.fspath(weights), which)
         path, arrays = f"{os.fspath(weights)}: ", darknet.read(weights)
     else:
         path = f"{os.fspath(weights)}: "

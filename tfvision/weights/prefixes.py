@@ -18,6 +18,7 @@ _PARTS = re.compile(
     r"rpn|roi_heads|fc|(conv|bn|norm|layer|stages?|blocks?|Mixed_|Conv2d_)\w*)$"
 )
 _COUNTERS = ("n_averaged",)
+MOST_PARTS = 16  # of a prefix
 
 
 def is_part(first: str) -> bool:
@@ -45,11 +46,14 @@ def strip(
     one are left out. Names with a slash are of other conventions and stay."""
     arrays = dict(arrays)
     inside = [name for name in arrays if "." in name]  # a module
-    strays = [n for n in arrays if n not in inside and "/" not in n and arrays[n].size == 1]
+    strays = [name for name, array in arrays.items() if "." not in name and array.size == 1]
     if any("/" in name for name in arrays) or len(inside) + len(strays) < len(arrays):
         return arrays, "", []
     prefix = ""
-    while (first := common(name[len(prefix) :] for name in inside)) and not stays(first[:-1]):
+    for _ in range(MOST_PARTS):
+        first = common(name[len(prefix) :] for name in inside)
+        if not first or stays(first[:-1]):
+            break
         prefix += first
     left = [name for name in strays if inside and (prefix or name in _COUNTERS)]
     kept = {n[len(prefix) :]: a for n, a in arrays.items() if n not in left}

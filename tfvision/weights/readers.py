@@ -46,8 +46,7 @@ def inspect(path: str | os.PathLike, which: str = "", room: int = 0) -> Weights:
     elif found == formats.RUN:
         weights = Weights(runs.read(path, which))
     else:
-        if which not in ("", state_dicts.MODEL):
-            raise errors.UsageError(f"which='{which}': {path} ({found}) has one set of weights")
+        check_single(f"{path} ({found})", which)
         weights = Weights(_plain(path, found, _budget(path, room)))
     if not weights.arrays:
         raise errors.DataError(f"{path} holds no arrays")
@@ -58,6 +57,12 @@ def inspect(path: str | os.PathLike, which: str = "", room: int = 0) -> Weights:
     if left:
         notes.append(f"left out {', '.join(left[:9])}, numbers of no module")
     return Weights(stripped, tuple(notes))
+
+
+def check_single(name: str, which: str) -> None:
+    """Raises UsageError for a `which` that only a source with an average could have."""
+    if which not in ("", state_dicts.MODEL):
+        raise errors.UsageError(f"which='{which}': {name} has one set of weights, 'model'")
 
 
 def _budget(path: str, room: int) -> int:
@@ -77,15 +82,10 @@ def _torch(path: str, which: str, budget: int) -> Weights:
     with pth.opened(path, budget) as checkpoint:
         try:
             state, note = state_dicts.choose(checkpoint.content, which)
-            entries = {
-                str(name): value
-                for name, value in state.entries.items()
-                # What modules keep beside their tensors
-                if state_dicts.is_tensor(value) or not str(name).endswith("_extra_state")
-            }
-            for name, value in entries.items():
-                state_dicts.check_entry(name, value)
+            entries, left = state_dicts.tensors_of(state)
         except errors.TfvisionError as error:
             raise type(error)(f"{path}: {error}") from error
         notes = [note] if note else [f"read '{state.place}'"] if state.place else []
+        if left:
+            notes.append(f"left out {', '.join(left[:9])}, which are no tensors")
         return Weights(checkpoint.arrays(entries), tuple(notes))

@@ -23,6 +23,7 @@ AVERAGES = (
 )
 MODEL, AVERAGE = "model", "average"  # what `which` may be, beside a key
 _DEPTH = 6  # of dicts in dicts
+_LONGEST = 1000  # characters of a name
 _ENTRIES, _NAME_LENGTH = 100_000, 300  # of a network that was pickled whole
 
 
@@ -86,7 +87,8 @@ def _halves(state: State) -> dict[str, State]:
 def _bare(names: Iterable[str]) -> set[str]:
     """The names without what all begin with."""
     names = set(names)
-    while prefix := prefixes.common(names):
+    for _ in range(prefixes.MOST_PARTS):
+        prefix = prefixes.common(names)
         names = {name[len(prefix) :] for name in names}
     return names
 
@@ -176,7 +178,9 @@ def _named(content: Any, which: str, found: dict[str, State]) -> State:
 
 def _only(content: Any) -> State:
     """The one state dict under a key of any name."""
-    states = [_state(v, str(k)[:99]) for k, v in _dict(_opened(content)).items()]
+    failed: set[int] = set()
+    items = _dict(_opened(content)).items()
+    states = [_state(value, str(key)[:99], failed=failed) for key, value in items]
     states = [state for state in states if state is not None]
     if len(states) == 1:
         return states[0]
@@ -193,16 +197,36 @@ def _only(content: Any) -> State:
     return State("", content)
 
 
-def check_entry(name: Any, value: Any) -> None:
-    """Raises DataError for an entry of a state dict that is no tensor."""
+def tensors_of(state: State) -> tuple[dict[str, Any], list[str]]:
+    """The tensors of a state dict by name, and the names of what is left out beside them.
+
+    Left out is what modules keep of their own (`_extra_state`), and numbers without a module beside
+    tensors in modules. Raises DataError for all else that is no tensor, and for absurd names."""
+    entries = {str(name): value for name, value in state.entries.items()}
+    modules = any("." in name for name, value in entries.items() if is_tensor(value))
+    kept, left = {}, []
+    for name, value in entries.items():
+        number = modules and "." not in name and isinstance(value, (int, float))
+        if not is_tensor(value) and (number or name.endswith("_extra_state")):
+            left.append(name[:_LONGEST])
+        else:
+            _check_entry(name, value)
+            kept[name] = value
+    return kept, left
+
+
+def _check_entry(name: str, value: Any) -> None:
+    """Raises DataError for an entry of a state dict that is no tensor, or has an absurd name."""
+    if len(name) > _LONGEST:
+        raise errors.DataError(f"a name of {len(name):,} characters is no parameter's")
     if is_tensor(value):
         return
     if isinstance(value, pickles.Inert):
         raise errors.DataError(
-            f"{str(name)[:99]!r} is a '{value.name}', not a tensor, and code in checkpoints is"
+            f"{name[:99]!r} is a '{value.name}', not a tensor, and code in checkpoints is"
             " never run; save the plain state dict (name -> tensor) alone"
         )
     raise errors.DataError(
-        f"{str(name)[:99]!r} is a {type(value).__name__}, not a tensor; save the state dict alone"
+        f"{name[:99]!r} is a {type(value).__name__}, not a tensor; save the state dict alone"
         f" or under one of: {', '.join(MODELS)}"
     )
