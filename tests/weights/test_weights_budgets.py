@@ -4,6 +4,7 @@ import os
 import pickle
 import tracemalloc
 
+import numpy as np
 import pytest
 from malicious_files import FILES, MIB, named, pickle_zip, plain, text
 
@@ -68,6 +69,14 @@ TARGETS = {
     "ours": ("tfvision.weights.native", "save", "{}"),
     "attribute": ("os", "path.os.system", "touch {}"),
 }
+
+
+def test_a_file_may_unpack_to_what_the_net_takes(tmp_path):
+    values = np.zeros(18 * MIB, np.float32)
+    np.savez_compressed(tmp_path / "a.npz", **{"fc/kernel": values})
+    with pytest.raises(errors.DataError, match="unpack to 75,497,600, where 67"):
+        readers.read(tmp_path / "a.npz")
+    assert readers.read(tmp_path / "a.npz", room=values.nbytes)["fc/kernel"].size == 18 * MIB
 
 
 @pytest.mark.parametrize("target", TARGETS)

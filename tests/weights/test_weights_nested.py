@@ -60,6 +60,18 @@ def test_a_sequential_model_inside_is_read_as_one(tmp_path):
     ]
 
 
+def test_a_list_of_names_that_keras_cut_is_joined(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["layer_names0"], file.attrs["layer_names1"] = ["first"], ["second"]
+        for layer in ("first", "second"):
+            group = file.create_group(layer)
+            group.attrs["weight_names0"] = [f"{layer}/kernel:0"]
+            group.attrs["weight_names1"] = [f"{layer}/bias:0"]
+            group[f"{layer}/kernel:0"], group[f"{layer}/bias:0"] = np.ones((2, 2)), np.zeros(2)
+    found = list(hdf5.read(str(tmp_path / "a.h5")))
+    assert found == ["first/0", "first/1", "second/0", "second/1"]
+
+
 def test_scopes_that_older_keras_counted_on_are_one_layers(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.attrs["layer_names"] = ["bn_1"]

@@ -7,7 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
-from torch_files import Call, Named, tensor, write_legacy, write_zip
+from torch_files import Call, ModuleClass, Named, tensor, write_legacy, write_zip
 
 from tfvision import errors, models, weights
 from tfvision.weights import native, prefixes, readers
@@ -61,6 +61,7 @@ def test_what_is_no_tensor_is_passed_over(tmp_path, write):
         "type": Named("torch", "float8_e4m3fn"),
         "optimizer": {"state": {0: {"exp_avg": NUMBER}}, "param_groups": [{"lr": np.float32(1)}]},
         "scheduler": Call(Named("torch.optim.lr_scheduler", "StepLR"), 10),
+        "network": Call(ModuleClass("Net"), 10),
         ("a", ("b",)): 1,
         "epoch": 3,
         "model": collections.OrderedDict(MODEL),

@@ -25,6 +25,13 @@ class Storage:
         self.pid = ("storage", Named("torch", kind), key, "cpu", count, *view)
 
 
+class ModuleClass(Storage):
+    """A class of a network, as legacy files hold it."""
+
+    def __init__(self, name):
+        self.pid = ("module", Named("models", name), "models.py", f"class {name}: ...")
+
+
 class Pickler(pickle._Pickler):
     """torch's pickles, without torch: persistent ids for storages, globals by name alone."""
 

@@ -49,7 +49,7 @@ def _read(path: str, file: Any, budget: int) -> dict[str, np.ndarray]:
     with h5py.File(file, "r") as content:
         reader = _Reader(budget)
         root = reader.child(content, "model_weights") if "model_weights" in content else content
-        if "layer_names" in root.attrs:
+        if {"layer_names", "layer_names0"} & set(root.attrs):
             return reader.legacy(root)
         if "layers" in root:
             return reader.by_class(reader.child(root, "layers"), "layers")
@@ -67,9 +67,9 @@ class _Reader:
 
     def legacy(self, root: Any) -> dict[str, np.ndarray]:
         arrays = {}
-        for layer in map(_text, root.attrs["layer_names"]):
+        for layer in _listed(root, "layer_names"):
             group = self.child(root, layer)
-            names = list(map(_text, group.attrs["weight_names"]))
+            names = _listed(group, "weight_names")
             counts: collections.Counter = collections.Counter()
             for name, place in zip(names, _places(layer, names), strict=True):
                 arrays[f"{place}/{counts[place]}"] = self._array(group, name)
@@ -121,6 +121,16 @@ class _Reader:
         if self._left < 0:
             raise ValueError(f"its arrays take more than {self._budget:,} bytes")
         return dataset[()]
+
+
+def _listed(group: Any, attribute: str) -> list[str]:
+    """The names in an attribute, which Keras cuts into `attribute`0, 1 ... beyond 64 KB."""
+    if attribute in group.attrs:
+        return list(map(_text, group.attrs[attribute]))
+    found = []
+    while (part := f"{attribute}{len(found)}") in group.attrs:
+        found.append(group.attrs[part])
+    return [_text(name) for part in found for name in part]
 
 
 def _text(name: bytes | str) -> str:

@@ -65,6 +65,8 @@ def _machine(file: Any) -> tuple[pickles.Machine, dict[str, int]]:
     widths: dict[str, int] = {}
 
     def persistent(pid: Any) -> Any:
+        if type(pid) is tuple and len(pid) == 4 and type(pid[1]) is pickles.Inert:
+            return pid[1]  # the class of a network, which legacy files keep with its source
         kind, storage_type, key, _, count, *view = pid
         if kind != "storage" or type(key) not in (str, int):
             raise ValueError("an unknown kind of persistent id")
