@@ -48,6 +48,7 @@ def defaults() -> dict[str, Any]:
         "weights": {
             "path": "",  # start from this file (.safetensors, .npz, .pth ...) or run folder
             "source": "tfvision",
+            "which": "",  # in path: model, average or a key; "": the average where there is one
             "skip": (),  # regular expressions of variables not to load (the head)
             "freeze": (),  # of variables not to train; a layer without any left is frozen whole
             "rates": (),  # (expression, factor on the learning rate) pairs; the first one counts

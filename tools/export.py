@@ -79,7 +79,8 @@ def _weights(images: Sequence[str]) -> None:
     with stack.precision(training.policy(config.train.precision)):
         net = task.build()
     section = config.weights
-    weights.load(net, section.path, source=section.source, skip=tuple(section.skip))
+    chosen = {"source": section.source, "skip": tuple(section.skip), "which": section.which}
+    weights.load(net, section.path, **chosen, say=print)
     export.export(
         task,
         net,

@@ -6,6 +6,7 @@ FILE.cfg beside it, which OpenCV and others run.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from collections.abc import Sequence
@@ -20,8 +21,14 @@ _SOURCE = flags.DEFINE_string("source", "torchvision", "Whose names the checkpoi
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
     None,
-    "File: .pth, .pt, .safetensors, .npz or .h5; with --source=darknet .weights; with"
-    " --source=keras also 'imagenet', which Keras then downloads.",
+    "File of PyTorch, .safetensors, .npz, .h5 or .keras, known by its content; with"
+    " --source=darknet .weights; with --source=keras also 'imagenet', which Keras then downloads.",
+)
+_WHICH = flags.DEFINE_string(
+    "which",
+    "",
+    "Of a checkpoint with the parameters and their moving average: 'model', 'average' or the key"
+    " ('model_ema', 'ema.module'); by default the average.",
 )
 _CFG = flags.DEFINE_string("cfg", None, "Darknet's cfg file of the network, instead of --model.")
 _MODEL = flags.DEFINE_string("model", None, "Architecture; tfvision models lists them.")
@@ -68,7 +75,7 @@ def main(argv: Sequence[str]) -> None:
     num_classes = _NUM_CLASSES.value or _classes(name, arrays, options)
     net = models.build(name, num_classes=num_classes, image_size=_size(name), **options)
     try:
-        count = weights.load(net, arrays, source=_SOURCE.value)
+        count = weights.load(net, arrays, source=_SOURCE.value, say=_say)
     except errors.DataError as error:
         raise errors.DataError(f"{_CHECKPOINT.value}: {error}") from error
     variables = _write(net, arrays)
@@ -103,11 +110,20 @@ def _options(name: str) -> dict[str, Any]:
 def _read(name: str) -> dict[str, Any]:
     from tfvision.weights import darknet, keras_applications, readers
 
+    if _SOURCE.value == "darknet" or _CHECKPOINT.value == keras_applications.IMAGENET:
+        readers.check_single(_CHECKPOINT.value, _WHICH.value)
     if _SOURCE.value == "darknet":
         return darknet.read(_CHECKPOINT.value)
     if _SOURCE.value == "keras" and _CHECKPOINT.value == keras_applications.IMAGENET:
         return keras_applications.download(name)
-    return readers.read(_CHECKPOINT.value)
+    arrays, notes = readers.inspect(_CHECKPOINT.value, _WHICH.value)
+    for note in notes:
+        _say(note)
+    return arrays
+
+
+def _say(note: str) -> None:
+    print(f"{_CHECKPOINT.value}: {note}")
 
 
 def _size(name: str) -> tuple[int, int]:
@@ -150,6 +166,7 @@ def _write_cfg(name: str, num_classes: int, options: dict) -> None:
 def _classes(name: str, arrays: dict, options: dict) -> int:
     """How many classes the checkpoint is for."""
     from tfvision.models import darknet, yolo
+    from tfvision.weights import prefixes
 
     if _CFG.value:
         return darknet.classes(_CFG.value)
@@ -158,7 +175,9 @@ def _classes(name: str, arrays: dict, options: dict) -> int:
         try:
             return yolo.num_classes(name, count, **options)
         except errors.DataError as error:
-            raise errors.DataError(f"{_CHECKPOINT.value}: {error}") from error
+            header = _header(name, arrays, count, options)
+            raise errors.DataError(f"{_CHECKPOINT.value}: {error}{header}") from error
+    arrays, _, _ = prefixes.strip(arrays, stays=lambda first: False)
     if _RCNN_HEAD in arrays:
         return arrays[_RCNN_HEAD].shape[0] - 1  # without the background
     for layer, axis in _HEADS.items():
@@ -168,6 +187,18 @@ def _classes(name: str, arrays: dict, options: dict) -> int:
         f"{_CHECKPOINT.value} has no dense layer to count the classes of"
         f" ({', '.join(_HEADS)}); pass --num_classes"
     )
+
+
+def _header(name: str, arrays: dict, count: int, options: dict) -> str:
+    """What to know of the header, where one value more or less is that of a network."""
+    from tfvision.models import yolo
+    from tfvision.weights import darknet
+
+    for extra in (-1, 1) if "header" in arrays else ():
+        with contextlib.suppress(errors.DataError):
+            yolo.num_classes(name, count - extra, **options)
+            return darknet.off_by_header(darknet.Header(*map(int, arrays["header"])), extra)
+    return ""
 
 
 if __name__ == "__main__":

@@ -375,3 +375,40 @@ def test_import_weights_wants_a_model_or_a_cfg():
     done = _import_weights("--checkpoint=a.weights", "--output=a.npz", "--source=darknet")
     assert done.returncode
     assert "either --model or, of Darknet, --cfg" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("start", "count", "message"),
+    [
+        # `seen` of 32 bits under a version that has 64: the first bias is taken for a part of it
+        (
+            START[:16],
+            VALUES,
+            r"version 0\.2\.5, .* 20 bytes \(5 ints.*16 would fit.*version 0\.1\.0",
+        ),
+        (
+            struct.pack("<3iq", 0, 1, 0, 9),
+            VALUES,
+            r"version 0\.1\.0, .* 16 bytes \(4 ints.*20 would fit.*version 0\.2\.0",
+        ),
+        (START, VALUES + 1, r"version 0\.2\.5, .* 20 bytes \(5 ints.*16 bytes would not fit"),
+    ],
+)
+def test_a_file_that_is_four_bytes_off_names_its_header(tmp_path, start, count, message):
+    file = _file(tmp_path, np.ones(count), start)
+    with pytest.raises(errors.DataError, match=message):
+        weights.load(_net(tmp_path), file, source="darknet")
+    with pytest.raises(errors.DataError) as caught:
+        weights.load(_net(tmp_path), _file(tmp_path, np.ones(VALUES + 3)), source="darknet")
+    assert "ints" not in str(caught.value)
+
+
+def test_import_weights_names_the_header_of_a_named_network(tmp_path):
+    net = models.build("yolo_v3_small", num_classes=7, image_size=(32, 32), width=4)
+    darknet.write(net, tmp_path / "a.weights")
+    content = (tmp_path / "a.weights").read_bytes()
+    (tmp_path / "a.weights").write_bytes(content[:16] + content[20:])
+    flags = (f"--checkpoint={tmp_path / 'a.weights'}", f"--output={tmp_path / 'a.npz'}")
+    done = _import_weights("--source=darknet", "--set=width=4", "--model=yolo_v3_small", *flags)
+    assert done.returncode
+    assert "was taken for 20 bytes (5 ints" in done.stderr

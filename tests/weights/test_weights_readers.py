@@ -1,8 +1,6 @@
 """Weight files by hand: PyTorch's two layouts, safetensors and npz, whole and broken."""
 
-import io
 import json
-import pickle
 import struct
 import sys
 import types
@@ -10,6 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from torch_files import Call, Named, pickled, tensor, write_legacy, write_zip
 
 from tfvision import errors
 from tfvision.weights import readers
@@ -17,72 +16,6 @@ from tfvision.weights import readers
 pytestmark = pytest.mark.addons
 
 TWELVE = np.arange(12, dtype=np.float32)  # the elements of the storage below
-
-
-class _Named:
-    """Pickles as the global `module.name`, which need not exist here."""
-
-    def __init__(self, module, name):
-        self.module, self.name = module, name
-
-
-class _Call:
-    """Pickles as the call function(*arguments)."""
-
-    def __init__(self, function, *arguments):
-        self.function, self.arguments = function, arguments
-
-
-class _Storage:
-    def __init__(self, kind, key, count, view=()):
-        self.pid = ("storage", _Named("torch", kind), key, "cpu", count, *view)
-
-
-class _Pickler(pickle._Pickler):
-    """torch's pickles, without torch: persistent ids for storages, globals by name alone."""
-
-    def persistent_id(self, obj):
-        return obj.pid if isinstance(obj, _Storage) else None
-
-    def save(self, obj, save_persistent_id=True):
-        if isinstance(obj, _Named):
-            self.write(f"c{obj.module}\n{obj.name}\n".encode())
-        elif isinstance(obj, _Call):
-            self.save(obj.function)
-            self.save(obj.arguments)
-            self.write(pickle.REDUCE)
-        else:
-            super().save(obj, save_persistent_id)
-
-
-def _pickled(obj):
-    file = io.BytesIO()
-    _Pickler(file, 2).dump(obj)
-    return file.getvalue()
-
-
-def _tensor(shape, strides, *, offset=0, kind="FloatStorage", key="0", count=12, view=()):
-    rebuild = _Named("torch._utils", "_rebuild_tensor_v2")
-    storage = _Storage(kind, key, count, view)
-    return _Call(rebuild, storage, offset, shape, strides, False, {})
-
-
-def _zip(path, content, storages, byteorder=b"little"):
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("archive/data.pkl", _pickled(content))
-        archive.writestr("archive/byteorder", byteorder)
-        for key, data in storages.items():
-            archive.writestr(f"archive/data/{key}", data)
-        archive.writestr("archive/version", b"3\n")
-    return path
-
-
-def _legacy(path, content, storages, little=True):
-    system = {"protocol_version": 1001, "little_endian": little, "type_sizes": {}}
-    parts = [0x1950A86A20F9469CFC6C, 1001, system, content, list(storages)]
-    data = b"".join(struct.pack("<q", a.size) + a.tobytes() for a in storages.values())
-    path.write_bytes(b"".join(map(_pickled, parts)) + data)
-    return path
 
 
 def _says(path, *words):
@@ -96,13 +29,13 @@ def _says(path, *words):
 
 def test_strides_and_offset_of_a_zip_checkpoint_are_honoured(tmp_path):
     content = {
-        "whole": _tensor((3, 4), (4, 1)),
-        "turned": _tensor((4, 3), (1, 4)),
-        "column": _tensor((3,), (4,), offset=1),
-        "number": _tensor((), (), offset=5),
-        "none": _tensor((0, 4), (4, 1)),
+        "whole": tensor((3, 4), (4, 1)),
+        "turned": tensor((4, 3), (1, 4)),
+        "column": tensor((3,), (4,), offset=1),
+        "number": tensor((), (), offset=5),
+        "none": tensor((0, 4), (4, 1)),
     }
-    arrays = readers.read(_zip(tmp_path / "a.pth", content, {"0": TWELVE.tobytes()}))
+    arrays = readers.read(write_zip(tmp_path / "a.pth", content, {"0": TWELVE.tobytes()}))
     np.testing.assert_array_equal(arrays["whole"], TWELVE.reshape(3, 4))
     np.testing.assert_array_equal(arrays["turned"], TWELVE.reshape(3, 4).T)
     np.testing.assert_array_equal(arrays["column"], [1, 5, 9])
@@ -113,55 +46,63 @@ def test_strides_and_offset_of_a_zip_checkpoint_are_honoured(tmp_path):
 
 def test_a_legacy_checkpoint_reads_its_storages_in_the_order_of_its_keys(tmp_path):
     content = {
-        "late": _tensor((2,), (1,), key="b", count=2, kind="LongStorage"),
-        "turned": _tensor((4, 3), (1, 4), key="a", view=(None,)),
-        "view": _tensor((2,), (1,), key="a", view=(("v", 4, 2),), offset=0),
+        "late": tensor((2,), (1,), key="b", count=2, kind="LongStorage"),
+        "turned": tensor((4, 3), (1, 4), key="a", view=(None,)),
+        "view": tensor((2,), (1,), key="a", view=(("v", 4, 2),), offset=0),
     }
     storages = {"a": TWELVE, "b": np.array([7, -8], np.int64)}
-    arrays = readers.read(_legacy(tmp_path / "a.pt", content, storages))
+    arrays = readers.read(write_legacy(tmp_path / "a.pt", content, storages))
     np.testing.assert_array_equal(arrays["late"], [7, -8])
     np.testing.assert_array_equal(arrays["turned"], TWELVE.reshape(3, 4).T)
 
 
 def test_the_view_of_an_old_storage_starts_where_it_says(tmp_path):
-    content = {"view": _tensor((2,), (1,), count=12, view=(("v", 4, 2),))}
-    path = _legacy(tmp_path / "a.pt", content, {"0": TWELVE})
+    content = {"view": tensor((2,), (1,), count=12, view=(("v", 4, 2),))}
+    path = write_legacy(tmp_path / "a.pt", content, {"0": TWELVE})
     np.testing.assert_array_equal(readers.read(path)["view"], [4, 5])
 
 
 def test_bfloat16_and_float16_of_a_checkpoint_become_float32(tmp_path):
     # 1.5 is 0x3FC00000 as float32, so 0x3FC0 as bfloat16; -2 is 0xC000.
     content = {
-        "brain": _tensor((2,), (1,), kind="BFloat16Storage", key="0", count=2),
-        "half": _tensor((2,), (1,), kind="HalfStorage", key="1", count=2),
+        "brain": tensor((2,), (1,), kind="BFloat16Storage", key="0", count=2),
+        "half": tensor((2,), (1,), kind="HalfStorage", key="1", count=2),
     }
     storages = {
         "0": struct.pack("<2H", 0x3FC0, 0xC000),
         "1": np.array([1.5, -2], np.float16).tobytes(),
     }
-    arrays = readers.read(_zip(tmp_path / "a.pth", content, storages))
+    arrays = readers.read(write_zip(tmp_path / "a.pth", content, storages))
     for name in ("brain", "half"):
         assert arrays[name].dtype == np.float32
         np.testing.assert_array_equal(arrays[name], [1.5, -2])
 
 
 def test_a_state_dict_is_found_inside_and_loses_its_module_prefix(tmp_path):
-    inner = {"module.fc.weight": _tensor((2,), (1,)), "module.fc.bias": _tensor((1,), (1,))}
+    inner = {
+        "module.fc.weight": tensor((2,), (1,)),
+        "module.fc.bias": tensor((1,), (1,)),
+    }
     content = {"epoch": 3, "state_dict": inner, "optimizer": {"lr": 0.1}}
-    path = _zip(tmp_path / "a.pth", content, {"0": TWELVE.tobytes()})
+    path = write_zip(tmp_path / "a.pth", content, {"0": TWELVE.tobytes()})
     assert list(readers.read(path)) == ["fc.weight", "fc.bias"]
-    path = _legacy(tmp_path / "b.pth", {"model": {"state_dict": inner}}, {"0": TWELVE})
+    path = write_legacy(tmp_path / "b.pth", {"model": {"state_dict": inner}}, {"0": TWELVE})
     assert list(readers.read(path)) == ["fc.weight", "fc.bias"]
 
 
 def test_a_parameter_and_an_ordered_dict_with_metadata_are_read(tmp_path):
-    parameter = _Call(_Named("torch._utils", "_rebuild_parameter"), _tensor((2,), (1,)), True, {})
-    ordered = _Call(_Named("collections", "OrderedDict"), [("w", parameter)])
-    path = _zip(tmp_path / "a.pth", ordered, {"0": TWELVE.tobytes()})
+    parameter = Call(
+        Named("torch._utils", "_rebuild_parameter"),
+        tensor((2,), (1,)),
+        True,
+        {},
+    )
+    ordered = Call(Named("collections", "OrderedDict"), [("w", parameter)])
+    path = write_zip(tmp_path / "a.pth", ordered, {"0": TWELVE.tobytes()})
     np.testing.assert_array_equal(readers.read(path)["w"], [0, 1])
 
 
-@pytest.mark.parametrize("write", [_zip, _legacy])
+@pytest.mark.parametrize("write", [write_zip, write_legacy])
 @pytest.mark.parametrize(
     ("module", "name"),
     [
@@ -179,15 +120,15 @@ def test_a_checkpoint_that_calls_code_is_refused_and_runs_nothing(
     trap = types.ModuleType("tfvision_trap")
     trap.spring = sprung.append
     monkeypatch.setitem(sys.modules, "tfvision_trap", trap)
-    content = {"w": _Call(_Named(module, name), "sprung.append(1)")}
-    path = write(tmp_path / "a.pth", content, {"0": TWELVE} if write is _legacy else {})
+    content = {"w": Call(Named(module, name), "sprung.append(1)")}
+    path = write(tmp_path / "a.pth", content, {"0": TWELVE} if write is write_legacy else {})
     _says(path, f"'{module}.{name}'", "never run")
     assert not sprung
 
 
 def test_a_legacy_file_cannot_hide_a_call_in_its_first_pickle(tmp_path):
     path = tmp_path / "a.pth"
-    path.write_bytes(_pickled(_Call(_Named("os", "system"), "true")))
+    path.write_bytes(pickled(Call(Named("os", "system"), "true")))
     _says(path, "'os.system'", "never run")
 
 
@@ -204,8 +145,8 @@ def test_one_list_inside_itself_many_times_over_is_read_at_once(tmp_path):
     nested = []
     for _ in range(60):  # 2**60 lists, were each met anew
         nested = [nested, nested]
-    content = {"model": {"w": _tensor((2,), (1,))}, "more": nested}
-    path = _zip(tmp_path / "a.pth", content, {"0": TWELVE.tobytes()})
+    content = {"model": {"w": tensor((2,), (1,))}, "more": nested}
+    path = write_zip(tmp_path / "a.pth", content, {"0": TWELVE.tobytes()})
     assert list(readers.read(path)) == ["w"]
 
 
@@ -224,20 +165,23 @@ def test_one_list_inside_itself_many_times_over_is_read_at_once(tmp_path):
     ],
 )
 def test_a_tensor_outside_its_storage_is_refused(tmp_path, shape, strides, offset):
-    content = {"w": _tensor(shape, strides, offset=offset)}
-    _says(_zip(tmp_path / "a.pth", content, {"0": TWELVE.tobytes()}), "broken")
+    content = {"w": tensor(shape, strides, offset=offset)}
+    _says(write_zip(tmp_path / "a.pth", content, {"0": TWELVE.tobytes()}), "broken")
 
 
 def test_a_storage_shorter_than_it_says_is_refused(tmp_path):
-    content = {"w": _tensor((2,), (1,))}
-    _says(_zip(tmp_path / "a.pth", content, {"0": TWELVE[:11].tobytes()}), "11 elements")
-    _says(_zip(tmp_path / "b.pth", content, {}), "broken")
+    content = {"w": tensor((2,), (1,))}
+    _says(
+        write_zip(tmp_path / "a.pth", content, {"0": TWELVE[:11].tobytes()}),
+        "11 elements",
+    )
+    _says(write_zip(tmp_path / "b.pth", content, {}), "broken")
 
 
-@pytest.mark.parametrize("write", [_zip, _legacy])
+@pytest.mark.parametrize("write", [write_zip, write_legacy])
 def test_a_truncated_checkpoint_is_one_line(tmp_path, write):
-    storage = TWELVE if write is _legacy else TWELVE.tobytes()
-    whole = write(tmp_path / "a.pth", {"w": _tensor((3, 4), (4, 1))}, {"0": storage}).read_bytes()
+    storage = TWELVE if write is write_legacy else TWELVE.tobytes()
+    whole = write(tmp_path / "a.pth", {"w": tensor((3, 4), (4, 1))}, {"0": storage}).read_bytes()
     cut = tmp_path / "cut.pth"
     for length in range(len(whole)):
         cut.write_bytes(whole[:length])
@@ -245,17 +189,26 @@ def test_a_truncated_checkpoint_is_one_line(tmp_path, write):
 
 
 def test_big_endian_checkpoints_are_refused(tmp_path):
-    content = {"w": _tensor((2,), (1,))}
+    content = {"w": tensor((2,), (1,))}
     storages = {"0": TWELVE.tobytes()}
-    _says(_zip(tmp_path / "a.pth", content, storages, byteorder=b"big"), "big-endian")
-    _says(_legacy(tmp_path / "b.pth", content, {"0": TWELVE}, little=False), "big-endian")
+    _says(write_zip(tmp_path / "a.pth", content, storages, byteorder=b"big"), "big-endian")
+    _says(
+        write_legacy(tmp_path / "b.pth", content, {"0": TWELVE}, little=False),
+        "big-endian",
+    )
 
 
 def test_what_is_no_state_dict_is_refused(tmp_path):
     storages = {"0": TWELVE.tobytes()}
-    _says(_zip(tmp_path / "a.pth", [_tensor((2,), (1,))], storages), "holds a list")
-    _says(_zip(tmp_path / "b.pth", {"w": _tensor((2,), (1,)), "lr": 0.1}, storages), "'lr'")
-    _says(_zip(tmp_path / "c.pth", {}, storages), "no arrays")
+    _says(
+        write_zip(tmp_path / "a.pth", [tensor((2,), (1,))], storages),
+        "holds a list",
+    )
+    _says(
+        write_zip(tmp_path / "b.pth", {"w": tensor((2,), (1,)), "lr": 0.1}, storages),
+        "'lr'",
+    )
+    _says(write_zip(tmp_path / "c.pth", {}, storages), "no arrays")
 
 
 def _safetensors(path, entries):

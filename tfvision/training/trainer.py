@@ -226,7 +226,8 @@ class Trainer:
     def start_weights(self) -> None:
         section = self.config.weights
         if section.path:
-            weights.load(self.net, section.path, source=section.source, skip=tuple(section.skip))
+            chosen = {"source": section.source, "skip": tuple(section.skip), "which": section.which}
+            weights.load(self.net, section.path, **chosen, say=print)
             self._averages.restart()
 
     def _batches(self, step: int) -> Iterator:

@@ -19,7 +19,7 @@ import numpy as np
 
 from tfvision import errors, stack
 from tfvision.net import Net
-from tfvision.weights import native
+from tfvision.weights import formats, native
 
 _LAYER = re.compile(r"L(\d+)\.(conv|head|bias|bn|local|connected)/(\w+)$")
 _ORDER = ("bias", "beta", "gamma", "moving_mean", "moving_variance", "kernel")
@@ -51,6 +51,8 @@ class Header(NamedTuple):
         return self.major > 1000 or self.minor > 1000
 
 
+# First bytes of zip (PyTorch, .npz, .keras), HDF5 and pickled files
+_FOREIGN = (b"PK\x03\x04", b"\x89HDF", b"\x80\x02", b"\x80\x04", b"\x80\x05")
 NEW = Header()  # of weights that came from no file
 
 
@@ -81,6 +83,13 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
             content = file.read()
     except OSError as error:
         raise errors.DataError(f"{path} cannot be read: {error}") from error
+    head = content[:2048]
+    formats.refuse_others(path, head)
+    if not formats.is_darknet(head, len(content)) and head.startswith(_FOREIGN):
+        raise errors.DataError(
+            f"{path} is no Darknet .weights file, by its first bytes; give the source that it is of"
+            f" (weights are {formats.KNOWN})"
+        )
     if len(content) < 16:
         raise errors.DataError(f"{path} has {len(content)} bytes: no Darknet weights")
     version = Header(*np.frombuffer(content, "<i4", 3).tolist())
@@ -107,7 +116,7 @@ def fill(net: Net, mapping: Mapping[str, np.ndarray], *, skip: Sequence[str] = (
     parts = _parts(net, header)
     left = native.found([part.name for part in parts], skip)
     entries, start = {}, 0
-    for part, size in zip(parts, _sizes(parts, left, len(values)), strict=True):
+    for part, size in zip(parts, _sizes(parts, left, len(values), header), strict=True):
         if part.name not in left:
             array = values[start : start + size].reshape(part.shape)
             entries[part.name] = (part.name, array.transpose(np.argsort(part.axes)))
@@ -157,7 +166,26 @@ def _parts(net: Net, header: Header) -> list[_Part]:
     return [part for _, part in sorted(found, key=lambda item: item[0])]
 
 
-def _sizes(parts: Sequence[_Part], left: set[str], count: int) -> list[int]:
+def off_by_header(header: Header, extra: int) -> str:
+    """What to know of a file with `extra` values too many (-1: one too few); "" but for 1 and -1.
+
+    Programs that write Darknet's files get the length of `seen` wrong: the header is then four
+    bytes shorter or longer than its version says, and every value is one place off."""
+    if abs(extra) != 1:
+        return ""
+    taken, other = (20, 16) if header.long else (16, 20)
+    version = ".".join(map(str, header[:3]))
+    text = (
+        f"; exactly 4 bytes can be the header's: of version {version}, it was taken for {taken}"
+        f" bytes ({taken // 4} ints; from 0.2 on `seen` has 64 bits)"
+    )
+    if extra != (taken - other) // -4:
+        return f"{text}, and {other} bytes would not fit either"
+    fits = "0.1.0" if header.long else "0.2.0"
+    return f"{text}, and {other} would fit: then write version {fits} into its first three ints"
+
+
+def _sizes(parts: Sequence[_Part], left: set[str], count: int, header: Header) -> list[int]:
     """How many values the file has for each part; raises DataError if they are not `count`."""
     sizes = [part.size for part in parts]
     missing = sum(sizes) - count
@@ -174,8 +202,8 @@ def _sizes(parts: Sequence[_Part], left: set[str], count: int) -> list[int]:
         if times > 0 and all((sizes[i] * times).denominator == 1 for i in heads):
             return [int(s * times) if i in heads else s for i, s in enumerate(sizes)]
     raise errors.DataError(
-        f"{_misfit(parts, sizes, count)}; it is of another network, or cut off, or of other"
-        " classes (then leave the heads out: skip '\\.head/')"
+        f"{_misfit(parts, sizes, count)}{off_by_header(header, -missing)}; it is of another"
+        " network, or cut off, or of other classes (then leave the heads out: skip '\\.head/')"
     )
 
 

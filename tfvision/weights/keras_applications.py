@@ -8,6 +8,7 @@ layer counts H, W, C, and Inception's normalisations have no gamma.
 
 from __future__ import annotations
 
+import collections
 import re
 from collections.abc import Mapping, Sequence
 
@@ -19,6 +20,7 @@ from tfvision.net import Net
 from tfvision.weights import native
 from tfvision.weights.keras_layers import APPLICATIONS, CONV, DENSE, NORM, Layer, by_class, table
 
+_OUTSIDE = "outside/"
 IMAGENET = "imagenet"  # in place of a file: the weights that Keras downloads
 _VARIABLES = {
     CONV: ("kernel", "bias"),
@@ -59,10 +61,12 @@ def fill(net: Net, mapping: Mapping[str, np.ndarray], *, skip: Sequence[str] = (
     """Assigns every variable from arrays by "layer/number"; returns the number of values.
 
     skip: regular expressions, searched in our "layer/variable", of variables that stay as they
-    are (of a file without a head: "^fc/" or "^classifier"). Raises DataError if the two do not
+    are (of a file without a head: "^fc/" or "^classifier"; of a network inside a model also
+    "^outside/", the model's other layers). Raises DataError if the two do not
     agree, and then changes nothing; UsageError for a net of another version."""
     layers = table(net.train.name)
     _check(net)
+    mapping = _outermost(mapping)
     names = _names(layers, mapping)
     entries: dict[str, tuple[str, np.ndarray]] = {}
     used = set()
@@ -83,9 +87,30 @@ def fill(net: Net, mapping: Mapping[str, np.ndarray], *, skip: Sequence[str] = (
     return native.assign(net, entries, skip=skip)
 
 
+def _outermost(mapping: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    """The arrays of a network inside a model by the names that they have in the network alone.
+
+    Those of the model around it get "outside/" before theirs: Keras counts "dense" in each model
+    anew."""
+    outer = collections.Counter()
+    for name in mapping:
+        layer = name.rpartition("/")[0].removeprefix("layers/")
+        if "/" in layer:
+            outer[name[: name.rindex("/", 0, name.rindex("/")) + 1]] += 1
+    if not outer:
+        return mapping
+    network = outer.most_common(1)[0][0]
+    before = network.removesuffix("layers/") if network.startswith("layers/") else network
+    inside = {n[len(before) :]: a for n, a in mapping.items() if n.startswith(network)}
+    around = {n: a for n, a in mapping.items() if not n.startswith(network)}
+    return {**inside, **{f"{_OUTSIDE}{name}": array for name, array in around.items()}}
+
+
 def _names(layers: list[Layer], mapping: Mapping[str, np.ndarray]) -> dict[Layer, str]:
     """Where each layer is in the file."""
-    found = dict.fromkeys(name.rpartition("/")[0] for name in mapping)
+    found = dict.fromkeys(
+        name.rpartition("/")[0] for name in mapping if not name.startswith(_OUTSIDE)
+    )
     if all(name.startswith("layers/") for name in found):
         return by_class(layers)
     names = {layer: layer.theirs for layer in layers}

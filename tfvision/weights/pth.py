@@ -1,203 +1,166 @@
 """PyTorch checkpoints without PyTorch, and without running what they carry.
 
-A checkpoint is a pickle, and a pickle may call any function that it can name. This unpickler
-knows a handful of names and refuses all others. Even those build nothing but descriptions
-(`_Tensor`); arrays are made of them once the unpickler is done.
-
-Two layouts: a zip file of data.pkl and data/<key> (PyTorch 1.6 and later), and the legacy one,
-five pickles followed by the storages. Raises are `DataError` throughout.
+Three layouts: a zip file of data.pkl and data/<key> (PyTorch 1.6 and later), the legacy one (five
+pickles followed by the storages), and one plain pickle of NumPy arrays. `pickles` makes of them
+containers, descriptions of tensors and placeholders; only the tensors that the caller chooses are
+read from the file. Raises are `DataError` throughout.
 """
 
 from __future__ import annotations
 
-import collections
+import contextlib
 import io
 import os
-import pickle
 import struct
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tfvision import errors
+from tfvision.weights import pickles, tensors, zips
 
-ZIP_MAGIC = b"PK\x03\x04"
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
-
-# torch's storage classes; "bfloat16" is read as uint16 and widened
-_STORAGES = {
-    "FloatStorage": "float32",
-    "DoubleStorage": "float64",
-    "HalfStorage": "float16",
-    "BFloat16Storage": "bfloat16",
-    "LongStorage": "int64",
-    "IntStorage": "int32",
-    "ShortStorage": "int16",
-    "CharStorage": "int8",
-    "ByteStorage": "uint8",
-    "BoolStorage": "bool",
-}
-_DTYPES = (
-    *("float16", "float32", "float64", "half", "float", "double", "bfloat16", "bool"),
-    *("uint8", "int8", "int16", "int32", "int64", "short", "int", "long"),
-)
+_INSTRUCTIONS = 200_000  # that any pickle may have, and one more for every 8 bytes of the file
 
 
-class _StorageType(NamedTuple):
-    """Stands for a storage class of torch."""
+class Checkpoint(NamedTuple):
+    """content: containers, `tensors.Tensor`, `tensors.Array` and placeholders, as pickled.
 
-    dtype: str
+    arrays: makes {name: array} of {name: tensor or array of `content`}."""
 
-
-class _Storage(NamedTuple):
-    """count elements of the storage `key`, from the element `start` on."""
-
-    dtype: str
-    key: str
-    start: int
-    count: int
+    content: Any
+    arrays: Callable[[Mapping[str, Any]], dict[str, np.ndarray]]
 
 
-class _Tensor(NamedTuple):
-    """A view into a storage; offset, shape and strides in elements."""
+@contextlib.contextmanager
+def opened(path: str, budget: int) -> Iterator[Checkpoint]:
+    """The checkpoint, whose arrays can be read within the block.
 
-    storage: _Storage
-    offset: int
-    shape: tuple
-    strides: tuple
-
-
-class _RebuildTensor:
-    # Without __dict__, so that a pickle cannot set anything on it.
-    __slots__ = ()
-
-    def __call__(self, storage, offset, shape, strides, *_):
-        if not isinstance(storage, _Storage):
-            raise ValueError("a tensor without a storage")
-        return _Tensor(storage, offset, tuple(shape), tuple(strides))
-
-
-class _RebuildParameter:
-    __slots__ = ()
-
-    def __call__(self, tensor, *_):
-        return tensor
-
-
-_GLOBALS: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): collections.OrderedDict,
-    ("torch", "Size"): tuple,
-    ("torch._utils", "_rebuild_tensor"): _RebuildTensor(),
-    ("torch._utils", "_rebuild_tensor_v2"): _RebuildTensor(),
-    ("torch._utils", "_rebuild_parameter"): _RebuildParameter(),
-    ("torch.storage", "UntypedStorage"): _StorageType("uint8"),
-    ("torch.storage", "TypedStorage"): _StorageType("uint8"),
-    **{("torch", name): _StorageType(dtype) for name, dtype in _STORAGES.items()},
-    **{("torch", name): f"torch.{name}" for name in _DTYPES},
-}
-
-
-class _Unpickler(pickle.Unpickler):
-    """Knows the names of `_GLOBALS`, and storages as persistent ids."""
-
-    def __init__(self, file, path: str):
-        super().__init__(file, encoding="utf-8")
-        self._path, self.storages = path, []
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in _GLOBALS:
-            return _GLOBALS[module, name]
-        asked = f"{module}.{name}"
-        raise errors.DataError(
-            f"{self._path} asks for {asked!r}, and code in checkpoints is never run;"
-            " save the plain state dict (name -> tensor) alone, or convert it to .safetensors"
-        )
-
-    def persistent_load(self, pid: Any) -> _Storage:
-        kind, storage_type, key, _, count, *view = pid
-        if kind != "storage" or not isinstance(storage_type, _StorageType):
-            raise ValueError("an unknown kind of persistent id")
-        # The oldest files have storages that are views: (key of the view, start, count).
-        start = 0
-        if view and view[0] is not None:
-            _, start, count = view[0]
-        if not _are_sizes(start, count):
-            raise ValueError(f"storage {key} counts {count} elements from {start}")
-        self.storages.append(_Storage(storage_type.dtype, str(key), start, count))
-        return self.storages[-1]
-
-
-def read(path: str) -> Any:
-    """The pickled object of a checkpoint, its tensors as read-only numpy arrays.
-
-    Half-width floats come back as float32. Raises DataError for a file that is broken or
-    truncated, big-endian, or that asks for anything but tensors and plain containers."""
+    budget: bytes that its entries, and the arrays chosen, may take. Half-width floats come back as
+    float32. Raises DataError, also in the block, for a file that is broken, truncated, big-endian
+    or beyond its budget."""
     try:
         with open(path, "rb") as file:
-            if file.read(4) == ZIP_MAGIC:
-                return _read_zip(path)
+            start = file.read(4)
             file.seek(0)
-            return _read_legacy(path, file)
-    except errors.DataError:
+            layout = _zip if start == zips.MAGIC else _pickles
+            content, data = layout(path, file, budget)
+            storages = tensors.Storages(data, budget)
+            yield Checkpoint(content, lambda chosen: _arrays(chosen, storages, budget))
+    except errors.TfvisionError:
         raise
-    except Exception as error:  # a broken pickle may raise anything
+    except (pickles.TooLarge, zips.Unsound) as error:
+        raise errors.DataError(
+            f"{path} is not read: {error}; save the state dict anew and alone"
+        ) from error
+    except Exception as error:  # a broken pickle may lead to anything
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise errors.DataError(f"{path} is broken or truncated ({reason})") from error
 
 
-def _read_zip(path: str) -> Any:
-    with zipfile.ZipFile(path) as archive:
-        pickles = [n for n in archive.namelist() if n == "data.pkl" or n.endswith("/data.pkl")]
-        if len(pickles) != 1:
-            raise errors.DataError(f"{path} is a zip file but no PyTorch checkpoint: no data.pkl")
-        root = pickles[0][: -len("data.pkl")]
-        if f"{root}byteorder" in archive.namelist():
-            _check_little(path, archive.read(f"{root}byteorder").strip() == b"little")
-        content = _Unpickler(io.BytesIO(archive.read(pickles[0])), path).load()
+def _machine(file: Any) -> tuple[pickles.Machine, dict[str, int]]:
+    """A machine for the pickles of the file; and the width of each storage that it meets."""
+    widths: dict[str, int] = {}
 
-        def data(key: str, dtype: str) -> bytes:
-            return archive.read(f"{root}data/{key}")
+    def persistent(pid: Any) -> Any:
+        if type(pid) is tuple and len(pid) == 4 and type(pid[1]) is pickles.Inert:
+            return pid[1]  # the class of a network, which legacy files keep with its source
+        kind, storage_type, key, _, count, *view = pid
+        if kind != "storage" or type(key) not in (str, int):
+            raise ValueError("an unknown kind of persistent id")
+        if isinstance(storage_type, pickles.Inert):
+            return pickles.Inert(storage_type.name)
+        if not isinstance(storage_type, tensors.StorageType):
+            raise ValueError("a storage of an unknown kind")
+        # The oldest files have storages that are views: (key of the view, start, count).
+        start = 0
+        if view and view[0] is not None:
+            _, start, count = view[0]
+        if not tensors.are_sizes(start, count):
+            raise ValueError(f"storage {str(key)[:99]} is of no size")
+        widths[str(key)] = tensors.width_of(storage_type.dtype)
+        return tensors.Storage(storage_type.dtype, str(key), start, count)
 
-        return _arrays(content, _Storages(data), {})
+    budget = _INSTRUCTIONS + os.fstat(file.fileno()).st_size // 8
+    return pickles.Machine(tensors.GLOBALS, persistent, budget), widths
 
 
-def _read_legacy(path: str, file) -> Any:
-    try:
-        magic = _Unpickler(file, path).load()
-    except errors.DataError:
-        raise
-    except Exception:
-        magic = None
-    if magic != _LEGACY_MAGIC:
-        raise errors.DataError(f"{path} is not a PyTorch checkpoint (or a truncated one)")
-    protocol, system = _Unpickler(file, path).load(), _Unpickler(file, path).load()
-    if protocol != _LEGACY_PROTOCOL:
-        raise errors.DataError(f"{path} has the unknown protocol {protocol!r}")
+def _zip(path: str, file: Any, budget: int) -> tuple[Any, Callable]:
+    archive = zips.open_checked(file, budget)
+    names = archive.namelist()
+    found = [n for n in names if n == "data.pkl" or n.endswith("/data.pkl")]
+    if len(found) != 1:
+        raise errors.DataError(f"{path} is a zip file but no PyTorch checkpoint: no data.pkl")
+    root = found[0][: -len("data.pkl")]
+    if f"{root}constants.pkl" in names:
+        raise errors.DataError(
+            f"{path} is a TorchScript program; save its weights alone:"
+            " torch.save(torch.jit.load(FILE).state_dict(), 'weights.pth')"
+        )
+    if f"{root}byteorder" in names:
+        _check_little(path, zips.read(archive, f"{root}byteorder").strip() == b"little")
+    machine, _ = _machine(file)
+    content = machine.load(io.BytesIO(zips.read(archive, found[0])))
+    return content, lambda key: zips.read(archive, f"{root}data/{key}")
+
+
+class _Bounded:
+    """A file that is never asked for more bytes than it has: the reader allocates them first."""
+
+    def __init__(self, file: Any):
+        self._file, self._size = file, os.fstat(file.fileno()).st_size
+        self.readline = file.readline
+
+    def read(self, count: int) -> bytes:
+        return self._file.read(min(count, self._size - self._file.tell()))
+
+
+def _pickles(path: str, file: Any, budget: int) -> tuple[Any, Callable]:
+    machine, widths = _machine(file)
+    bounded = _Bounded(file)
+    magic = machine.load(bounded)
+    if type(magic) is not int or magic != _LEGACY_MAGIC:
+        return magic, _no_storages
+    protocol, system = machine.load(bounded), machine.load(bounded)
+    if type(protocol) is not int or protocol != _LEGACY_PROTOCOL:
+        raise errors.DataError(f"{path} is a legacy checkpoint of an unknown protocol")
     _check_little(path, system["little_endian"])
-    unpickler = _Unpickler(file, path)
-    content, keys = unpickler.load(), _Unpickler(file, path).load()
+    content, keys = machine.load(bounded), machine.load(bounded)
+    start, places = file.tell(), {}
+
+    def data(key: str) -> bytes:
+        if not places:
+            file.seek(start)
+            places.update(_places(file, keys, widths))
+        place, size = places[key]
+        file.seek(place)
+        return file.read(size)
+
+    return content, data
+
+
+def _places(file: Any, keys: Any, widths: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """Where a legacy file has each storage: (start, bytes). widths: of elements, by storage."""
     places, end = {}, os.fstat(file.fileno()).st_size
+    if type(keys) is not list or any(type(key) not in (str, int) for key in keys):
+        raise ValueError("no list of storages")
     # Each storage is its count and its elements; how wide those are, the tensors tell.
-    widths = {s.key: _width(s.dtype) for s in unpickler.storages}
-    for key in keys:
+    for key in map(str, keys):
         (count,) = struct.unpack("<q", file.read(8))
         if key not in widths:
-            raise ValueError(f"storage {key} belongs to no tensor")
+            raise ValueError(f"storage {key[:99]} belongs to no tensor that can be read")
         size = count * widths[key]
         if count < 0 or file.tell() + size > end:
             raise ValueError(f"storage {key} of {count} elements goes past the end of the file")
         places[key] = (file.tell(), size)
         file.seek(size, os.SEEK_CUR)
+    return places
 
-    def data(key: str, dtype: str) -> bytes:
-        start, size = places[key]
-        file.seek(start)
-        return file.read(size)
 
-    return _arrays(content, _Storages(data), {})
+def _no_storages(key: str) -> bytes:
+    raise ValueError(f"a plain pickle has no storage {key}")
 
 
 def _check_little(path: str, little: bool) -> None:
@@ -207,68 +170,17 @@ def _check_little(path: str, little: bool) -> None:
         )
 
 
-def _width(dtype: str) -> int:
-    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
-
-
-def _are_sizes(*values: Any) -> bool:
-    return all(type(v) is int and 0 <= v < 2**62 for v in values)
-
-
-class _Storages:
-    """Decoded storages, each read once however many tensors share it."""
-
-    def __init__(self, data: Callable[[str, str], bytes]):
-        self._data, self._done = data, {}
-
-    def __getitem__(self, storage: _Storage) -> np.ndarray:
-        key = (storage.key, storage.dtype)
-        if key not in self._done:
-            data = self._data(*key)
-            self._done[key] = decode(data, storage.dtype)
-        whole = self._done[key]
-        if storage.start + storage.count > whole.size:
-            raise ValueError(
-                f"storage {storage.key} has {whole.size} elements, not {storage.count}"
-            )
-        return whole[storage.start : storage.start + storage.count]
-
-
-def decode(data: bytes, dtype: str) -> np.ndarray:
-    """Little-endian bytes -> [N]; float16 and bfloat16 become float32."""
-    if dtype == "bfloat16":  # the upper half of a float32
-        return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
-    array = np.frombuffer(data, np.dtype(dtype).newbyteorder("<"))
-    return array.astype(np.float32) if dtype == "float16" else array
-
-
-def _arrays(content: Any, storages: _Storages, done: dict[int, Any]) -> Any:
-    """`content` with an array in the place of each tensor.
-
-    done: what became of each object, by id: a pickle can hold one object very many times."""
-    if id(content) in done:
-        return done[id(content)]
-    if isinstance(content, _Tensor):
-        result = _array(content, storages)
-    elif isinstance(content, dict):
-        result = {key: _arrays(value, storages, done) for key, value in content.items()}
-    elif type(content) in (list, tuple):
-        result = type(content)(_arrays(value, storages, done) for value in content)
-    else:
-        return content
-    done[id(content)] = result
-    return result
-
-
-def _array(tensor: _Tensor, storages: _Storages) -> np.ndarray:
-    storage = storages[tensor.storage]
-    offset, shape, strides = tensor.offset, tensor.shape, tensor.strides
-    if len(shape) != len(strides) or not _are_sizes(offset, *shape, *strides):
-        raise ValueError(f"a tensor of shape {shape} and strides {strides}")
-    if 0 in shape:
-        return np.zeros(shape, storage.dtype)
-    last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
-    if last >= storage.size:
-        raise ValueError(f"a tensor reaches element {last} of a storage of {storage.size}")
-    steps = [s * storage.itemsize for s in strides]
-    return np.lib.stride_tricks.as_strided(storage[offset:], shape, steps, writeable=False)
+def _arrays(
+    chosen: Mapping[str, Any], storages: tensors.Storages, budget: int
+) -> dict[str, np.ndarray]:
+    found, left = {}, budget
+    for name, value in chosen.items():
+        if isinstance(value, tensors.Tensor):
+            found[name] = tensors.array(value, storages)
+        else:
+            found[name] = tensors.half_widened(value.value())
+        # A stride of 0 makes any number of elements of one.
+        left -= found[name].nbytes
+        if left < 0:
+            raise pickles.TooLarge(f"its tensors take more than {budget:,} bytes")
+    return found

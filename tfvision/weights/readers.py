@@ -1,123 +1,91 @@
-"""Weight files -> name -> array: .npz, .safetensors, PyTorch's .pth and .pt, Keras's .h5."""
+"""Weight files -> name -> array, whatever their extension: `formats` tells what they are."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from tfvision import errors
-from tfvision.weights import hdf5, pth, runs
+from tfvision.weights import arrays, formats, hdf5, prefixes, pth, runs, state_dicts
 
-# safetensors' names of element types
-_SAFETENSORS = {
-    "F64": "float64",
-    "F32": "float32",
-    "F16": "float16",
-    "BF16": "bfloat16",
-    "I64": "int64",
-    "I32": "int32",
-    "I16": "int16",
-    "I8": "int8",
-    "U8": "uint8",
-    "BOOL": "bool",
-}
-# Where training scripts put the state dict, the likeliest first.
-_NESTS = ("state_dict", "model_state_dict", "model_state", "model", "net")
-_WRAPPER = "module."  # torch's DataParallel puts it before every name
+# Bytes that a file may unpack to: these, so many times its size, and what the net takes.
+_ROOM, _TIMES = 64 * 2**20, 4
 
 
-def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """All arrays of a weight file under their own names, less a "module." before all of them.
+class Weights(NamedTuple):
+    """What a file holds. notes: a line on each choice that was made in reading it."""
 
-    A folder is a run of ours (`weights.runs`). float16 and bfloat16 come back as float32. No
-    code of the file is run. Raises DataError, always of one line, for a file that is missing,
-    broken, or of an unknown extension."""
+    arrays: dict[str, np.ndarray]
+    notes: tuple[str, ...] = ()
+
+
+def read(path: str | os.PathLike, which: str = "", room: int = 0) -> dict[str, np.ndarray]:
+    """`inspect`, without the notes."""
+    return inspect(path, which, room).arrays
+
+
+def inspect(path: str | os.PathLike, which: str = "", room: int = 0) -> Weights:
+    """All arrays of a weight file by name, without what wrappers put before all names.
+
+    A folder is a run of ours (`weights.runs`). which: the parameters or their average where a file
+    has both, "model", "average" or its key; "" takes the average. room: bytes of the net that is to
+    be filled. float16 and bfloat16 come back as float32. No code of the file is run. Raises
+    DataError, always of one line, for a file that is missing, broken, no weight file or beyond what
+    its size and `room` allow, and UsageError for a `which` that it does not have."""
     path = os.fspath(path)
-    if os.path.isdir(path):
-        return runs.read(path)
-    extension = os.path.splitext(path)[1].lower()
-    if extension not in READERS:
+    found = formats.identify(path)
+    if found == formats.DARKNET:
         raise errors.DataError(
-            f"{path} has an extension that is not known (known: {', '.join(READERS)})"
+            f"{path} is a Darknet .weights file by its first bytes; give source='darknet'"
+            " (import-weights: --source=darknet)"
         )
-    if not os.path.isfile(path):
-        raise errors.DataError(f"{path} is not there, or not a file")
-    arrays = READERS[extension](path)
-    if not arrays:
+    if found in (formats.TORCH_ZIP, formats.PICKLE):
+        weights = _torch(path, which, _budget(path, room))
+    elif found == formats.RUN:
+        weights = Weights(runs.read(path, which))
+    else:
+        check_single(f"{path} ({found})", which)
+        weights = Weights(_plain(path, found, _budget(path, room)))
+    if not weights.arrays:
         raise errors.DataError(f"{path} holds no arrays")
-    if all(name.startswith(_WRAPPER) for name in arrays):
-        arrays = {name[len(_WRAPPER) :]: array for name, array in arrays.items()}
-    return arrays
+    stripped, prefix, left = prefixes.strip(weights.arrays)
+    notes = list(weights.notes)
+    if prefix:
+        notes.append(f"took '{prefix}' off all names")
+    if left:
+        notes.append(f"left out {', '.join(left[:9])}, numbers of no module")
+    return Weights(stripped, tuple(notes))
 
 
-def _npz(path: str) -> dict[str, np.ndarray]:
-    try:
-        with open(path, "rb") as file:
-            content = np.load(file, allow_pickle=False)
-            if not isinstance(content, np.lib.npyio.NpzFile):
-                raise ValueError("one bare array")
-            with content:
-                arrays = {name: content[name] for name in content.files}
-    except Exception as error:  # zipfile, zlib and numpy each have their own
-        raise _broken(path, error) from error
-    for name, array in arrays.items():
-        if array.dtype.kind not in "fiub":
-            raise errors.DataError(f"{path}: '{name}' is of type {array.dtype}, not of numbers")
-    half = np.dtype("float16")
-    return {n: a.astype(np.float32) if a.dtype == half else a for n, a in arrays.items()}
+def check_single(name: str, which: str) -> None:
+    """Raises UsageError for a `which` that only a source with an average could have."""
+    if which not in ("", state_dicts.MODEL):
+        raise errors.UsageError(f"which='{which}': {name} has one set of weights, 'model'")
 
 
-def _safetensors(path: str) -> dict[str, np.ndarray]:
-    import safetensors
-
-    arrays = {}
-    try:
-        with open(path, "rb") as file:
-            entries = safetensors.deserialize(file.read())
-    except Exception as error:  # SafetensorError, and OSError
-        raise _broken(path, error) from error
-    for name, entry in entries:
-        if entry["dtype"] not in _SAFETENSORS:
-            raise errors.DataError(
-                f"{path}: '{name}' is of type {entry['dtype']} (known: {', '.join(_SAFETENSORS)})"
-            )
-        flat = pth.decode(bytes(entry["data"]), _SAFETENSORS[entry["dtype"]])
-        arrays[name] = flat.reshape(entry["shape"])
-    return arrays
+def _budget(path: str, room: int) -> int:
+    return _ROOM + _TIMES * os.path.getsize(path) + 2 * room
 
 
-def _pth(path: str) -> dict[str, np.ndarray]:
-    content = pth.read(path)
-    while isinstance(content, dict):
-        nest = next((n for n in _NESTS if isinstance(content.get(n), dict)), None)
-        if nest is None:
-            break
-        content = content[nest]
-    if not isinstance(content, dict):
-        raise errors.DataError(f"{path} holds a {type(content).__name__}, not a state dict")
-    return {str(name): _entry(path, name, value) for name, value in content.items()}
+def _plain(path: str, found: str, budget: int) -> dict[str, np.ndarray]:
+    """Of a format that holds one set of weights."""
+    if found == formats.SAFETENSORS:
+        return arrays.safetensors(path)
+    if found == formats.NPZ:
+        return arrays.npz(path, budget)
+    return hdf5.read(path, budget)
 
 
-def _entry(path: str, name: Any, value: Any) -> np.ndarray:
-    if isinstance(value, np.ndarray):
-        return value
-    raise errors.DataError(
-        f"{path}: {str(name)!r} is a {type(value).__name__}, not a tensor; save the state dict"
-        f" alone or under one of: {', '.join(_NESTS)}"
-    )
-
-
-def _broken(path: str, error: Exception) -> errors.DataError:
-    reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-    return errors.DataError(f"{path} is broken or truncated ({reason})")
-
-
-READERS = {
-    ".safetensors": _safetensors,
-    ".npz": _npz,
-    ".pth": _pth,
-    ".pt": _pth,
-    ".h5": hdf5.read,
-}
+def _torch(path: str, which: str, budget: int) -> Weights:
+    with pth.opened(path, budget) as checkpoint:
+        try:
+            state, note = state_dicts.choose(checkpoint.content, which)
+            entries, left = state_dicts.tensors_of(state)
+        except errors.TfvisionError as error:
+            raise type(error)(f"{path}: {error}") from error
+        notes = [note] if note else [f"read '{state.place}'"] if state.place else []
+        if left:
+            notes.append(f"left out {', '.join(left[:9])}, which are no tensors")
+        return Weights(checkpoint.arrays(entries), tuple(notes))

@@ -18,11 +18,15 @@ _FOLDER = re.compile(r"^(best|step)-(\d{8})$")
 _KEY = "{}/{}/.ATTRIBUTES/VARIABLE_VALUE"
 
 
-def read(path: str) -> dict[str, np.ndarray]:
+def read(path: str, which: str = "") -> dict[str, np.ndarray]:
     """{"layer/variable": array} of a run folder's best (else latest) checkpoint, or of a
     checkpoint's own folder; the averaged weights where the run kept an average.
 
-    Raises DataError for a folder that holds none, or a broken one."""
+    which: "model" takes the weights that are not averaged, "average" insists on the average.
+    Raises DataError for a folder that holds none, or a broken one; UsageError for another
+    `which`, or an average that the run did not keep."""
+    if which not in ("", "model", "average"):
+        raise errors.UsageError(f"which='{which}': {path} is a run, of 'model' or 'average'")
     folder = path if os.path.isfile(os.path.join(path, "state.json")) else _newest(path)
     import tensorflow as tf
 
@@ -31,24 +35,27 @@ def read(path: str) -> dict[str, np.ndarray]:
             names = [name for name, _ in json.load(file)["variables"]]
         with paths.plain(folder) as place:
             reader = tf.train.load_checkpoint(os.path.join(place, "variables"))
-            found = _arrays(reader, len(names))
+            found, averaged = _arrays(reader, len(names), which != "model")
     except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
         first = str(error).strip().splitlines()[0]
         raise errors.DataError(f"{folder} cannot be read: {first}") from error
+    if which == "average" and not averaged:
+        raise errors.UsageError(f"which='average': the run {path} kept no average (train.ema)")
     short = ["/".join(name.split("/")[-2:]) for name in names]
     return dict(zip(short, found, strict=True))
 
 
-def _arrays(reader, count: int) -> list[np.ndarray]:
-    """The variables of the model by position, each as its average where there is one."""
+def _arrays(reader, count: int, averages: bool) -> tuple[list[np.ndarray], int]:
+    """(the variables of the model by position, each as its average where there is one and it is
+    wanted; how many averages were taken)."""
     found = [reader.get_tensor(_KEY.format("model", i)) for i in range(count)]
-    kept = reader.get_variable_to_shape_map()
+    kept = reader.get_variable_to_shape_map() if averages else {}
     number = 0
     for index, array in enumerate(found):
         key = _KEY.format("averages", number)
         if array.dtype.kind == "f" and key in kept:
             found[index], number = reader.get_tensor(key), number + 1
-    return found
+    return found, number
 
 
 def _newest(path: str) -> str:
