@@ -143,7 +143,7 @@ SLOW = (
 )
 # What a reply holds, by task
 REPLIES = {
-    "classification": {"scores", "class_ids", "class_names"},
+    "classification": {"scores", "class_ids", "class_names", "top_scores"},
     "segmentation": {"class_map", "image_size"},
     "detection": {"boxes", "scores", "class_ids", "class_names", "num_detections"},
 }
@@ -338,6 +338,10 @@ def test_what_is_served_is_what_was_evaluated(case, records, tmp_path):
 def same_labels(evaluated, answer, class_names):
     np.testing.assert_allclose(answer["scores"], evaluated["scores"], atol=1e-5)
     assert answer["class_names"] == [class_names[i] for i in answer["class_ids"]]
+    # Names, ids and scores stand side by side, the best first.
+    assert list(answer["top_scores"]) == sorted(answer["top_scores"], reverse=True)
+    ranked = [answer["scores"][i] for i in answer["class_ids"]]
+    np.testing.assert_allclose(answer["top_scores"], ranked, rtol=1e-6)
 
 
 def same_maps(evaluated, answer, class_names):

@@ -156,7 +156,7 @@ class _Work:
             return f"mostly {name} ({share:.0%})"
         names, scores = row["class_names"], row["scores"]
         if "boxes" not in row:
-            return f"{names[0]} {scores[row['class_ids'][0]]:.2f}"
+            return f"{names[0]} {row['top_scores'][0]:.2f}"
         count = sum(score > _THRESHOLD.value for score in scores)
         best = max(scores, default=0.0)
         self._bare += not count

@@ -84,6 +84,7 @@ def test_the_signatures_are_a_contract(exported):
         "scores": ("float32", [None, 3]),
         "class_ids": ("int32", [None, 3]),
         "class_names": ("string", [None, 3]),
+        "top_scores": ("float32", [None, 3]),
     }
     assert found == {
         ("serving_default", "in", "image_bytes"): ("string", [None]),

@@ -68,7 +68,8 @@ class Model:
 
         items: encoded bytes, paths, or uint8 RGB arrays [H, W, 3], mixed as you like. An
         answer holds the task's predictions without the batch dimension, and strings as str:
-        a classifier's are scores [K], class_ids and class_names [min(5, K)] by falling score; a
+        a classifier's are class_names, class_ids and top_scores [min(5, K)], side by side by
+        falling score, and scores [K] of all classes in id order; a
         segmenter's class_map uint8 [H, W] of the image; a detector's boxes float32 [D, 4]
         (y x y x in the image's pixels), scores, class_ids and class_names [D] by falling score,
         of which the first num_detections count; with instances also masks float32 [D, m, m],

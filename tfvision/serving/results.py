@@ -98,8 +98,8 @@ class Csv:
                 (name, number, score, x1, y1, x2, y2)
                 for name, number, score, (y1, x1, y2, x2) in zip(*columns, strict=True)
             ]
-        names, ids = row.get("class_names", ()), row.get("class_ids", ())
-        return [(n, i, row["scores"][i]) for n, i in zip(names, ids, strict=True)]
+        columns = (row.get(name, ()) for name in ("class_names", "class_ids", "top_scores"))
+        return list(zip(*columns, strict=True))
 
     def close(self) -> None:
         """Ends the file."""

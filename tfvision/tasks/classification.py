@@ -22,8 +22,8 @@ TOP = 5  # class ids and names in a reply
 def classification(config, class_names: Sequence[str]) -> Task:
     """The task of a config with a `head`, for classes in id order.
 
-    Outputs: class_logits [B, K]. Predictions: scores [B, K], class_ids int32 [B, min(5, K)] by
-    falling score."""
+    Outputs: class_logits [B, K]. Predictions: class_ids int32 and top_scores float32
+    [B, min(5, K)], side by side by falling score; scores [B, K] of all classes in id order."""
     loss_name = config.loss.name or errors.choose(HEADS, config.head, "head")
     classes = len(class_names)
     several = config.head == "sigmoid"
@@ -86,7 +86,8 @@ def classification(config, class_names: Sequence[str]) -> Task:
         del frame  # labels have no place in the image
         logits = tf.cast(outputs["class_logits"], tf.float32)
         scores = tf.sigmoid(logits) if several else tf.nn.softmax(logits)
-        return {"scores": scores, "class_ids": tf.math.top_k(scores, min(TOP, classes)).indices}
+        top = tf.math.top_k(scores, min(TOP, classes))
+        return {"class_ids": top.indices, "top_scores": top.values, "scores": scores}
 
     def task_metrics():
         if several:
