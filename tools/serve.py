@@ -15,6 +15,10 @@ _MODEL = flags.DEFINE_string("model", None, "BASE (its highest version is served
 _NAME = flags.DEFINE_string("name", None, "The model's name in the address; BASE's by default.")
 _HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen on; 0.0.0.0 is everybody's.")
 _PORT = flags.DEFINE_integer("port", 8501, "Port; 0 picks a free one.")
+_PATIENCE = flags.DEFINE_float(
+    "patience", 30.0, "Seconds after which a request that stays half sent is closed.", 0.1
+)
+_DEADLINE = 10  # seconds from SIGTERM until what is not answered yet is dropped
 
 
 def main(argv: Sequence[str]) -> None:
@@ -33,14 +37,15 @@ def main(argv: Sequence[str]) -> None:
     from tfvision.serving import server
 
     model = serving.load(_MODEL.value)
-    application = server.Server(model, _NAME.value or "")
+    application = server.Server(model, _NAME.value or "", patience=_PATIENCE.value)
     listening = server.bind(_HOST.value, _PORT.value)
     host, port = listening.getsockname()[:2]
     print(
         f"serving {model.folder} at http://{host}:{port}/v1/models/{application.name}:predict",
         flush=True,
     )
-    uvicorn.Server(uvicorn.Config(application, log_level="warning")).run(sockets=[listening])
+    config = uvicorn.Config(application, log_level="warning", timeout_graceful_shutdown=_DEADLINE)
+    uvicorn.Server(config).run(sockets=[listening])
 
 
 if __name__ == "__main__":
