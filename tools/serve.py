@@ -18,7 +18,6 @@ _PORT = flags.DEFINE_integer("port", 8501, "Port; 0 picks a free one.")
 _PATIENCE = flags.DEFINE_float(
     "patience", 30.0, "Seconds after which a request that stays half sent is closed.", 0.1
 )
-_DEADLINE = 10  # seconds from SIGTERM until what is not answered yet is dropped
 
 
 def main(argv: Sequence[str]) -> None:
@@ -28,8 +27,10 @@ def main(argv: Sequence[str]) -> None:
     if not _MODEL.value:
         raise errors.UsageError("--model is missing")
     try:
-        import uvicorn
-    except ImportError:
+        from tfvision.serving import listening
+    except ModuleNotFoundError as error:
+        if error.name != "uvicorn":
+            raise
         raise errors.UsageError(
             "serve needs an ASGI server: pip install 'tfvision[serve]'"
         ) from None
@@ -38,14 +39,13 @@ def main(argv: Sequence[str]) -> None:
 
     model = serving.load(_MODEL.value)
     application = server.Server(model, _NAME.value or "", patience=_PATIENCE.value)
-    listening = server.bind(_HOST.value, _PORT.value)
-    host, port = listening.getsockname()[:2]
+    bound = server.bind(_HOST.value, _PORT.value)
+    host, port = bound.getsockname()[:2]
     print(
         f"serving {model.folder} at http://{host}:{port}/v1/models/{application.name}:predict",
         flush=True,
     )
-    config = uvicorn.Config(application, log_level="warning", timeout_graceful_shutdown=_DEADLINE)
-    uvicorn.Server(config).run(sockets=[listening])
+    listening.run(application, bound)
 
 
 if __name__ == "__main__":

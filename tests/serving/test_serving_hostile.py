@@ -6,11 +6,13 @@ import gzip
 import importlib.util
 import json
 import pathlib
+import socket
+import threading
 import time
 
 import pytest
 
-from tfvision.serving import payloads, rest, server
+from tfvision.serving import listening, payloads, rest, server
 
 SPEC = importlib.util.spec_from_file_location("fuzz", pathlib.Path(__file__).with_name("fuzz.py"))
 fuzz = importlib.util.module_from_spec(SPEC)
@@ -109,3 +111,33 @@ def test_a_request_that_stays_half_sent_is_closed(model):
     assert start["status"] == 408
     assert (b"connection", b"close") in start["headers"]
     assert "did not come within 0.2 s" in json.loads(body["body"])["error"]
+
+
+def test_silent_clients_are_closed_and_do_not_keep_the_server(model, monkeypatch):
+    monkeypatch.setattr(listening, "DEADLINE", 1)
+    app = server.Server(model, patience=1.0)
+    bound = server.bind(port=0)
+    http = listening.http_server(app)
+    thread = threading.Thread(target=http.run, args=([bound],))
+    thread.start()
+    try:
+        while not http.started:
+            time.sleep(0.02)
+        head = f"POST {PREDICT} HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n".encode()
+        answers = {}
+        for name, sent in {"silent": b"", "head": head, "body": head + b"\r\n{"}.items():
+            with socket.create_connection(bound.getsockname(), timeout=20) as client:
+                client.sendall(sent)
+                answers[name] = client.recv(12)
+        assert answers == {"silent": b"", "head": b"", "body": b"HTTP/1.1 408"}
+        app.patience = 60.0
+        with socket.create_connection(bound.getsockname(), timeout=20) as client:
+            client.sendall(head + b"\r\n{")
+            time.sleep(0.2)
+            http.should_exit = True  # what SIGTERM sets
+            thread.join(20)
+            assert not thread.is_alive()
+    finally:
+        http.should_exit = True
+        thread.join(70)
+        bound.close()
