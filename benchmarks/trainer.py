@@ -111,9 +111,10 @@ def memory(records, steps):
             self.at = {}
 
         def on_train_batch_end(self, batch, logs=None):
-            if (batch + 1) % 1000 == 0:
-                self.at[batch + 1] = resident()
-                print(f"step {batch + 1}: {self.at[batch + 1] / 2**20:.0f} MiB", flush=True)
+            step = int(self.model.optimizer.iterations)
+            if step % 1000 == 0:
+                self.at[step] = resident()
+                print(f"step {step}: {self.at[step] / 2**20:.0f} MiB", flush=True)
 
     conf = settings(
         records, 8, 2, steps=steps, eval_every=200, checkpoint_every=200, precision="float32"

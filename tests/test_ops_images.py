@@ -23,14 +23,41 @@ def test_stretch_scales_each_side_by_itself():
     np.testing.assert_allclose(frame, [30, 60, 0.5, 1 / 3, 0, 0], rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("size", "resized"),
-    [((375, 500), (800, 1066)), ((500, 375), (1066, 800)), ((200, 1000), (266, 1333))],
-)
-def test_short_side_follows_the_rule_of_the_detectors(size, resized):
-    canvas, frame = images.short_side(tf.zeros([*size, 3]), (1344, 1344), short=800, long=1333)
+# What torch 2.13's interpolate made of them in torchvision's rule, at 800 and 1333.
+TORCHVISION = {
+    (364, 335): (869, 799),
+    (335, 364): (799, 869),
+    (375, 500): (799, 1066),
+    (500, 375): (1066, 799),
+    (427, 640): (799, 1199),
+    (480, 640): (800, 1066),
+    (333, 500): (799, 1201),
+    (612, 612): (800, 800),
+    (200, 1000): (266, 1333),
+    (51, 1000): (67, 1333),
+    (1, 7): (190, 1333),
+}
+
+
+@pytest.mark.addons
+def test_short_side_rounds_as_torchvisions_detectors_do():
+    def size(original):
+        return images.short_side_size(original, (1344, 1344), short=800, long=1333)
+
+    graph = tf.function(size, input_signature=[tf.TensorSpec([2], tf.int32)])
+    for original, resized in TORCHVISION.items():
+        assert tuple(graph(tf.constant(original)).numpy()) == resized
+        assert tuple(size(tf.constant(original)).numpy()) == resized
+    canvas, frame = images.short_side(tf.zeros([364, 335, 3]), (1344, 1344), short=800, long=1333)
     assert canvas.shape == (1344, 1344, 3)
-    np.testing.assert_allclose(frame[2:4], np.array(resized) / size, rtol=1e-6)
+    np.testing.assert_allclose(frame, [364, 335, 869 / 364, 799 / 335, 0, 0], rtol=1e-6)
+
+
+def test_centre_crop_cuts_the_long_side_exactly():
+    # 256 * 1066 / 1007 = 270.99901
+    for original, resized in {(1007, 1066): (256, 270), (2999, 2000): (383, 256)}.items():
+        found = images.centre_crop_size(tf.constant(original), short=256)
+        assert tuple(found.numpy()) == resized
 
 
 def test_centre_crop_takes_the_middle_and_pads_what_is_too_small():

@@ -15,6 +15,9 @@ _MODEL = flags.DEFINE_string("model", None, "BASE (its highest version is served
 _NAME = flags.DEFINE_string("name", None, "The model's name in the address; BASE's by default.")
 _HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen on; 0.0.0.0 is everybody's.")
 _PORT = flags.DEFINE_integer("port", 8501, "Port; 0 picks a free one.")
+_PATIENCE = flags.DEFINE_float(
+    "patience", 30.0, "Seconds after which a request that stays half sent is closed.", 0.1
+)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -24,8 +27,10 @@ def main(argv: Sequence[str]) -> None:
     if not _MODEL.value:
         raise errors.UsageError("--model is missing")
     try:
-        import uvicorn
-    except ImportError:
+        from tfvision.serving import listening
+    except ModuleNotFoundError as error:
+        if error.name != "uvicorn":
+            raise
         raise errors.UsageError(
             "serve needs an ASGI server: pip install 'tfvision[serve]'"
         ) from None
@@ -33,12 +38,12 @@ def main(argv: Sequence[str]) -> None:
     from tfvision.serving import server
 
     model = serving.load(_MODEL.value)
-    application = server.Server(model, _NAME.value or "")
-    listening = server.bind(_HOST.value, _PORT.value)
-    host, port = listening.getsockname()[:2]
+    application = server.Server(model, _NAME.value or "", patience=_PATIENCE.value)
+    bound = server.bind(_HOST.value, _PORT.value)
+    host, port = bound.getsockname()[:2]
     address = f"http://{host}:{port}{application.address}:predict"
     print(f"serving {model.folder} at {address}", flush=True)
-    uvicorn.Server(uvicorn.Config(application, log_level="warning")).run(sockets=[listening])
+    listening.run(application, bound)
 
 
 if __name__ == "__main__":

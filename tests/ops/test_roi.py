@@ -169,6 +169,24 @@ def test_boxes_take_no_gradient_and_bfloat16_stays():
     np.testing.assert_allclose(tf.cast(found, tf.float32), wide, atol=0.03)
 
 
+@pytest.mark.parametrize("sampling_ratio", [0, 2, 3])
+def test_a_graph_samples_far_outside_the_map_where_eager_does(sampling_ratio):
+    # At 2,000 pixels the last bit of a position is 1e-4: any other order of the sum would show.
+    rng = np.random.default_rng(3)
+    far = 20.0 if sampling_ratio == 0 else 2000.0  # there the points of a bin are many
+    corner = rng.uniform(-far, far, (2, 40, 2))
+    side = np.exp(rng.uniform(0, np.log(4 * far), (2, 40, 2)))
+    boxes = np.concatenate([corner, corner + side], axis=-1).astype(np.float32)
+    arguments = {"size": (7, 6), "scale": 0.3, "sampling_ratio": sampling_ratio}
+
+    def function(boxes):
+        return roi.align(FEATURES, boxes, **arguments)
+
+    eager = function(boxes).numpy()
+    assert np.count_nonzero(eager)
+    np.testing.assert_array_equal(tf.function(function)(boxes), eager)
+
+
 def test_levels_with_a_gap_are_refused():
     levels, boxes = pyramid()
     del levels[3]

@@ -114,6 +114,19 @@ def test_momentum_with_dampening_is_the_textbook_average():
 
 
 @pytest.mark.addons
+@pytest.mark.parametrize("beta_2", [0.999, 0.9999, 0.99999])
+def test_lamb_is_the_formula_in_float64_at_betas_close_to_one(beta_2):
+    # without the trust ratio, in which a factor common to the whole update cancels
+    optimizer = optimizers.own.Lamb(0.3, beta_2=beta_2, exclude_from_layer_adaptation=["kernel"])
+    path = one_variable(optimizer, [1.0, 2.0, 3.0], GRADIENTS)
+    w, m, v = np.array([1.0, 2.0, 3.0]), 0.0, 0.0
+    for step, (found, g) in enumerate(zip(path, GRADIENTS, strict=True), 1):
+        m, v = 0.9 * m + 0.1 * g, beta_2 * v + (1 - beta_2) * g**2
+        w = w - 0.3 * m / (1 - 0.9**step) / (np.sqrt(v / (1 - beta_2**step)) + 1e-6)
+        np.testing.assert_allclose(found, w, rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.addons
 def test_lamb_takes_epsilon_inside_the_root():
     optimizer = optimizers.build("lamb", 0.1, epsilon=3.0, epsilon_inside_root=True)
     assert isinstance(optimizer, optimizers.own.Lamb)

@@ -160,12 +160,16 @@ def letterbox(
 def short_side_size(
     original: tf.Tensor, size: tuple[int, int], *, short: int, long: int
 ) -> tf.Tensor:
-    """To what `short_side` resizes an image of `original` = height, width; both int32 [2]."""
-    exact = tf.cast(original, tf.float32)
-    scale = tf.minimum(short / tf.reduce_min(exact), long / tf.reduce_max(exact))
-    scale = tf.minimum(scale, tf.reduce_min(tf.constant(size, tf.float32) / exact))
-    # The epsilon keeps products such as 375 * (800 / 375) from falling to 799.
-    return tf.maximum(tf.cast(tf.floor(exact * scale + 1e-3), tf.int32), 1)
+    """To what `short_side` resizes an image of `original` = height, width; both int32 [2].
+
+    Rounded as torchvision's detectors do it: the scale is short times the float32 reciprocal of
+    the side, its product with a side is a float64, and is cut. So 375 x 500 becomes 799 x 1066 at
+    short=800."""
+    share = 1.0 / tf.cast(original, tf.float32)  # torch computes number / tensor as number * this
+    scale = tf.minimum(short * tf.reduce_max(share), long * tf.reduce_min(share))
+    scale = tf.minimum(scale, tf.reduce_min(tf.constant(size, tf.float32) * share))
+    resized = tf.floor(tf.cast(original, tf.float64) * tf.cast(scale, tf.float64))
+    return tf.maximum(tf.cast(resized, tf.int32), 1)
 
 
 def short_side(
@@ -179,8 +183,8 @@ def short_side(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Short side to `short` pixels but the long side at most `long`, at the canvas's top left.
 
-    What does not fit the canvas `size` scales down further. (Faster R-CNN, detectron2 and
-    torchvision: 800 and 1333, no antialiasing.)"""
+    What does not fit the canvas `size` scales down further. (Faster R-CNN in torchvision: 800 and
+    1333, no antialiasing; detectron2 rounds the sides to the nearest pixel instead.)"""
     original = sides(image)
     resized = short_side_size(original, size, short=short, long=long)
     canvas = _fit(resize(image, resized, antialias=antialias), tf.zeros(2, tf.int32), size, colour)
@@ -189,10 +193,9 @@ def short_side(
 
 def centre_crop_size(original: tf.Tensor, *, short: int) -> tf.Tensor:
     """To what `centre_crop` resizes an image of `original` = height, width; both int32 [2]."""
-    exact = tf.cast(original, tf.float32)
     # torchvision: int(short * long_side / short_side)
-    resized = tf.cast(tf.floor(exact * (short / tf.reduce_min(exact)) + 1e-3), tf.int32)
-    return tf.maximum(resized, 1)
+    exact = tf.cast(original, tf.int64)
+    return tf.maximum(tf.cast(short * exact // tf.reduce_min(exact), tf.int32), 1)
 
 
 def centre_crop(

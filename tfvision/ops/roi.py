@@ -154,7 +154,7 @@ def _align(maps, boxes, size, sampling_ratio, aligned):
     sides = edges[..., 2:] - edges[..., :2]
     if not aligned:
         sides = tf.maximum(sides, 1.0)
-    bins = sides / tf.constant(size, tf.float32)  # [B, R, 2]
+    bins = _divide(sides, tf.constant(size, tf.float32))  # [B, R, 2]
     if sampling_ratio > 0:
         counts = tf.fill(tf.shape(bins), sampling_ratio)
     else:
@@ -189,8 +189,8 @@ def _neighbours(start, length, count, limit, bins, index):
     and float32 [B, R, bins, 2]; the shares are divided by the count."""
     start, length, count, limit = (part[..., None] for part in (start, length, count, limit))
     points = tf.maximum(tf.cast(count, tf.float32), 1.0)
-    place = start + tf.range(bins, dtype=tf.float32) * length
-    place += (tf.cast(index, tf.float32) + 0.5) * length / points
+    place = _in_order(start + tf.range(bins, dtype=tf.float32) * length)
+    place += _divide((tf.cast(index, tf.float32) + 0.5) * length, points)
     inside = (place >= -1.0) & (place <= tf.cast(limit, tf.float32)) & (index < count)
     # cut before the cast: what is far outside fits no integer
     place = tf.clip_by_value(place, 0.0, tf.cast(limit - 1, tf.float32))
@@ -199,6 +199,20 @@ def _neighbours(start, length, count, limit, bins, index):
     share = tf.stack([1.0 - part, part], axis=-1) / points[..., None]
     pixels = tf.stack([low, tf.minimum(low + 1, limit - 1)], axis=-1)
     return pixels, tf.where(inside[..., None], share, 0.0)
+
+
+# Far outside the map one rounding is a visible part of a pixel. A graph's optimizer (Grappler)
+# would add terms of one shape first, and multiply by the reciprocal of a constant divisor.
+
+
+def _in_order(total):
+    """`total` itself, for which the optimizer sees no sum to be taken apart."""
+    return tf.minimum(total, tf.float32.max)
+
+
+def _divide(dividend, divisor):
+    """The quotient, for a divisor that is not 0, as an op that the optimizer leaves alone."""
+    return tf.math.divide_no_nan(dividend, divisor)
 
 
 def _weighted_sum(pixels, points, count):

@@ -121,10 +121,12 @@ class Lamb(_Optimizer):
         """See the class."""
         s = self.settings
         step = tf.cast(tf.convert_to_tensor(stack.raw(self.iterations)) + 1, value.dtype)
-        m = s["beta_1"] * slots[0] + (1 - s["beta_1"]) * gradient
-        v = s["beta_2"] * slots[1] + (1 - s["beta_2"]) * tf.square(gradient)
-        m_hat = m / (1 - tf.pow(tf.cast(s["beta_1"], value.dtype), step))
-        v_hat = v / (1 - tf.pow(tf.cast(s["beta_2"], value.dtype), step))
+        # One rounding of each beta for the mean and its correction: near 1, two would not cancel.
+        beta_1, beta_2 = (tf.cast(s[name], value.dtype) for name in ("beta_1", "beta_2"))
+        m = beta_1 * slots[0] + (1 - beta_1) * gradient
+        v = beta_2 * slots[1] + (1 - beta_2) * tf.square(gradient)
+        m_hat = m / (1 - tf.pow(beta_1, step))
+        v_hat = v / (1 - tf.pow(beta_2, step))
         if s["epsilon_inside_root"]:
             update = m_hat / tf.sqrt(v_hat + s["epsilon"])
         else:

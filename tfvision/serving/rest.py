@@ -10,26 +10,20 @@ Axis letters: B batch, H, W, K classes.
 from __future__ import annotations
 
 import base64
-import binascii
 import dataclasses
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfvision import errors
-from tfvision.records import example, images
-from tfvision.serving import module
+from tfvision.records import example
+from tfvision.serving import module, payloads
+from tfvision.serving.payloads import BadRequest
 
-
-class BadRequest(errors.TfvisionError):
-    """A request that cannot be answered; `status` is HTTP's."""
-
-    def __init__(self, message: str, status: int = 400):
-        super().__init__(message)
-        self.status = status
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,15 +41,23 @@ def parse(body: bytes) -> dict:
         content = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"JSON Parse error: {error}") from None
+    if _SURROGATE.search(body):
+        try:
+            json.dumps(content, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            lone = ascii(error.object[error.start])[1:-1]
+            raise BadRequest(f"the text {lone} is half a character, no valid Unicode") from None
     if not isinstance(content, dict):
         raise BadRequest(f"the request is a JSON {_kind(content)}; it must be an object")
     return content
 
 
-def predict_request(content: Mapping, signatures: Mapping) -> Request:
+def predict_request(
+    content: Mapping, signatures: Mapping, *, pixels: int = payloads.PIXELS
+) -> Request:
     """`:predict`: {"instances": [...]} or {"inputs": ...}, and signature_name.
 
-    Raises BadRequest."""
+    pixels: of all its encoded images together, at most. Raises BadRequest."""
     unknown = set(content) - {"instances", "inputs", "signature_name"}
     if unknown:
         raise BadRequest(f"unknown key '{min(unknown)}'; a request has instances or inputs")
@@ -65,25 +67,27 @@ def predict_request(content: Mapping, signatures: Mapping) -> Request:
     specs = input_specs(signatures[name])
     rows = "instances" in content
     columns = _from_rows(content["instances"], specs) if rows else _columns(content, specs)
-    inputs = {key: _tensor(key, columns[key], spec) for key, spec in specs.items()}
+    inputs = {key: _tensor(key, columns[key], spec, pixels) for key, spec in specs.items()}
     sizes = {len(value) for value in inputs.values()}
     if len(sizes) > 1:
         raise BadRequest(f"the inputs have different batch sizes: {sorted(sizes)}")
     return Request(name, inputs, rows)
 
 
-def classify_request(content: Mapping, signatures: Mapping) -> Request:
+def classify_request(
+    content: Mapping, signatures: Mapping, *, pixels: int = payloads.PIXELS
+) -> Request:
     """`:classify`: {"examples": [{"image/encoded": {"b64": ...}}], "context": {...}}.
 
     signature_name may be left out, which TensorFlow Serving takes for serving_default.
-    Raises BadRequest."""
+    pixels: as for `predict_request`. Raises BadRequest."""
     name = _signature(content, signatures, module.CLASSIFY)
     if set(input_specs(signatures[name])) != {"inputs"}:
         raise BadRequest(f"signature '{name}' does not classify; '{module.CLASSIFY}' does")
     found, context = content.get("examples"), content.get("context", {})
     if not isinstance(found, list) or not isinstance(context, dict):
         raise BadRequest('a request to classify has "examples", a list of objects')
-    records = []
+    files = []
     for index, item in enumerate(found):
         if not isinstance(item, dict):
             raise BadRequest(f"example {index} is a JSON {_kind(item)}; it must be an object")
@@ -92,9 +96,9 @@ def classify_request(content: Mapping, signatures: Mapping) -> Request:
             value = value[0]
         if value is None:
             raise BadRequest(f"example {index} has no '{module.ENCODED_KEY}'")
-        data = _image(_bytes(value, f"example {index}"), f"example {index}")
-        records.append(example.serialize({module.ENCODED_KEY: ("string", [data])}))
-    return Request(name, {"inputs": _strings(records)}, rows=True)
+        files.append(payloads.data(value, f"example {index}"))
+    files = payloads.sound_images(files, "example", pixels)
+    return Request(name, {"inputs": _strings(_records(files))}, rows=True)
 
 
 def predict_reply(request: Request, outputs: Mapping[str, np.ndarray]) -> dict:
@@ -164,7 +168,7 @@ def _from_rows(instances: Any, specs: Mapping) -> dict[str, list]:
         raise BadRequest(f'"instances" is a JSON {_kind(instances)}; it must be a list')
     columns: dict[str, list] = {name: [] for name in specs}
     for index, instance in enumerate(instances):
-        if not isinstance(instance, dict) or _is_b64(instance):
+        if not isinstance(instance, dict) or payloads.is_b64(instance):
             if len(specs) > 1:
                 raise BadRequest(f"instance {index} must be an object with {', '.join(specs)}")
             instance = {next(iter(specs)): instance}
@@ -176,7 +180,7 @@ def _from_rows(instances: Any, specs: Mapping) -> dict[str, list]:
 
 def _columns(content: Mapping, specs: Mapping) -> dict[str, Any]:
     inputs = content["inputs"]
-    if not isinstance(inputs, dict) or _is_b64(inputs):
+    if not isinstance(inputs, dict) or payloads.is_b64(inputs):
         if len(specs) > 1:
             raise BadRequest(f'"inputs" must be an object with {", ".join(specs)}')
         inputs = {next(iter(specs)): inputs}
@@ -189,18 +193,23 @@ def _check_names(found: Mapping, specs: Mapping, what: str) -> None:
         raise BadRequest(f"{what} has {sorted(found)}; the signature takes {sorted(specs)}")
 
 
-def _tensor(name: str, values: Any, spec: tf.TensorSpec) -> np.ndarray:
+def _tensor(name: str, values: Any, spec: tf.TensorSpec, pixels: int) -> np.ndarray:
     """JSON of one input -> an array; images are decoded to see that they are sound."""
     if not isinstance(values, list):
         raise BadRequest(f"input '{name}' must be a list, one element an image")
     if spec.dtype != tf.string:
         return _numbers(name, values, spec)
-    check = {"image_bytes": _image, "inputs": _record}.get(name, lambda data, what: data)
-    found = []
-    for index, value in enumerate(values):
-        what = f"instance {index}"
-        found.append(check(_bytes(value, what), what))
-    return _strings(found)
+    found = [payloads.data(value, f"instance {i}") for i, value in enumerate(values)]
+    if name == "inputs":
+        found = [payloads.image_of_record(data, f"instance {i}") for i, data in enumerate(found)]
+    if name in ("image_bytes", "inputs"):
+        found = payloads.sound_images(found, "instance", pixels)
+    return _strings(_records(found) if name == "inputs" else found)
+
+
+def _records(files: Sequence[bytes]) -> list[bytes]:
+    """Encoded images, each in a serialized tf.train.Example."""
+    return [example.serialize({module.ENCODED_KEY: ("string", [file])}) for file in files]
 
 
 def _numbers(name: str, values: list, spec: tf.TensorSpec) -> np.ndarray:
@@ -234,39 +243,6 @@ def _numbers(name: str, values: list, spec: tf.TensorSpec) -> np.ndarray:
             )
         shape = array.shape
     return np.array(values).astype(kind)
-
-
-def _is_b64(value: Any) -> bool:
-    return isinstance(value, dict) and set(value) == {"b64"}
-
-
-def _bytes(value: Any, what: str) -> bytes:
-    if isinstance(value, str):
-        return value.encode()
-    if not _is_b64(value) or not isinstance(value["b64"], str):
-        raise BadRequest(f'{what}: an image is sent as {{"b64": "..."}}')
-    try:
-        return base64.b64decode("".join(value["b64"].split()), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise BadRequest(f"{what}: its b64 is broken: {error}") from None
-
-
-def _image(data: bytes, what: str) -> bytes:
-    try:
-        return images.normalise(data, what).data
-    except errors.DataError as error:
-        raise BadRequest(str(error)) from error
-
-
-def _record(data: bytes, what: str) -> bytes:
-    try:
-        features = tf.train.Example.FromString(data).features.feature
-        found = features[module.ENCODED_KEY].bytes_list.value
-    except Exception as error:  # two protobuf packages, two kinds of DecodeError
-        raise BadRequest(f"{what}: not a serialized tf.train.Example") from error
-    if len(found) != 1:
-        raise BadRequest(f"{what}: the tf.train.Example has no '{module.ENCODED_KEY}'")
-    return example.serialize({module.ENCODED_KEY: ("string", [_image(found[0], what)])})
 
 
 def _strings(values: Sequence[bytes]) -> np.ndarray:

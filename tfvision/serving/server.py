@@ -20,28 +20,40 @@ from collections.abc import Awaitable, Callable, Mapping
 import tensorflow as tf
 
 from tfvision import errors, paths
-from tfvision.serving import rest
+from tfvision.serving import bodies, payloads, rest
 from tfvision.serving.client import Model
 
 BODY_LIMIT = 64 << 20  # bytes
+PATIENCE = 30.0  # seconds that a client may be silent within a request
 PENDING = 4  # requests that are decoded or wait for the model at a time
 
 _PATH = (
-    r"/v1/models/(?P<name>%s)(/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+    r"/v1/models/(?P<name>%s)(/versions/(?P<version>[0-9]{1,19})|/labels/(?P<label>[^/:]+))?"
     r"(?P<what>:predict|:classify|:regress|/metadata)?"
 )
 
 
 class Server:
-    """The application: `Server(model, name)` is what an ASGI server calls."""
+    """The application: `Server(model, name)` is what an ASGI server calls.
 
-    def __init__(self, model: Model, name: str = "", *, body_limit: int = BODY_LIMIT):
+    body_limit: bytes of a request, packed and unpacked. pixel_limit: of all its encoded images.
+    patience: seconds that a client may be silent within a request, which is then closed."""
+
+    def __init__(
+        self,
+        model: Model,
+        name: str = "",
+        *,
+        body_limit: int = BODY_LIMIT,
+        pixel_limit: int = payloads.PIXELS,
+        patience: float = PATIENCE,
+    ):
         self.model = model
         self.name = paths.readable(name or model.name)
         # The model's own name may hold what ends another one.
         self._path = re.compile(_PATH % f"{re.escape(self.name)}|[^/:]+")
-        self.body_limit = body_limit
         self.address = f"/v1/models/{urllib.parse.quote(self.name, safe='')}"
+        self.body_limit, self.pixel_limit, self.patience = body_limit, pixel_limit, patience
         self._pending = asyncio.Semaphore(PENDING)
         self._one_at_a_time = threading.Lock()
 
@@ -51,7 +63,7 @@ class Server:
         if scope["type"] != "http":
             return
         try:
-            body = await self._body(scope, receive)
+            body = await bodies.read(scope, receive, limit=self.body_limit, patience=self.patience)
             if body is None:
                 return  # the client has gone
             async with self._pending:
@@ -61,28 +73,6 @@ class Server:
         except rest.BadRequest as error:
             status, content = error.status, _encode({"error": str(error)})
         await _reply(send, status, content)
-
-    async def _body(self, scope: Mapping, receive: Callable) -> bytes | None:
-        """The whole body; None where the client broke off. Raises BadRequest, status 413.
-
-        A body that is too large is read to its end, so that the client hears why."""
-        chunks, size = [], 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            size += len(message.get("body", b""))
-            if size <= self.body_limit:
-                chunks.append(message.get("body", b""))
-            else:
-                chunks.clear()
-            ended = not message.get("more_body", False)
-            if size > self.body_limit and (ended or size > 16 * self.body_limit):
-                raise rest.BadRequest(
-                    f"the request is larger than {self.body_limit:,} bytes; send fewer images", 413
-                )
-            if ended:
-                return b"".join(chunks)
 
     def _answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         """(HTTP status, JSON body) of one request; runs in a thread."""
@@ -108,9 +98,9 @@ class Server:
             raise rest.BadRequest("this model does not regress; use :predict")
         content = rest.parse(body)
         if what == ":classify":
-            request = rest.classify_request(content, self.model.signatures)
+            request = rest.classify_request(content, self.model.signatures, pixels=self.pixel_limit)
             return rest.classify_reply(self._run(request))
-        request = rest.predict_request(content, self.model.signatures)
+        request = rest.predict_request(content, self.model.signatures, pixels=self.pixel_limit)
         return rest.predict_reply(request, self._run(request))
 
     def _what(self, path: str) -> str:
@@ -166,6 +156,8 @@ def _encode(content: Mapping) -> bytes:
 
 async def _reply(send: Callable[[dict], Awaitable], status: int, content: bytes) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
+    if status == 408:  # the rest of its request may still come, and is no request
+        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content})
 

@@ -20,6 +20,7 @@ from tfvision.records import dataset
 from tfvision.task import Task
 from tfvision.training import precision, speed, tuning, workdirs
 from tfvision.training.averages import Averages
+from tfvision.training.callbacks import Callbacks, Rate
 from tfvision.training.checkpoints import Checkpoints
 from tfvision.training.evaluation import Evaluator
 from tfvision.training.logs import Logs
@@ -34,8 +35,8 @@ def _first_line(error: tf.errors.OpError) -> str:
 class Trainer:
     """Trains a task in a run folder, and takes up where a killed run was.
 
-    strategy: any tf.distribute strategy; the default is one device. callbacks: Keras's, called
-    at the ends of epochs and of calls (several steps). Everything is a function of the config:
+    strategy: any tf.distribute strategy; the default is one device. callbacks: Keras's; see
+    `callbacks.Callbacks` for what they are called with. Everything is a function of the config:
     the same command after a kill ends with the same weights, bit for bit."""
 
     def __init__(
@@ -49,7 +50,6 @@ class Trainer:
     ):
         self.task, self.config, self.workdir = task, config, os.fspath(workdir)
         self.strategy = strategy or tf.distribute.get_strategy()
-        self.callbacks = list(callbacks)
         self.data = dataset.read(config.data.path)
         split = self.data.split(config.data.train)
         if not split.records:
@@ -74,6 +74,14 @@ class Trainer:
             self._factors = tuning.factors(self.trainable, config.weights.rates)
             optimizers.create_slots(self.optimizer, self.trainable)
             self._averages = Averages(self.net, settings.ema)
+        self.callbacks = Callbacks(
+            callbacks,
+            self.net.train,
+            self.optimizer,
+            self.rate,
+            epochs=-(-self.total // self.epoch_steps),
+            epoch_steps=self.epoch_steps,
+        )
         self.evaluator = Evaluator(task, self.net)
         self.checkpoints = Checkpoints(
             self.workdir,
@@ -120,8 +128,9 @@ class Trainer:
             warmup=round(section.warmup_epochs * self.records / train.batch_size),
             **configs.options(section, *own),
         )
+        self.rate = Rate(self.schedule, self.step)
         options = configs.options(self.config.optimizer, "name")
-        return optimizers.build(self.config.optimizer.name, self.schedule, **options)
+        return optimizers.build(self.config.optimizer.name, self.rate, **options)
 
     def averaged(self) -> contextlib.AbstractContextManager[None]:
         """Inside, the net holds the averaged weights, where the run keeps an average."""
@@ -135,6 +144,7 @@ class Trainer:
             return False
         state = self.checkpoints.restore(path)
         self.best = state.get("best")
+        self.rate.fixed = state.get("learning_rate")
         return True
 
     def evaluate(self, split: str | None = None) -> dict[str, float]:
@@ -179,16 +189,13 @@ class Trainer:
         for split in dict.fromkeys((self.config.data.train, self.config.data.val)):
             for note in self.data.split(split).notes:
                 self.logs.say(f"note: split '{split}': {note}")
-        calls = keras.callbacks.CallbackList(
-            self.callbacks, add_history=False, add_progbar=False, model=self.net.train
-        )
-        calls.on_train_begin()
+        self.callbacks.train_begin()
         try:
             with self._stop.listening():
-                results = self._loop(start, calls)
+                results = self._loop(start, self.callbacks)
         finally:
             self.logs.close()
-        calls.on_train_end(results)
+        self.callbacks.train_end(results)
         return results
 
     def _check_evaluation(self) -> None:
@@ -233,7 +240,7 @@ class Trainer:
     def _batches(self, step: int) -> Iterator:
         return iter(self.strategy.experimental_distribute_dataset(self._data(step)))
 
-    def _loop(self, step: int, calls) -> dict[str, float]:
+    def _loop(self, step: int, calls: Callbacks) -> dict[str, float]:
         settings = self.config.train
         every = {
             "log": max(settings.log_every, 1),
@@ -254,13 +261,13 @@ class Trainer:
         )
         batches = self._batches(step) if step < self.total else None
         results: dict[str, float] = {}
+        measured: dict[str, float] = {}  # in this epoch
         if step >= self.total:
             self.logs.say("this run is finished; evaluating it")
             results = self._evaluate(step)
         seen, since, fresh = [], time.monotonic(), True
         while step < self.total and not self._stop.asked:
-            if step % every["epoch"] == 0:
-                calls.on_epoch_begin(step // every["epoch"])
+            calls.batch_begin(step)
             ends = [(step // n + 1) * n for n in every.values()]
             count = min(max(settings.steps_per_call, 1), self.total - step, min(ends) - step)
             try:
@@ -277,12 +284,13 @@ class Trainer:
                 fresh, since, counted = False, time.monotonic(), 0
             else:
                 counted += count
+            used = float(self.rate(step - 1))  # before a callback sets another
             values = dict(zip(function.names, rows.mean(axis=0), strict=True))
-            calls.on_train_batch_end(step - 1, {k: float(v) for k, v in values.items()})
+            calls.batch_end(step, values, count)
             last = step >= self.total
             if step % every["log"] == 0 or last:
                 rate = counted / max(time.monotonic() - since, 1e-9)
-                self._log(step, np.concatenate(seen), function.names, rate)
+                self._log(step, np.concatenate(seen), function.names, rate, used)
                 seen = []
                 if rate and self._asks_for_limit:
                     paused = time.monotonic()
@@ -293,13 +301,17 @@ class Trainer:
                 paused = time.monotonic()
                 results = self._evaluate(step)
                 since += time.monotonic() - paused
+            measured |= results if evaluated else {}
+            if step % every["epoch"] == 0 or last:
+                calls.epoch_end(step, measured)
+                measured = {}
+            # After the callbacks: the checkpoint holds the learning rate that they set.
             if evaluated or step % every["save"] == 0 or self._stop.asked:
                 self._save(step, results if evaluated else None)
-            if step % every["epoch"] == 0 or last:
-                calls.on_epoch_end((step - 1) // every["epoch"], results)
-            if getattr(self.net.train, "stop_training", False):
+            if calls.stopped:
                 self.logs.say(f"a callback stopped the run at step {step}")
-                self._save(step, None)
+                if self._saved != step:
+                    self._save(step, None)
                 break
         if self._stop.asked and step < self.total:
             if self._saved != step:
@@ -336,16 +348,15 @@ class Trainer:
         alone = speed.input_rate(self._data(0)) * self.config.train.batch_size
         self.logs.say(speed.limit(rate, alone))
 
-    def _log(self, step, rows, names, rate) -> None:
+    def _log(self, step, rows, names, rate, learning_rate) -> None:
         """rate: steps a second, 0 where they are not known yet."""
         values = {k: float(v) for k, v in zip(names, rows.mean(axis=0), strict=True)}
         loss = sum(value for name, value in values.items() if name != GRADIENT)
-        now = float(self.schedule(step - 1))
-        entry = {"loss": loss, **values, "learning_rate": now}
+        entry = {"loss": loss, **values, "learning_rate": learning_rate}
         if rate:
             entry["images_per_second"] = rate * self.config.train.batch_size
         self.logs.write("train", step, {**entry, "epoch": step / self.epoch_steps})
-        shown = {"loss": loss, "lr": now}
+        shown = {"loss": loss, "lr": learning_rate}
         if rate:
             shown |= {"images/s": rate * self.config.train.batch_size, "steps/s": rate}
         self.logs.progress(step, shown)
@@ -373,6 +384,10 @@ class Trainer:
                 better = self.best is None or sign * value > sign * self.best["value"]
             if better:
                 self.best = {"step": step, "metric": name, "value": value}
-        state = {"best": self.best, "metrics": results and json.loads(json.dumps(results))}
+        state = {
+            "best": self.best,
+            "metrics": results and json.loads(json.dumps(results)),
+            "learning_rate": self.rate.fixed,
+        }
         self.checkpoints.save(step, state, keep=self.config.train.keep, best=better)
         self._saved = step
