@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from tfvision import errors
+from tfvision import errors, paths
 from tfvision.tools import runs
 
 _MODEL = flags.DEFINE_string("model", None, "BASE (its highest version) or BASE/N.")
@@ -35,6 +35,7 @@ def main(argv: Sequence[str]) -> None:
     files = list(runs.image_files(argv[1:]))
     if not files:
         raise errors.UsageError("no images; name files or folders after the flags")
+    paths.check_folder(_OUTPUT.value, "--output")
     from tfvision import serving
 
     model = serving.load(_MODEL.value)
@@ -106,9 +107,7 @@ def _finish(results: list, shown: list) -> None:
     from tfvision.ops import draw
 
     path = os.path.join(_OUTPUT.value, "predictions.json")
-    with open(path + ".aside", "w", encoding="utf-8") as file:
-        json.dump(results, file, indent=1)
-    os.replace(path + ".aside", path)
+    paths.write_text(path, json.dumps(results, indent=1))
     if shown:
         draw.sheet(shown).save(os.path.join(_OUTPUT.value, "sheet.png"))
 

@@ -32,9 +32,10 @@ def main(argv: Sequence[str]) -> None:
     from tfvision import serving
     from tfvision.serving import server
 
+    server.check_name(_NAME.value or "")
+    listening = server.bind(_HOST.value, _PORT.value)
     model = serving.load(_MODEL.value)
     application = server.Server(model, _NAME.value or "")
-    listening = server.bind(_HOST.value, _PORT.value)
     host, port = listening.getsockname()[:2]
     address = f"http://{host}:{port}{application.address}:predict"
     print(f"serving {model.folder} at {address}", flush=True)
