@@ -1,18 +1,14 @@
 """Mistakes in a config, over the four tasks: one line that names the setting and the value, the
 right class of error, and no run folder."""
 
-import json
 import pathlib
-import re
 
-import numpy as np
 import pytest
 import test_contract
 from test_contract import RCNN, SMALL
 
 from tfvision import config as configs
 from tfvision import errors, tasks, training
-from tfvision.weights import native
 
 records = test_contract.records
 C, S, D, M, I = "classification", "segmentation", "detection", "detection, R-CNN", "instance"  # noqa: E741
@@ -202,6 +198,8 @@ ROWS = [
     row(I, "inputs.mix.name", "mosaic", "config.inputs.mix", "mosaic"),
     row(C, "inputs.turned", True, "config.inputs.turned is True", "not for 'classification'"),
     row(D, "inputs.turned", True, "config.inputs.turned is for R-CNN", "yolo_v3_small"),
+    row(D, "inputs.image_size", (60, 64), "inputs.image_size is (60, 64)", "such as (64, 64)"),
+    row(D, "inputs.multi_scale", (32, 64, 16), "inputs.multi_scale is (32, 64, 16)", "of 32"),
     # data
     row(C, "data.path", "no-such", "no-such"),
     row(C, "data.num_classes", 7, "config.data.num_classes is 7", "2 classes"),
@@ -232,7 +230,6 @@ LATE_ROWS = [
     row(C, "weights.rates", (("^fcc/", 0.1),), "weights.rates: '^fcc/' is found in no"),
     row(C, "inputs.crop.name", "ssd_crop", "crop 'ssd_crop' needs the boxes"),
     row(S, "inputs.augment", step("translate"), "'translate' is for classification only"),
-    row(D, "inputs.image_size", (60, 64), "60"),
     row(I, "inputs.image_size", (60, 64), "60"),
 ]
 

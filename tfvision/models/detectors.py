@@ -33,7 +33,8 @@ class Detector:
     num_detections [B] and, where the network has `masks`, masks [B, D, h, w], probabilities in
     the frame of each box. options: for the network's builder, beside the config's.
     proposals: does the network take `proposals` [B, R, 4] and `num_proposals` [B] too?
-    serve_losses: can `losses` be taken of the serving graph's outputs?"""
+    serve_losses: can `losses` be taken of the serving graph's outputs?
+    stride: both sides of a canvas are multiples of it, in pixels."""
 
     losses: Callable
     detections: Callable
@@ -41,6 +42,7 @@ class Detector:
     masks: bool = False
     proposals: bool = False
     serve_losses: bool = True
+    stride: int = 1
 
 
 def build(
@@ -139,7 +141,7 @@ def _yolo(
             return nms.soft_per_class(boxes, scores, decay=soft_nms, **limits)
         return nms.per_class(boxes, scores, **limits)
 
-    return Detector(losses, detections)
+    return Detector(losses, detections, stride=int(max(head.stride for head in heads)))
 
 
 def _check_loss(kind: str, loss: Mapping, what: str) -> None:
