@@ -36,7 +36,8 @@ def override(config: ml_collections.ConfigDict, path: str, text: str) -> None:
         raise errors.UsageError(f"config has no section '{'.'.join(names)}'")
     if not text and key not in _section(names):
         with section.unlocked():
-            section.pop(key, None)
+            if key in section:
+                del section[key]
         return
     value = _literal(text)
     if section.get(key) is not None and value is not None:

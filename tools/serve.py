@@ -23,6 +23,7 @@ def main(argv: Sequence[str]) -> None:
         raise errors.UsageError(f"unexpected argument '{argv[1]}'; serve takes flags only")
     if not _MODEL.value:
         raise errors.UsageError("--model is missing")
+    _check_name(_NAME.value or "")
     try:
         import uvicorn
     except ImportError:
@@ -32,7 +33,6 @@ def main(argv: Sequence[str]) -> None:
     from tfvision import serving
     from tfvision.serving import server
 
-    server.check_name(_NAME.value or "")
     listening = server.bind(_HOST.value, _PORT.value)
     model = serving.load(_MODEL.value)
     application = server.Server(model, _NAME.value or "")
@@ -40,6 +40,13 @@ def main(argv: Sequence[str]) -> None:
     address = f"http://{host}:{port}{application.address}:predict"
     print(f"serving {model.folder} at {address}", flush=True)
     uvicorn.Server(uvicorn.Config(application, log_level="warning")).run(sockets=[listening])
+
+
+def _check_name(name: str) -> None:
+    if name != name.strip() or any(letter in "/:" or not letter.isprintable() for letter in name):
+        raise errors.UsageError(
+            f"--name is {name!r}; in an address it is one word without / and :, such as balloons"
+        )
 
 
 if __name__ == "__main__":

@@ -142,14 +142,6 @@ class Server:
         return {"model_version_status": [version]}
 
 
-def check_name(name: str) -> None:
-    """Raises UsageError for a model's name that an address cannot hold."""
-    if name != name.strip() or any(letter in "/:" or not letter.isprintable() for letter in name):
-        raise errors.UsageError(
-            f"--name is {name!r}; in an address it is one word without / and :, such as balloons"
-        )
-
-
 def bind(host: str = "127.0.0.1", port: int = 8501) -> socket.socket:
     """A bound socket; port 0 picks a free one. Raises UsageError where that is impossible."""
     try:
