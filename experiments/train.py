@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from absl import app, flags
 
 from tfvision import config as settings
-from tfvision import config_flag, errors
+from tfvision import config_flag, errors, overrides, paths
 
 _CONFIG = config_flag.define("Experiment: a name or a file.")
 _OPTIONS = flags.DEFINE_multi_string(
@@ -20,7 +20,7 @@ _OPTIONS = flags.DEFINE_multi_string(
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run folder; made if it is not there.")
 
 
-arguments = settings.flag_arguments
+arguments = overrides.flag_arguments
 
 
 def main(argv: Sequence[str]) -> None:
@@ -33,9 +33,10 @@ def main(argv: Sequence[str]) -> None:
         )
     if not _WORKDIR.value:
         raise errors.UsageError("--workdir is missing")
+    paths.check_folder(_WORKDIR.value, "--workdir")
     from tfvision import tasks, training
 
-    config = settings.with_options(_CONFIG.value, _OPTIONS.value)
+    config = overrides.with_options(_CONFIG.value, _OPTIONS.value)
     task = tasks.build(config)
     training.Trainer(task, config, _WORKDIR.value).fit()
     print(f"the run is in {_WORKDIR.value}")

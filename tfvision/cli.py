@@ -113,7 +113,7 @@ def main() -> None:
     try:
         _run(sys.argv)
     except errors.TfvisionError as error:
-        print(f"tfvision: {error}", file=sys.stderr)
+        print("tfvision:", " ".join(str(error).splitlines()), file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # who reads what is printed has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,18 +7,28 @@ a model's `activation`); those are checked where the thing is built.
 
 from __future__ import annotations
 
-import ast
-import importlib.util
 import json
-import os
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import ml_collections
 
 from tfvision import errors
+from tfvision.config_file import experiment, experiments
 
+__all__ = [
+    "FREE",
+    "FROZEN_STEMS",
+    "checked",
+    "config",
+    "defaults",
+    "experiment",
+    "experiments",
+    "from_json",
+    "options",
+    "to_json",
+    "typed",
+]
 # What R-CNN leaves as it is behind imported weights, the stem and the stage of stride 4
 # (py-faster-rcnn's code, detectron2's FREEZE_AT 2), for `weights.freeze`; one pattern each, since a
 # pattern must find something, and frozen normalisation has nothing to freeze.
@@ -27,7 +37,7 @@ FROZEN_STEMS = {
     "mobilenet_v2": (r"^features\.[0-3]\.",),
 }
 FREE = ("model", "optimizer", "schedule", "loss", "crop", "mix")  # the sections marked *
-_FREE_FLAG = re.compile(rf"--?config\.((?:\w+\.)?(?:{'|'.join(FREE)})\.\w+)(?:=(.*))?$", re.S)
+_SQUARES = ("image_size", "train_size")  # of inputs: one number is both sides
 
 
 def defaults() -> dict[str, Any]:
@@ -136,13 +146,15 @@ def _merge(base: dict, changes: Mapping, path: str) -> dict:
                 raise errors.UsageError(f"{path}.{key} is a section, not {value!r}")
             value = _merge(base[key], value, f"{path}.{key}")
         elif key in base:
-            value = _typed(base[key], value, f"{path}.{key}")
+            value = typed(base[key], value, f"{path}.{key}")
         merged[key] = value
     return merged
 
 
-def _typed(default: Any, value: Any, path: str) -> Any:
-    """`value` in the type of `default`, or a UsageError."""
+def typed(default: Any, value: Any, path: str) -> Any:
+    """`value` in the type of `default`, or a UsageError; one side of _SQUARES is a square."""
+    if path.rpartition(".")[2] in _SQUARES and path.count(".") == 2:
+        value = _square(value)
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(default, tuple) and isinstance(value, list):
@@ -156,97 +168,36 @@ def _typed(default: Any, value: Any, path: str) -> Any:
     return value
 
 
-def override(config: ml_collections.ConfigDict, path: str, text: str) -> None:
-    """Sets an option of a * section, `path` such as "model.width", to what `text` spells.
-
-    text: a Python literal (8, 0.5, None, (1, 2)), true or false, or else a string. Raises
-    UsageError where the section is not there or holds the option in another type."""
-    *names, key = path.split(".")
-    section = config
-    for name in names:
-        section = section.get(name) if isinstance(section, ml_collections.ConfigDict) else None
-    if not isinstance(section, ml_collections.ConfigDict):
-        raise errors.UsageError(f"config has no section '{'.'.join(names)}'")
-    value = _literal(text)
-    if section.get(key) is not None and value is not None:
-        wanted = section[key]
-        value = text if isinstance(wanted, str) else _typed(wanted, value, f"config.{path}")
-    with section.unlocked(), section.ignore_type():
-        section[key] = value
+def _square(value: Any) -> Any:
+    """128 and (128,), which is what a flag makes of it, are (128, 128)."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value, value)
+    return tuple(value) * 2 if isinstance(value, (tuple, list)) and len(value) == 1 else value
 
 
-def with_options(config: ml_collections.ConfigDict, options: Sequence[str]):
-    """`config` with "SECTION.KEY=VALUE" texts applied by `override`."""
-    for option in options:
-        override(config, *option.split("=", 1))
-    return config
+def checked(config: Any) -> dict[str, Any]:
+    """A whole config as plain dicts, every name and type as in the defaults.
+
+    Makes squares of one side in place. Raises UsageError for anything that is no whole config."""
+    if not isinstance(config, ml_collections.ConfigDict):
+        raise errors.UsageError(f"a config is made by tfvision.config.config, not {config!r}")
+    tree = config.to_dict()
+    _refuse_gaps(defaults(), tree, "config")
+    tree = _merge(defaults(), tree, "config")
+    for key in _SQUARES:
+        config.inputs[key] = tree["inputs"][key]
+    return tree
 
 
-def flag_arguments(given: Sequence[str]) -> list[str]:
-    """--config=NAME -> --config=its file; --config.model.KEY=VALUE -> --option=model.KEY=VALUE.
-
-    ml_collections takes only settings that the experiment names; a section marked * has more.
-    Raises UsageError for an unknown name."""
-    result = list(given)
-    for index, argument in enumerate(result):
-        name = argument.lstrip("-")
-        if name == "config" and index + 1 < len(result):
-            result[index + 1] = experiment_file(result[index + 1])
-        elif name.startswith("config=") and argument.startswith("-"):
-            result[index] = f"--config={experiment_file(name.split('=', 1)[1])}"
-        elif found := _FREE_FLAG.match(argument):
-            if found[2] is None and index + 1 < len(result):
-                result[index + 1] = f"{found[1]}={result[index + 1]}"
-            result[index] = "--option" if found[2] is None else f"--option={found[1]}={found[2]}"
-    return result
-
-
-def literals(given: Sequence[str]) -> dict[str, Any]:
-    """["width=32", "activation=gelu"] -> {"width": 32, "activation": "gelu"}."""
-    found = {}
-    for text in given:
-        key, equals, value = text.partition("=")
-        if not key or not equals:
-            raise errors.UsageError(f"'{text}' is not OPTION=VALUE")
-        found[key] = _literal(value)
-    return found
-
-
-def _literal(text: str) -> Any:
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
-
-
-def experiments() -> list[str]:
-    """The experiments that come with tfvision, by name."""
-    files = [name for name in os.listdir(_experiment_folder()) if name.endswith(".py")]
-    return sorted(name[:-3] for name in files if name not in ("__init__.py", "train.py"))
-
-
-def _experiment_folder() -> str:
-    return importlib.util.find_spec("tfvision.experiments").submodule_search_locations[0]
-
-
-def experiment_file(name: str) -> str:
-    """The path of an experiment: a name or a Python file. UsageError for an unknown one."""
-    if name.endswith(".py"):
-        if not os.path.isfile(name):
-            raise errors.UsageError(f"--config: there is no file {name}")
-        return name
-    errors.choose(dict.fromkeys(experiments()), name, "experiment")
-    return os.path.join(_experiment_folder(), f"{name}.py")
-
-
-def experiment(name: str) -> ml_collections.ConfigDict:
-    """The config of an experiment: a name or a Python file with get_config()."""
-    spec = importlib.util.spec_from_file_location("tfvision_experiment", experiment_file(name))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config()
+def _refuse_gaps(base: Mapping, tree: Mapping, path: str) -> None:
+    for key, default in base.items():
+        if key not in tree:
+            raise errors.UsageError(
+                f"{path}.{key} is missing; build the config with tfvision.config.config(...),"
+                " which has all the defaults"
+            )
+        if isinstance(default, dict) and isinstance(tree[key], Mapping):
+            _refuse_gaps(default, tree[key], f"{path}.{key}")
 
 
 def options(section: Mapping, *own: str) -> dict[str, Any]:

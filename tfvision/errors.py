@@ -6,9 +6,10 @@ The command line prints the message alone and ends with `exit_code`.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 
@@ -47,6 +48,86 @@ def choose(table: Mapping[str, Any], name: str, what: str) -> Any:
         return table[name]
     known = ", ".join(map(str, table))
     raise UsageError(f"unknown {what} '{name}'{suggestion(name, table)} (choose one of: {known})")
+
+
+def difference(here: Sequence[str], there: Sequence[str]) -> str:
+    """The first class that two lists of names differ in, in words."""
+    pairs = zip(here, there, strict=False)
+    number = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(here), len(there)))
+    own, other = (repr(n[number]) if number < len(n) else "none" for n in (here, there))
+    return f"class {number} is {own} here and {other} there"
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line and without the lists of frames that AutoGraph adds."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    if lines[0].startswith("in user code:"):
+        lines = lines[-1:]
+    text = " ".join(lines[:1] if len(lines) > 3 else lines)
+    text = text if len(text) < 400 else f"{text[:400]} ..."
+    own = isinstance(error, TfvisionError) or text.startswith(type(error).__name__)
+    return text if own else f"{type(error).__name__}: {text}"
+
+
+@contextlib.contextmanager
+def reported(what: str) -> Iterator[None]:
+    """Whatever is raised inside comes out as a TfvisionError of one line that begins with `what`.
+
+    For code that a config steers: TensorFlow's and Python's own errors do not name settings. A
+    TfvisionError of one line passes as it is."""
+    try:
+        yield
+    except TfvisionError as error:
+        if "\n" not in str(error):
+            raise
+        raise type(error)(one_line(error)) from error
+    except Exception as error:
+        raise UsageError(f"{what}: {one_line(error)}") from error
+
+
+def options(function: Callable, given: Mapping[str, Any], what: str, positional: int = 0) -> None:
+    """Checks the options of a function before it is called: their names, and those it needs.
+
+    positional: so many arguments come before them. Raises UsageError that names `what`, the
+    option and those that exist."""
+    parameters = list(inspect.signature(function).parameters.values())
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    named = named[positional:]
+    known = [p.name for p in named]
+    for name, value in given.items():
+        if name not in known and not open_ended:
+            raise UsageError(
+                f"{what} has no option '{name}'{suggestion(name, known)}"
+                f" (its options: {', '.join(known) or 'none'}; an empty value,"
+                f" --config.SECTION.{name}=, takes it out of an experiment)"
+            )
+        if name in known:
+            _check_type(named[known.index(name)], value, what)
+    for parameter in named:
+        if parameter.default is parameter.empty and parameter.name not in given:
+            raise UsageError(f"{what} needs the option '{parameter.name}'")
+
+
+def _check_type(parameter: inspect.Parameter, value: Any, what: str) -> None:
+    """A value must be of the kind of the option's default: a bool, a str, a number."""
+    default, kinds = parameter.default, None
+    if isinstance(default, (bool, str)):
+        kinds = type(default)
+    elif isinstance(default, int) and "float" not in str(parameter.annotation):
+        kinds = int
+    elif isinstance(default, float) and str(parameter.annotation) == "float":
+        kinds = (int, float)
+    elif isinstance(default, (tuple, list)):
+        kinds = (tuple, list)
+    wrong = kinds is not None and not isinstance(value, kinds)
+    if wrong or (isinstance(value, bool) and kinds in (int, (int, float))):
+        raise UsageError(
+            f"{what}: {parameter.name} is {value!r}, a {type(value).__name__};"
+            f" it must be like its default, {default!r}"
+        )
 
 
 def call(function: Callable, options: Mapping[str, Any], what: str, *args: Any) -> Any:

@@ -3,7 +3,8 @@
 A path is bytes to the system, and a str to Python. Names that are no UTF-8 have surrogates there
 (`os.fsdecode`), which TensorFlow refuses, and its checkpoint reader takes a name with "[" or "*"
 for a pattern. Two ways around it: record files and summaries take bytes (`os.fsencode`), and
-checkpoints and SavedModels are opened through `plain`.
+checkpoints and SavedModels are opened through `plain`. What a command is to write is tried by
+`check_file` and `check_folder` before its work.
 """
 
 from __future__ import annotations
@@ -65,3 +66,53 @@ def plain(folder: str) -> Iterator[str]:
                 " it without []*? and letters that are no UTF-8"
             ) from error
         yield link
+
+
+_ASIDE = ".aside"
+_LONGEST = 255  # bytes of a name, on the file systems in use
+
+
+def check_file(path: str, flag: str) -> None:
+    """Raises UsageError, which names `flag`, where no file `path` can be written."""
+    if os.path.isdir(path) or path.endswith(os.sep):
+        raise errors.UsageError(f"{flag} is {path}, a folder; give the name of a file in it")
+    _check(path, flag, _ASIDE)
+
+
+def check_folder(path: str, flag: str) -> None:
+    """Raises UsageError, which names `flag`, where `path` is no folder and cannot become one."""
+    if os.path.lexists(path) and not os.path.isdir(path):
+        raise errors.UsageError(f"{flag} is {path}, a file; give a folder, or a new name")
+    _check(path, flag, "")
+
+
+def _check(path: str, flag: str, suffix: str) -> None:
+    here = os.path.abspath(path)
+    for name in f"{here}{suffix}".split(os.sep):
+        if len(os.fsencode(name)) > _LONGEST or "\0" in name:
+            raise errors.UsageError(
+                f"{flag}: '{name[:40]}...' has {len(name) - len(suffix)} letters, and a name has"
+                f" at most {_LONGEST - len(suffix)} bytes; choose a shorter one"
+            )
+    while not os.path.lexists(here):
+        here = os.path.dirname(here)
+    folder = here if os.path.isdir(here) else os.path.dirname(here)
+    if folder != here and here != os.path.abspath(path):
+        raise errors.UsageError(f"{flag} is {path}, but {here} is a file; choose another place")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise errors.UsageError(f"{flag} is {path}, but {folder} cannot be written into")
+
+
+def write_text(path: str, text: str) -> None:
+    """Writes a file aside and renames it; makes its folder. DataError where that fails."""
+    aside = path + _ASIDE
+    try:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+        with open(aside, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(aside, path)
+    except OSError as error:
+        raise errors.DataError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            os.remove(aside)

@@ -8,13 +8,11 @@ tfvision evaluate --config=EXPERIMENT --config.weights.path=FILE --config.data.p
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 
 from absl import app, flags
 
-from tfvision import config as settings
-from tfvision import config_flag, errors
+from tfvision import config_flag, errors, overrides, paths
 from tfvision.tools import runs
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run folder.")
@@ -29,7 +27,7 @@ _DETECTIONS = flags.DEFINE_string(
     "detections", None, "COCO json file for a detector's boxes and masks."
 )
 
-arguments = settings.flag_arguments
+arguments = overrides.flag_arguments
 
 
 def main(argv: Sequence[str]) -> None:
@@ -38,8 +36,11 @@ def main(argv: Sequence[str]) -> None:
         raise errors.UsageError(f"unexpected argument '{argv[1]}'; evaluate takes flags only")
     if (_WORKDIR.value is None) == (_CONFIG.value is None):
         raise errors.UsageError("give --workdir, or --config with weights, and not both")
+    for flag in (_OUTPUT, _DETECTIONS):
+        if flag.value:
+            paths.check_file(flag.value, f"--{flag.name}")
     if _WORKDIR.value is None:
-        config = settings.with_options(_CONFIG.value, _OPTIONS.value)
+        config = overrides.with_options(_CONFIG.value, _OPTIONS.value)
         run = runs.open_weights(config, _SPLIT.value or config.data.val)
     else:
         run = runs.open_run(_WORKDIR.value, _CHECKPOINT.value)
@@ -52,6 +53,10 @@ def main(argv: Sequence[str]) -> None:
         raise errors.UsageError(
             "--detections needs the metric 'coco' of a detector (config.detection.metrics)"
         )
+    from tfvision.training import checking
+
+    data = run.trainer.data
+    checking.samples(run.task, data, split, run.config, training=False)
     results = run.trainer.evaluate(split)
     what = f"{_WORKDIR.value}, step {run.step}" if _WORKDIR.value else run.config.weights.path
     print(f"{what}, split '{split}', {run.precision}")
@@ -69,10 +74,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _write(path: str, content) -> None:
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    with open(path + ".aside", "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2)
-    os.replace(path + ".aside", path)
+    paths.write_text(path, json.dumps(content, indent=2))
 
 
 if __name__ == "__main__":

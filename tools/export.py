@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from absl import app, flags
 
 from tfvision import config as settings
-from tfvision import config_flag, errors
+from tfvision import config_flag, errors, overrides, paths
 from tfvision.tools import runs
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run folder.")
@@ -25,7 +25,7 @@ _VERSION = flags.DEFINE_integer("version", None, "By default the highest there i
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which weights.")
 _SAMPLES = flags.DEFINE_integer("samples", 8, "Images at most that the export is checked on.")
 
-arguments = settings.flag_arguments
+arguments = overrides.flag_arguments
 
 
 def main(argv: Sequence[str]) -> None:
@@ -38,6 +38,7 @@ def main(argv: Sequence[str]) -> None:
         raise errors.UsageError(
             f"--samples is {_SAMPLES.value}; an export is checked on at least 1"
         )
+    paths.check_folder(_OUTPUT.value, "--output")
     if _WORKDIR.value is None:
         _weights(argv[1:])
     elif len(argv) > 1:
@@ -57,7 +58,7 @@ def _run() -> None:
 
 
 def _weights(images: Sequence[str]) -> None:
-    config = settings.with_options(_CONFIG.value, _OPTIONS.value)
+    config = overrides.with_options(_CONFIG.value, _OPTIONS.value)
     if not config.weights.path:
         raise errors.UsageError("--config.weights.path is missing: the file of the weights")
     files = list(runs.image_files(images))[: _SAMPLES.value]
@@ -72,13 +73,16 @@ def _weights(images: Sequence[str]) -> None:
             raise errors.DataError(f"{file} cannot be read: {error.strerror}") from error
     from tfvision import sources, stack, tasks, training, weights
     from tfvision.serving import export
+    from tfvision.training import checking
 
     if _LABELS.value:
         config.data.path, config.data.class_names = "", tuple(sources.read_labels(_LABELS.value))
     task = tasks.build(config)
-    with stack.precision(training.policy(config.train.precision)):
+    policy = stack.precision(training.policy(config.train.precision))
+    with policy, errors.reported(f"config.model: {config.model.name} cannot be built"):
         net = task.build()
     section = config.weights
+    checking.same_classes(net, config)
     chosen = {"source": section.source, "skip": tuple(section.skip), "which": section.which}
     weights.load(net, section.path, **chosen, say=print)
     export.export(

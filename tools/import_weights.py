@@ -14,8 +14,7 @@ from typing import Any
 
 from absl import app, flags
 
-from tfvision import config as settings
-from tfvision import errors
+from tfvision import errors, overrides
 
 _SOURCE = flags.DEFINE_string("source", "torchvision", "Whose names the checkpoint carries.")
 _CHECKPOINT = flags.DEFINE_string(
@@ -70,7 +69,7 @@ def main(argv: Sequence[str]) -> None:
     errors.choose(weights.SOURCES, _SOURCE.value, "source of weights")
     name = "darknet" if _CFG.value else _MODEL.value
     errors.choose(models.MODELS, name, "model")
-    options = {**_options(name), **settings.literals(_SET.value)}
+    options = {**_options(name), **overrides.literals(_SET.value)}
     arrays = _read(name)
     num_classes = _NUM_CLASSES.value or _classes(name, arrays, options)
     net = models.build(name, num_classes=num_classes, image_size=_size(name), **options)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from tfvision import errors
+from tfvision import errors, paths
 
 _SPLIT = flags.DEFINE_string("split", None, "The split; all by default.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the pictures; DIR/inspect by default.")
@@ -43,13 +43,15 @@ def main(argv: Sequence[str]) -> None:
     for name in names:
         data.split(name)
     output = _OUTPUT.value or os.path.join(data.path, "inspect")
+    paths.check_folder(output, "--output")
+    drawn = {name: _task(data, name) for name in names} if _AUGMENT.value else {}
     os.makedirs(output, exist_ok=True)
     groups = ", ".join(data.groups) or "images alone"
     print(f"{data.name}: {len(data.class_names)} classes; {groups}")
     for name in names:
         _split(data, name, output)
         if _AUGMENT.value:
-            _augmented(data, name, output)
+            _augmented(data, name, output, *drawn[name])
         if _ANCHORS.value:
             print("\n".join(_anchors(data, name)))
     print(f"\npictures and statistics.json are in {output}")
@@ -78,9 +80,7 @@ def _write_json(path: str, split: str, numbers: dict) -> None:
         with open(path, encoding="utf-8") as file:
             content = json.load(file)
     content[split] = numbers
-    with open(path + ".aside", "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1)
-    os.replace(path + ".aside", path)
+    paths.write_text(path, json.dumps(content, indent=1))
 
 
 def _spread(values: dict) -> str:
@@ -181,18 +181,26 @@ def _box_sizes(data, split: str, side: int):
     return np.concatenate(sizes)
 
 
-def _augmented(data, split: str, output: str) -> None:
-    import numpy as np
-    from PIL import Image
-
+def _task(data, split: str) -> tuple:
+    """The task of --augment, once it has prepared an image of the split, and its config."""
     from tfvision import config as settings
     from tfvision import tasks
-    from tfvision.inputs import pipeline
-    from tfvision.ops import draw
+    from tfvision.training import checking
 
     config = settings.experiment(_AUGMENT.value)
     config.data.path, config.data.train = data.path, split
     task = tasks.build(config)
+    checking.samples(task, data, split, config, training=True)
+    return task, config
+
+
+def _augmented(data, split: str, output: str, task, config) -> None:
+    import numpy as np
+    from PIL import Image
+
+    from tfvision.inputs import pipeline
+    from tfvision.ops import draw
+
     batches = pipeline.train(
         data.files(split),
         data.split(split).records,

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from tfvision import config as settings
-from tfvision import errors
+from tfvision import errors, overrides
 
 _SIZE = flags.DEFINE_list("image_size", ["224", "224"], "Height and width, pixels.")
 _CLASSES = flags.DEFINE_integer("num_classes", 1000, "Classes.")
@@ -36,7 +35,7 @@ def main(argv: Sequence[str]) -> None:
         return
     name = argv[1]
     net = models.build(
-        name, num_classes=_CLASSES.value, image_size=_size(), **settings.literals(_SET.value)
+        name, num_classes=_CLASSES.value, image_size=_size(), **overrides.literals(_SET.value)
     )
     model = net.train if _TRAIN.value else net.serve
     rows = summary.by_layer(model) if _LAYERS.value else summary.by_stage(model)

@@ -21,7 +21,7 @@ from typing import Any
 
 from absl import app, flags
 
-from tfvision import errors
+from tfvision import errors, paths
 from tfvision.tools import runs
 
 _MODEL = flags.DEFINE_string("model", None, "BASE (its highest version), BASE/N, or a run.")
@@ -47,6 +47,7 @@ def main(argv: Sequence[str]) -> None:
     first = next(files, None)
     if first is None:
         raise errors.UsageError("no images; name files or folders of images after the flags")
+    paths.check_folder(_OUTPUT.value, "--output")
     from tfvision import serving
     from tfvision.serving import results
 

@@ -26,6 +26,7 @@ def main(argv: Sequence[str]) -> None:
         raise errors.UsageError(f"unexpected argument '{argv[1]}'; serve takes flags only")
     if not _MODEL.value:
         raise errors.UsageError("--model is missing")
+    _check_name(_NAME.value or "")
     try:
         from tfvision.serving import listening
     except ModuleNotFoundError as error:
@@ -37,13 +38,20 @@ def main(argv: Sequence[str]) -> None:
     from tfvision import serving
     from tfvision.serving import server
 
+    bound = server.bind(_HOST.value, _PORT.value)
     model = serving.load(_MODEL.value)
     application = server.Server(model, _NAME.value or "", patience=_PATIENCE.value)
-    bound = server.bind(_HOST.value, _PORT.value)
     host, port = bound.getsockname()[:2]
     address = f"http://{host}:{port}{application.address}:predict"
     print(f"serving {model.folder} at {address}", flush=True)
     listening.run(application, bound)
+
+
+def _check_name(name: str) -> None:
+    if name != name.strip() or any(letter == "/" or not letter.isprintable() for letter in name):
+        raise errors.UsageError(
+            f"--name is {name!r}; in an address it is a word without /, such as balloons"
+        )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfvision import config
+from tfvision import config, overrides
 from tfvision.experiments import train
 
 
@@ -116,18 +116,18 @@ def test_bad_input_gets_one_line_and_the_right_exit_code(arguments, code, words,
 
 def test_flags_reach_options_that_the_experiment_does_not_name():
     tree = config.config(model={"name": "resnet18", "width": 16})
-    config.override(tree, "model.width", "8")
-    config.override(tree, "optimizer.beta_1", "0.8")
-    config.override(tree, "optimizer.nesterov", "true")
-    config.override(tree, "inputs.crop.scale", "(0.5, 1)")
-    config.override(tree, "schedule.learning_rate", "1")
-    config.override(tree, "model.activation", "gelu")
+    overrides.override(tree, "model.width", "8")
+    overrides.override(tree, "optimizer.beta_1", "0.8")
+    overrides.override(tree, "optimizer.nesterov", "true")
+    overrides.override(tree, "inputs.crop.scale", "(0.5, 1)")
+    overrides.override(tree, "schedule.learning_rate", "1")
+    overrides.override(tree, "model.activation", "gelu")
     assert tree.model.to_dict() == {"name": "resnet18", "width": 8, "activation": "gelu"}
     assert tree.optimizer.to_dict() == {"name": "momentum", "beta_1": 0.8, "nesterov": True}
     assert tree.inputs.crop.scale == (0.5, 1)
     assert repr(tree.schedule.learning_rate) == "1.0"
-    config.override(tree, "model.eval_options", "{'output_stride': 8}")
-    config.override(tree, "model.eval_options", "{'dropout': 0.0}")
+    overrides.override(tree, "model.eval_options", "{'output_stride': 8}")
+    overrides.override(tree, "model.eval_options", "{'dropout': 0.0}")
     assert tree.model.eval_options.to_dict() == {"dropout": 0.0}
     given = ["--config.model.width=8", "--config.optimizer.beta_1", "0.8", "--config.seed=1"]
     wanted = ["--option=model.width=8", "--option", "optimizer.beta_1=0.8", "--config.seed=1"]

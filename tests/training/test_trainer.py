@@ -16,7 +16,6 @@ import tensorflow as tf
 from tfvision import config as configs
 from tfvision import errors, sources, stack, tasks, training
 from tfvision.records import writer
-from tfvision.training import workdirs
 from tfvision.weights import native
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -264,9 +263,7 @@ def test_the_threads_of_an_op_are_set_before_the_first_op_or_refused(records, tm
 
 
 def test_another_config_in_the_same_workdir_is_refused(records, tmp_path):
-    config = small(records)
-    tasks.build(config)  # fills in the class names
-    workdirs.prepare(str(tmp_path / "run"), config)
+    trainer(small(records, train={"steps": 12}), tmp_path / "run").fit()
     with pytest.raises(errors.UsageError, match=r"model\.width is 8, was 4"):
         trainer(small(records, model={"width": 8}), tmp_path / "run").fit()
     trainer(small(records, train={"log_every": 5, "steps": 12}), tmp_path / "run").fit()

@@ -8,6 +8,7 @@ from tfvision.models.detectors import DETECTORS
 from tfvision.models.segmenters import SEGMENTERS
 from tfvision.net import Net
 
+__all__ = ["CLASSIFIERS", "DETECTORS", "MODELS", "SEGMENTERS", "build", "names"]
 MODELS = {**CLASSIFIERS, **SEGMENTERS, **DETECTORS}
 
 

@@ -16,6 +16,7 @@ from tfvision import errors, layers
 from tfvision.layers import context
 from tfvision.losses import rcnn as rcnn_losses
 from tfvision.losses import yolo as yolo_losses
+from tfvision.losses.boxes import BOXES
 from tfvision.models import darknet, rcnn, yolo
 from tfvision.net import Net
 from tfvision.ops import nms, reduce
@@ -32,7 +33,8 @@ class Detector:
     num_detections [B] and, where the network has `masks`, masks [B, D, h, w], probabilities in
     the frame of each box. options: for the network's builder, beside the config's.
     proposals: does the network take `proposals` [B, R, 4] and `num_proposals` [B] too?
-    serve_losses: can `losses` be taken of the serving graph's outputs?"""
+    serve_losses: can `losses` be taken of the serving graph's outputs?
+    stride: both sides of a canvas are multiples of it, in pixels."""
 
     losses: Callable
     detections: Callable
@@ -40,6 +42,7 @@ class Detector:
     masks: bool = False
     proposals: bool = False
     serve_losses: bool = True
+    stride: int = 1
 
 
 def build(
@@ -83,6 +86,8 @@ def _rcnn(name: str, *, options: Mapping, loss: Mapping, limits: Mapping) -> Det
                 f"config.model.{option} is set; it belongs to config.detection.{option}"
             )
 
+    errors.options(rcnn_losses.terms, loss, f"config.loss: the loss of {name}", 1)
+
     def losses(batch, outputs):
         terms = errors.call(rcnn_losses.terms, loss, f"the loss of {name}", outputs)
         valid = batch["valid"]
@@ -106,10 +111,12 @@ def _yolo(
     limits: Mapping,
     soft_nms: str,
 ) -> Detector:
-    heads = _HEADS[name](num_classes=num_classes, **options)
+    with errors.reported(f"config.model: {name} cannot be built"):
+        heads = _HEADS[name](num_classes=num_classes, **options)
     if not heads:
         raise errors.UsageError(f"model '{name}' has no layer of boxes; it detects nothing")
     kind = heads[0].kind
+    _check_loss(kind, loss, f"config.loss: the loss of {name}")
 
     def losses(batch, outputs):
         raws = [outputs[f"yolo_{i}"] for i in range(len(heads))]
@@ -134,7 +141,17 @@ def _yolo(
             return nms.soft_per_class(boxes, scores, decay=soft_nms, **limits)
         return nms.per_class(boxes, scores, **limits)
 
-    return Detector(losses, detections)
+    return Detector(losses, detections, stride=int(max(head.stride for head in heads)))
+
+
+def _check_loss(kind: str, loss: Mapping, what: str) -> None:
+    """Raises UsageError for an option that the loss of a version of YOLO does not have."""
+    function = {"v3": yolo_losses.v3, "v1": yolo_losses.v1}.get(kind, yolo_losses.v2)
+    errors.options(function, loss, what, 4)
+    if "images_seen" in loss:
+        raise errors.UsageError(f"{what}: images_seen is counted by the training; leave it out")
+    if loss.get("box_loss"):
+        errors.choose(BOXES, loss["box_loss"], "config.loss.box_loss")
 
 
 _NETWORKS: dict[str, Callable] = {**yolo.YOLO, "darknet": darknet.darknet}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 
-from tfvision import errors
+from tfvision import errors, rules
 from tfvision.records import dataset
 from tfvision.task import Task
+from tfvision.tasks import checking
 from tfvision.tasks.classification import classification
 from tfvision.tasks.detection import detection
 from tfvision.tasks.instance import instance
@@ -25,8 +26,6 @@ _NEEDS = {
     "detection": "objects",
     "instance": "masks",
 }
-
-_TURNED = ("detection", "instance")  # other networks are built for one size
 
 
 def resolve(config) -> None:
@@ -56,8 +55,9 @@ def resolve(config) -> None:
     known = tuple(config.data.class_names)
     if known and known != tuple(data.class_names):
         raise errors.DataError(
-            f"the classes of {data.path} are not those of the run: {list(data.class_names)[:5]}"
-            f" against {list(known)[:5]} (first five)"
+            f"the classes of {data.path} are not those of the run:"
+            f" {errors.difference(data.class_names, known)}; convert the data with --labels"
+            " in the run's order, or train another run on it"
         )
     config.data.class_names = tuple(data.class_names)
     if needed in ("objects", "masks"):
@@ -83,10 +83,9 @@ def _fill_max_boxes(config, data: dataset.Dataset) -> None:
 
 def build(config) -> Task:
     """The Task of a config. Raises UsageError for unknown names, DataError for unfit data."""
+    rules.check(config)
+    errors.choose(TASKS, config.task, "task")
+    checking.check(config)
     resolve(config)
-    if config.inputs.turned and config.task not in _TURNED:
-        raise errors.UsageError(
-            f"config.inputs.turned is for the tasks {' and '.join(_TURNED)} and not for"
-            f" '{config.task}'; leave it out"
-        )
+    checking.class_weights(config, len(config.data.class_names))
     return TASKS[config.task](config, tuple(config.data.class_names))

@@ -61,6 +61,7 @@ def build(
         _check_proposals(config)
     if inputs.turned:
         _check_turned(config, train_size)
+    _check_sides(config, family.stride)
 
     def prepare(example, training):
         sample = canvas.load(truth.complete(example), inputs, training)
@@ -134,6 +135,18 @@ def _check_proposals(config) -> None:
             raise errors.DataError(
                 f"{data.path} has no proposals, which {config.model.name} looks at; convert it with"
                 " --proposals=fast (or quality)"
+            )
+
+
+def _check_sides(config, stride: int) -> None:
+    """Raises UsageError for a canvas that the cells of a network do not cover exactly."""
+    for key in ("image_size", "train_size", "multi_scale"):
+        sides = tuple(config.inputs[key])
+        if any(side % stride for side in sides):
+            near = tuple(max(round(side / stride), 1) * stride for side in sides)
+            raise errors.UsageError(
+                f"config.inputs.{key} is {sides}; {config.model.name} takes multiples of {stride},"
+                f" such as {near}"
             )
 
 

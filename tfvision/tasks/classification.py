@@ -25,12 +25,14 @@ def classification(config, class_names: Sequence[str]) -> Task:
     Outputs: class_logits [B, K]. Predictions: class_ids int32 and top_scores float32
     [B, min(5, K)], side by side by falling score; scores [B, K] of all classes in id order."""
     loss_name = config.loss.name or errors.choose(HEADS, config.head, "head")
+    errors.choose(models.CLASSIFIERS, config.model.name, "classification model")
     classes = len(class_names)
-    several = config.head == "sigmoid"
+    several = errors.choose(HEADS, config.head, "head") == HEADS["sigmoid"]
     size = tuple(int(side) for side in config.inputs.image_size)
     errors.choose(canvas.RESIZES, config.inputs.resize, "resize")
     loss = errors.choose(losses.CLASSIFICATION, loss_name, "classification loss")
     loss_options = configs.options(config.loss, "name")
+    errors.options(loss, loss_options, f"config.loss: loss '{loss_name}'", 2)
     if several and loss_name in losses.ON_PROBABILITIES:
         loss_options = {"on": "sigmoid", **loss_options}
 

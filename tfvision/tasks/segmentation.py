@@ -34,12 +34,14 @@ def segmentation(config, class_names: Sequence[str]) -> Task:
     size = tuple(int(side) for side in config.inputs.image_size)
     train_size = tuple(int(side) for side in config.inputs.train_size) or size
     errors.choose(canvas.RESIZES, config.inputs.resize, "resize")
+    errors.choose(models.SEGMENTERS, config.model.name, "segmentation model")
     name = config.loss.name or "cross_entropy"
     loss = errors.choose({**losses.PIXELS, **losses.SEGMENTATION}, name, "segmentation loss")
     loss_options = configs.options(config.loss, "name")
     weighting = {}
     if name in losses.PIXELS:
         weighting = {k: loss_options.pop(k) for k in _WEIGHTING if k in loss_options}
+    errors.options(loss, loss_options, f"config.loss: loss '{name}'", 2)
 
     def prepare(example, training):
         sample = canvas.load(example, config.inputs, training)

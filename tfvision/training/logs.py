@@ -21,12 +21,8 @@ class Logs:
     def __init__(self, workdir: str, *, step: int, total: int):
         self._file = os.path.join(workdir, FILE)
         self._truncate(step)
-        self._writers = {
-            kind: tf.summary.create_file_writer(
-                os.fsencode(os.path.join(workdir, "tensorboard", kind))
-            )
-            for kind in ("train", "val")
-        }
+        self._summaries = os.path.join(workdir, "tensorboard")
+        self._writers: dict[str, Any] = {}  # made when they are needed: the folder is not there yet
         interactive = sys.stderr.isatty()
         self._bar = tqdm.tqdm(
             total=total, initial=step, unit="step", disable=not interactive, dynamic_ncols=True
@@ -57,6 +53,9 @@ class Logs:
         entry |= {k: float(v) if math.isfinite(v) else None for k, v in values.items()}
         with open(self._file, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
+        if kind not in self._writers:
+            folder = os.fsencode(os.path.join(self._summaries, kind))
+            self._writers[kind] = tf.summary.create_file_writer(folder)
         with self._writers[kind].as_default():
             for name, value in values.items():
                 tf.summary.scalar(name, value, step=step)

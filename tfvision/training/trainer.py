@@ -18,7 +18,7 @@ from tfvision import errors, optimizers, stack, weights
 from tfvision.inputs import pipeline
 from tfvision.records import dataset
 from tfvision.task import Task
-from tfvision.training import precision, speed, tuning, workdirs
+from tfvision.training import checking, precision, speed, tuning, workdirs
 from tfvision.training.averages import Averages
 from tfvision.training.callbacks import Callbacks, Rate
 from tfvision.training.checkpoints import Checkpoints
@@ -63,13 +63,16 @@ class Trainer:
             )
         self.records = split.records
         self.epoch_steps = max(round(split.records / batch), 1)
-        self.total = settings.steps or max(round(settings.epochs * split.records / batch), 1)
+        self.total = settings.steps or round(settings.epochs * split.records / batch)
+        if settings.epochs and not self.total:
+            self.total = 1
         self.precision = precision.resolve(settings.precision)
         self._prepare_machine()
         with self.strategy.scope(), stack.precision(precision.policy(self.precision)):
-            self.net = task.build()
             self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
             self.optimizer = self._optimizer()
+            with errors.reported(f"config.model: {config.model.name} cannot be built"):
+                self.net = task.build()
             self.trainable = tuning.freeze(self.net, config.weights.freeze)
             self._factors = tuning.factors(self.trainable, config.weights.rates)
             optimizers.create_slots(self.optimizer, self.trainable)
@@ -103,8 +106,6 @@ class Trainer:
         if self.config.train.deterministic and not tf.config.list_physical_devices("GPU"):
             tf.config.experimental.enable_op_determinism()
         threads = self.config.train.intra_op_threads
-        if threads < 0:
-            raise errors.UsageError(f"config.train.intra_op_threads is {threads}; it must be >= 0")
         if threads:
             try:
                 tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -121,16 +122,20 @@ class Trainer:
         if section.scale_with_batch:
             rate *= train.batch_size / section.scale_with_batch
         own = ("name", "learning_rate", "warmup_epochs", "scale_with_batch")
-        self.schedule = optimizers.schedules.Schedule(
-            section.name,
-            rate,
-            self.total,
-            warmup=round(section.warmup_epochs * self.records / train.batch_size),
-            **configs.options(section, *own),
-        )
+        warmup = round(section.warmup_epochs * self.records / train.batch_size)
+        with errors.reported(f"config.schedule: schedule '{section.name}' cannot be built"):
+            self.schedule = optimizers.schedules.Schedule(
+                section.name,
+                rate,
+                self.total,
+                warmup=warmup if self.total else 0,
+                **configs.options(section, *own),
+            )
         self.rate = Rate(self.schedule, self.step)
-        options = configs.options(self.config.optimizer, "name")
-        return optimizers.build(self.config.optimizer.name, self.rate, **options)
+        name = self.config.optimizer.name
+        with errors.reported(f"config.optimizer: optimizer '{name}' cannot be built"):
+            options = configs.options(self.config.optimizer, "name")
+            return optimizers.build(name, self.rate, **options)
 
     def averaged(self) -> contextlib.AbstractContextManager[None]:
         """Inside, the net holds the averaged weights, where the run keeps an average."""
@@ -178,12 +183,16 @@ class Trainer:
     def fit(self) -> dict[str, float]:
         """Trains to the last step; returns the metrics of the last evaluation.
 
-        Raises NonFiniteError for a loss that is not finite and Interrupted after SIGTERM."""
+        The run folder is made when the first step is done. Raises NonFiniteError for a loss that is
+        not finite, Interrupted after SIGTERM, and before anything is written UsageError and
+        DataError for a config that cannot train."""
         self._check_evaluation()
-        workdirs.prepare(self.workdir, self.config)
+        workdirs.check(self.workdir, self.config)
         if not self.restore("latest"):
             self.start_weights()
+            checking.first_batch(self)
         start = int(self.step.numpy())
+        function, batches = self._traced(start)
         self.logs = Logs(self.workdir, step=start, total=self.total)
         self.logs.say(self._headline(start))
         for split in dict.fromkeys((self.config.data.train, self.config.data.val)):
@@ -192,7 +201,7 @@ class Trainer:
         self.callbacks.train_begin()
         try:
             with self._stop.listening():
-                results = self._loop(start, self.callbacks)
+                results = self._loop(start, self.callbacks, function, batches)
         finally:
             self.logs.close()
         self.callbacks.train_end(results)
@@ -231,8 +240,11 @@ class Trainer:
         )
 
     def start_weights(self) -> None:
+        """Loads what config.weights names. Raises DataError for a file that is not there, is
+        broken or does not fit, and for a run of other classes."""
         section = self.config.weights
         if section.path:
+            checking.same_classes(self.net, self.config)
             chosen = {"source": section.source, "skip": tuple(section.skip), "which": section.which}
             weights.load(self.net, section.path, **chosen, say=print)
             self._averages.restart()
@@ -240,14 +252,11 @@ class Trainer:
     def _batches(self, step: int) -> Iterator:
         return iter(self.strategy.experimental_distribute_dataset(self._data(step)))
 
-    def _loop(self, step: int, calls: Callbacks) -> dict[str, float]:
-        settings = self.config.train
-        every = {
-            "log": max(settings.log_every, 1),
-            "eval": settings.eval_every or self.epoch_steps,
-            "save": settings.checkpoint_every or self.epoch_steps,
-            "epoch": self.epoch_steps,
-        }
+    def _traced(self, step: int) -> tuple[StepFunction, Iterator | None]:
+        """The function of the training steps and the batches from `step` on, None at the end.
+
+        The graph is traced here and not by the first call, so that what cannot be traced is told
+        before the run folder is made."""
         function = StepFunction(
             self.task,
             self.net,
@@ -259,17 +268,37 @@ class Trainer:
             trainable=self.trainable,
             factors=self._factors,
         )
-        batches = self._batches(step) if step < self.total else None
+        if step >= self.total:
+            return function, None
+        with errors.reported("the training step cannot be built"):
+            batches = self._batches(step)
+            function.run.get_concrete_function(batches, tf.constant(1))
+        return function, batches
+
+    def _loop(
+        self, step: int, calls: Callbacks, function: StepFunction, batches: Iterator | None
+    ) -> dict[str, float]:
+        settings = self.config.train
+        every = {
+            "log": settings.log_every,
+            "eval": settings.eval_every or self.epoch_steps,
+            "save": settings.checkpoint_every or self.epoch_steps,
+            "epoch": self.epoch_steps,
+        }
         results: dict[str, float] = {}
         measured: dict[str, float] = {}  # in this epoch
         if step >= self.total:
-            self.logs.say("this run is finished; evaluating it")
+            trained = "this run is finished" if step else "0 epochs train nothing"
+            self.logs.say(f"{trained}; evaluating it")
+            workdirs.prepare(self.workdir, self.config, fresh=not step)
             results = self._evaluate(step)
+            if not step:
+                self._save(step, results)
         seen, since, fresh = [], time.monotonic(), True
         while step < self.total and not self._stop.asked:
             calls.batch_begin(step)
             ends = [(step // n + 1) * n for n in every.values()]
-            count = min(max(settings.steps_per_call, 1), self.total - step, min(ends) - step)
+            count = min(settings.steps_per_call, self.total - step, min(ends) - step)
             try:
                 rows = function.run(batches, tf.constant(count)).numpy()
             except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
@@ -278,6 +307,8 @@ class Trainer:
                     f" {_first_line(error)}"
                 ) from error
             self._check_finite(step, rows, function.names)
+            if fresh:
+                workdirs.prepare(self.workdir, self.config, fresh=not step)
             step += count
             seen.append(rows)
             if fresh:  # the first call compiles; it says nothing of the speed

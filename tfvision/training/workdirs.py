@@ -6,6 +6,7 @@ import json
 import math
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from typing import Any
@@ -14,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from tfvision import config as configs
-from tfvision import errors
+from tfvision import errors, paths
 
 CONFIG = "config.json"
 # A run may go on with other values of these: they do not touch the path of the weights.
@@ -32,26 +33,45 @@ _HARMLESS = (
 )
 
 
-def _write(path: str, text: str) -> None:
-    with open(path + ".aside", "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(path + ".aside", path)
+# What a run writes. A folder of these alone, without a checkpoint, is free for another run.
+_OWN = {CONFIG, "versions.json", "log.jsonl", "tensorboard", "evaluations", "checkpoints"}
+_OWN |= {f"{name}.aside" for name in _OWN}
 
 
-def prepare(workdir: str, config) -> None:
-    """Makes the folder and notes the config, or checks that the run there is the same run.
+def check(workdir: str, config) -> None:
+    """Can a run of `config` be in this folder? Writes nothing.
 
-    Raises UsageError that names each key that differs."""
+    Raises UsageError for a path that cannot be a folder, for one that holds something else, and,
+    where there is a checkpoint already, for each key that differs from its run's."""
+    paths.check_folder(workdir, "--workdir")
     path = os.path.join(workdir, CONFIG)
-    if os.path.exists(path):
+    if os.path.exists(path) and has_checkpoint(workdir):
         _check_same(path, config)
-    elif os.path.isdir(workdir) and os.listdir(workdir):
+    elif os.path.isdir(workdir) and not _OWN.issuperset(os.listdir(workdir)):
         raise errors.UsageError(
             f"{workdir} is not empty and holds no run of tfvision; give an empty or new --workdir"
         )
-    os.makedirs(workdir, exist_ok=True)
-    _write(path, configs.to_json(config))
-    _write(os.path.join(workdir, "versions.json"), json.dumps(versions(), indent=2) + "\n")
+
+
+def has_checkpoint(workdir: str) -> bool:
+    """Has a run in this folder saved weights?"""
+    folder = os.path.join(workdir, "checkpoints")
+    return os.path.isdir(folder) and any(name[0] != "." for name in os.listdir(folder))
+
+
+def prepare(workdir: str, config, *, fresh: bool) -> None:
+    """Makes the folder and notes the config.
+
+    fresh: the run begins here, and what one without a checkpoint has left is removed."""
+    if fresh:
+        for name in _OWN & set(os.listdir(workdir) if os.path.isdir(workdir) else ()):
+            path = os.path.join(workdir, name)
+            shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+    path = os.path.join(workdir, CONFIG)
+    paths.write_text(path, configs.to_json(config))
+    paths.write_text(
+        os.path.join(workdir, "versions.json"), json.dumps(versions(), indent=2) + "\n"
+    )
 
 
 def read_config(workdir: str):
@@ -121,10 +141,9 @@ def _git_commit() -> str | None:
 
 def write_evaluation(workdir: str, step: int, split: str, results: dict, evaluator) -> None:
     """workdir/evaluations/SPLIT-STEP.json: numbers, per-class table, confusion matrix."""
-    os.makedirs(os.path.join(workdir, "evaluations"), exist_ok=True)
     content = evaluation_json(step, split, results, evaluator)
     path = os.path.join(workdir, "evaluations", f"{split}-{step:08d}.json")
-    _write(path, json.dumps(content, indent=2) + "\n")
+    paths.write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def evaluation_json(step: int, split: str, results: dict, evaluator) -> dict[str, Any]:
