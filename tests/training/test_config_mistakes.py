@@ -224,7 +224,7 @@ LATE_ROWS = [
     row(C, "data.val", "vla", "no split 'vla'", "did you mean 'val'"),
     row(C, "train.best", "top2", "config.train.best is 'top2'", "did you mean 'top1'"),
     row(C, "weights.path", "none.npz", "none.npz"),
-    row(C, "weights.path", "w.zip", "w.zip has an extension that is not known"),
+    row(C, "weights.path", "w.zip", "w.zip is no weight file"),
     row(C, "weights", {"path": "x.npz", "source": "torch"}, "source of weights 'torch'"),
     row(C, "weights.freeze", ("^layr1",), "weights.freeze: '^layr1' is found in no variable"),
     row(C, "weights.rates", (("^fcc/", 0.1),), "weights.rates: '^fcc/' is found in no"),
