@@ -96,7 +96,8 @@ def one_process(monkeypatch):
         rows = [] if paths.is_plain(command[-2]) else check.run(*command[-2:])
         return subprocess.CompletedProcess(command, 0, "\n".join(map(json.dumps, rows)), "")
 
-    monkeypatch.setitem(models.MODELS, "tiny", tiny)
+    for table in (models.MODELS, models.CLASSIFIERS):
+        monkeypatch.setitem(table, "tiny", tiny)
     monkeypatch.setattr(export.subprocess, "run", run)
     for plot in ("_curves", "_reliability"):
         monkeypatch.setattr(report_plots, plot, lambda *_: "data:,")
