@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 import test_contract
-from test_contract import SMALL
+from test_contract import RCNN, SMALL
 
 from tfvision import config as configs
 from tfvision import errors, stack, tasks, training
@@ -117,12 +117,16 @@ def test_a_head_of_other_classes_is_not_fine_tuned(records, run, tmp_path):
         ({"name": "resnet18", "width": 4}, {"fc"}),
         ({"name": "vgg16", "width": 2, "hidden": 8}, {"classifier.6"}),
         ({"name": "inception_v3", "width": 4}, {"fc", "AuxLogits.fc"}),
+        (
+            {"name": "faster_rcnn_resnet18_fpn", **RCNN},
+            {"roi_heads.box_predictor.cls_score", "roi_heads.box_predictor.bbox_pred"},
+        ),
     ],
 )
 def test_the_head_is_what_counts_classes(model, heads):
     from tfvision import models
 
-    net = models.build(**model, num_classes=3, image_size=(76, 80))
+    net = models.build(**model, num_classes=3, image_size=(96, 96))
     assert {n.split("/")[0] for n in checking.head_variables(net)} == heads
 
 

@@ -24,6 +24,8 @@ from tfvision.records import dataset
 from tfvision.weights import native
 
 _HEADS = ("class_logits", "aux_logits", "box_deltas", "mask_logits", "yolo_")
+# Of R-CNN: its sampling leads back to these, which count no classes.
+_WITHOUT_CLASSES = ("rpn.", "backbone.")
 _CONFIG = "config.json"
 
 
@@ -145,4 +147,4 @@ def head_variables(net: Net) -> list[str]:
             found += [native.name_of(variable) for variable in layer.weights]
         else:
             ahead += inputs
-    return found
+    return [name for name in found if not name.startswith(_WITHOUT_CLASSES)]
