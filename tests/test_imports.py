@@ -1,5 +1,7 @@
 import importlib
+import pathlib
 import pkgutil
+import re
 
 import pytest
 
@@ -14,6 +16,13 @@ def test_every_module_imports():
     assert len(names) > 40
     for name in names:
         importlib.import_module(name)
+
+
+def test_every_package_is_shipped():
+    root = pathlib.Path(__file__).parents[1]
+    shipped = set(re.findall(r'"(tfvision[\w.]*)"', (root / "pyproject.toml").read_text()))
+    for place in (root / "tfvision").rglob("__init__.py"):
+        assert ".".join(place.parent.relative_to(root).parts) in shipped
 
 
 def test_parts_are_reached_from_the_top_without_importing_them_all():
