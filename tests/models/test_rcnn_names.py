@@ -96,7 +96,7 @@ def settings(path="", task="detection", name="faster_rcnn_resnet18_fpn", **chang
                     "mix": {"name": "mosaic"},
                 },
             },
-            "instances have no use for them",
+            "it is for the task classification and detection and not for 'instance'",
         ),
     ],
 )
