@@ -2,10 +2,13 @@
 
 --config is the name of an experiment in experiments/ or a Python file with get_config();
 any setting is changed with --config.section.key=value. tfvision/config.py lists them all.
+Of a run that is there --workdir is enough: its config.json is the config, and a higher
+--config.train.epochs or --config.train.steps moves its end.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from absl import app, flags
@@ -18,9 +21,24 @@ _OPTIONS = flags.DEFINE_multi_string(
     "option", [], "SECTION.KEY=VALUE: what --config.SECTION.KEY=VALUE means for a * section."
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run folder; made if it is not there.")
+_DATA = flags.DEFINE_string("data", None, "The converted data set, where it is now.")
+_STRICT = flags.DEFINE_bool(
+    "strict_resume", False, "Refuse a damaged checkpoint; by default the one before it is taken."
+)
 
 
-arguments = overrides.flag_arguments
+def arguments(given: Sequence[str]) -> list[str]:
+    """The flags as ml_collections takes them; without --config, the config of the run in --workdir.
+
+    Raises UsageError for an unknown setting or experiment."""
+    names = [flag.lstrip("-").partition("=")[0] for flag in given]
+    if "config" in names or "workdir" not in names:
+        return overrides.flag_arguments(given)
+    at = names.index("workdir")
+    _, equals, workdir = given[at].partition("=")
+    workdir = workdir if equals else "".join(given[at + 1 : at + 2])
+    file = os.path.join(workdir, "config.json")
+    return overrides.flag_arguments([f"--config={file}", *given] if os.path.isfile(file) else given)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -29,7 +47,8 @@ def main(argv: Sequence[str]) -> None:
         raise errors.UsageError(f"unexpected argument '{argv[1]}'; train takes flags only")
     if _CONFIG.value is None:
         raise errors.UsageError(
-            f"--config is missing; experiments: {', '.join(settings.experiments())}"
+            "--config is missing, and --workdir holds no run to go on with; experiments:"
+            f" {', '.join(settings.experiments())}"
         )
     if not _WORKDIR.value:
         raise errors.UsageError("--workdir is missing")
@@ -37,8 +56,9 @@ def main(argv: Sequence[str]) -> None:
     from tfvision import tasks, training
 
     config = overrides.with_options(_CONFIG.value, _OPTIONS.value)
+    overrides.set_data(config, _DATA.value)
     task = tasks.build(config)
-    training.Trainer(task, config, _WORKDIR.value).fit()
+    training.Trainer(task, config, _WORKDIR.value).fit(strict_resume=_STRICT.value)
     print(f"the run is in {_WORKDIR.value}")
 
 

@@ -9,6 +9,7 @@ FLOORS = {
     "tfvision.stack": 0,
     "tfvision.errors": 0,
     "tfvision.paths": 0,
+    "tfvision.locks": 0,
     "tfvision.config": 0,
     "tfvision.config_file": 0,
     "tfvision.config_flag": 0,

@@ -26,6 +26,7 @@ __all__ = [
     "experiments",
     "from_json",
     "options",
+    "read",
     "to_json",
     "typed",
 ]
@@ -47,6 +48,7 @@ def defaults() -> dict[str, Any]:
         "seed": 0,
         "data": {
             "path": "",  # folder with dataset.json
+            "folder": "",  # filled in: the same from the root, where `path` is not found later
             "train": "train",  # names of the splits
             "val": "val",
             "num_classes": 0,  # 0: as dataset.json says; a number is checked against it
@@ -209,6 +211,15 @@ def options(section: Mapping, *own: str) -> dict[str, Any]:
 def to_json(config: ml_collections.ConfigDict) -> str:
     """The whole tree, readable and sorted."""
     return json.dumps(config.to_dict(), indent=2, sort_keys=True) + "\n"
+
+
+def read(path: str) -> ml_collections.ConfigDict:
+    """The config in a run's config.json. DataError where it cannot be read."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return from_json(file.read(), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise errors.DataError(f"{path} cannot be read: {errors.one_line(error)}") from error
 
 
 def from_json(text: str, file: str = "config.json") -> ml_collections.ConfigDict:

@@ -22,8 +22,10 @@ def _experiment_folder() -> str:
 
 
 def experiment_file(name: str) -> str:
-    """The path of an experiment: a name or a Python file. UsageError for an unknown one."""
-    if name.endswith(".py"):
+    """The path of an experiment: a name, a Python file or a run's config.json.
+
+    Raises UsageError for an unknown one."""
+    if name.endswith((".py", ".json")):
         if not os.path.isfile(name):
             raise errors.UsageError(f"--config: there is no file {name}")
         return name

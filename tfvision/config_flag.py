@@ -17,8 +17,11 @@ class _Experiment(flags.ArgumentParser):
     argument of `get_config`."""
 
     def parse(self, argument: str) -> Any:
-        """The locked config of a file's get_config(). Raises UsageError where it is missing."""
-        config = settings.experiment(argument)
+        """The locked config of a file's get_config(), or of a run's config.json.
+
+        Raises UsageError or DataError where it is missing or broken."""
+        read = settings.read if argument.endswith(".json") else settings.experiment
+        config = read(argument)
         config.lock()
         return config
 

@@ -55,6 +55,12 @@ def _section(names: Sequence[str]) -> dict:
     return section
 
 
+def set_data(config: ml_collections.ConfigDict, folder: str | None) -> None:
+    """What --data=DIR means: the data set of `config` is in `folder`; None changes nothing."""
+    if folder:
+        config.data.path, config.data.folder = folder, ""
+
+
 def with_options(config: ml_collections.ConfigDict, options: Sequence[str]):
     """`config` with "SECTION.KEY=VALUE" texts applied by `override`."""
     for option in options:

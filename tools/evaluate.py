@@ -20,6 +20,7 @@ _CONFIG = config_flag.define("In place of a run: an experiment.")
 _OPTIONS = flags.DEFINE_multi_string("option", [], "As in tfvision train.")
 _SPLIT = flags.DEFINE_string("split", None, "Split to evaluate; the config's val by default.")
 _OUTPUT = flags.DEFINE_string("output", None, "JSON file for the numbers and tables.")
+_DATA = flags.DEFINE_string("data", None, "The converted data set, where it is now.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which weights.")
 
 
@@ -41,9 +42,10 @@ def main(argv: Sequence[str]) -> None:
             paths.check_file(flag.value, f"--{flag.name}")
     if _WORKDIR.value is None:
         config = overrides.with_options(_CONFIG.value, _OPTIONS.value)
+        overrides.set_data(config, _DATA.value)
         run = runs.open_weights(config, _SPLIT.value or config.data.val)
     else:
-        run = runs.open_run(_WORKDIR.value, _CHECKPOINT.value)
+        run = runs.open_run(_WORKDIR.value, _CHECKPOINT.value, _DATA.value)
     split = _SPLIT.value or run.config.data.val
     evaluator = run.trainer.evaluator
     from tfvision.metrics import detection

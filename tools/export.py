@@ -22,6 +22,7 @@ _OPTIONS = flags.DEFINE_multi_string("option", [], "As in tfvision train.")
 _LABELS = flags.DEFINE_string("labels", None, "Class names, one a line, of --config's weights.")
 _OUTPUT = flags.DEFINE_string("output", None, "BASE; the model goes to BASE/<version>.")
 _VERSION = flags.DEFINE_integer("version", None, "By default the highest there is plus one.")
+_DATA = flags.DEFINE_string("data", None, "The run's data set, where it has moved.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which weights.")
 _SAMPLES = flags.DEFINE_integer("samples", 8, "Images at most that the export is checked on.")
 
@@ -54,6 +55,7 @@ def _run() -> None:
         which=_CHECKPOINT.value,
         version=_VERSION.value,
         count=_SAMPLES.value,
+        data=_DATA.value,
     )
 
 

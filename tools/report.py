@@ -17,6 +17,7 @@ from tfvision.tools import runs
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run folder.")
 _OUTPUT = flags.DEFINE_string("output", None, "The HTML file; WORKDIR/report.html by default.")
 _SPLIT = flags.DEFINE_string("split", None, "Split to evaluate; the config's val by default.")
+_DATA = flags.DEFINE_string("data", None, "The run's data set, where it has moved.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which weights.")
 
 
@@ -26,7 +27,7 @@ def main(argv: Sequence[str]) -> None:
         raise errors.UsageError(f"unexpected argument '{argv[1]}'; report takes flags only")
     if _WORKDIR.value:
         paths.check_file(_OUTPUT.value or os.path.join(_WORKDIR.value, "report.html"), "--output")
-    run = runs.open_run(_WORKDIR.value, _CHECKPOINT.value)
+    run = runs.open_run(_WORKDIR.value, _CHECKPOINT.value, _DATA.value)
     from tfvision.training import report
 
     output = _OUTPUT.value or os.path.join(_WORKDIR.value, "report.html")

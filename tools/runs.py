@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tfvision import config as settings
-from tfvision import errors
+from tfvision import errors, overrides
 
 
 @dataclasses.dataclass
@@ -36,16 +36,18 @@ class Run:
         return self.trainer.precision
 
 
-def open_run(workdir: str | None, which: str = "best") -> Run:
+def open_run(workdir: str | None, which: str = "best", data: str | None = None) -> Run:
     """Restores the "best" checkpoint (the latest where there is no best), or the "latest".
 
-    Raises UsageError without a workdir, DataError where it holds no trained run."""
+    data: the folder of the run's data set, where it has moved. Raises UsageError without a
+    workdir, DataError where it holds no trained run."""
     if not workdir:
         raise errors.UsageError("--workdir is missing")
     from tfvision import tasks, training
     from tfvision.training import checkpoints, workdirs
 
     config = workdirs.read_config(workdir)
+    overrides.set_data(config, data)
     trainer = training.Trainer(tasks.build(config), config, workdir)
     if not trainer.restore(which) and not trainer.restore("latest"):
         raise errors.DataError(f"{workdir} has no checkpoint yet; train it first")
@@ -123,11 +125,12 @@ def export_run(
     which: str = "best",
     version: int | None = None,
     count: int = 8,
+    data: str | None = None,
 ) -> None:
     """Exports a run's weights to `output`, checked on `count` of its validation images."""
     from tfvision.serving import export
 
-    run = open_run(workdir, which)
+    run = open_run(workdir, which, data)
     with run.trainer.averaged():
         export.export(
             run.task,

@@ -107,6 +107,11 @@ def read(path: str | os.PathLike[str]) -> Dataset:
     return data
 
 
+def is_there(path: str) -> bool:
+    """Whether `path` is a converted data set's folder, or its dataset.json."""
+    return os.path.isfile(path if os.path.basename(path) == FILE else os.path.join(path, FILE))
+
+
 def load(path: str) -> dict[str, Any]:
     """The plain content of DIR/dataset.json; DataError where it cannot be used."""
     if not os.path.isdir(path):

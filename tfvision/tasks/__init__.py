@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 from tfvision import errors, rules
 from tfvision.records import dataset
@@ -39,7 +40,7 @@ def resolve(config) -> None:
         raise errors.UsageError(
             "config.data.path is empty; give the folder of a converted data set"
         )
-    data = dataset.read(config.data.path)
+    data = _find(config)
     asked, found = config.data.num_classes, len(data.class_names)
     if asked and asked != found:
         raise errors.DataError(
@@ -62,9 +63,31 @@ def resolve(config) -> None:
     config.data.class_names = tuple(data.class_names)
     if needed in ("objects", "masks"):
         _fill_max_boxes(config, data)
+    config.data.path, config.data.folder = data.path, os.path.abspath(data.path)
     # Going on with a run on other records would not be the same run.
+    config.data.fingerprint = _fingerprint(data)
+
+
+def _fingerprint(data: dataset.Dataset) -> str:
     shards = [shard.sha256 for split in data.splits.values() for shard in split.shards]
-    config.data.fingerprint = hashlib.sha256("".join(shards).encode()).hexdigest()[:16]
+    return hashlib.sha256("".join(shards).encode()).hexdigest()[:16]
+
+
+def _find(config) -> dataset.Dataset:
+    """The data set in data.path; a run's is looked for in data.folder too.
+
+    Of two the one with the run's records is taken, whatever the present folder makes of a path."""
+    places = [config.data.path]
+    if config.data.folder and config.data.folder != os.path.abspath(config.data.path):
+        places.append(config.data.folder)
+    there = [place for place in places if dataset.is_there(place)]
+    if not there and config.data.folder:
+        raise errors.DataError(
+            f"there is no data set in {' or '.join(places)}; --data=DIR says where it is now"
+        )
+    read = [dataset.read(place) for place in there or places]
+    same = [data for data in read if _fingerprint(data) == config.data.fingerprint]
+    return (same or read)[0]
 
 
 def _fill_max_boxes(config, data: dataset.Dataset) -> None:

@@ -108,6 +108,7 @@ class Callbacks:
         epoch_steps: int,
     ):
         _check(callbacks)
+        self.given = bool(callbacks)
         self._model, self._rate, self._steps = model, rate, epoch_steps
         self._view = _Optimizer(optimizer, rate)
         self._calls = keras.callbacks.CallbackList(
@@ -152,9 +153,10 @@ class Callbacks:
 
     def epoch_end(self, step: int, results: Mapping[str, float]) -> None:
         """At the last step of an epoch or of the run; results: {} without an evaluation."""
+        names = self._rows[0] if self._rows else ()  # none where a run goes on at its end
         logs = {
             name: float(np.average([row[name] for row in self._rows], weights=self._counts))
-            for name in self._rows[0]
+            for name in names
         }
         self._rows, self._counts = [], []
         logs |= {"learning_rate": float(self._rate(step - 1)), **_validation(results)}

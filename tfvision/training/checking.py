@@ -50,6 +50,30 @@ def samples(task, data: dataset.Dataset, split: str, config: Any, *, training: b
     return found, ids
 
 
+def splits(trainer) -> None:
+    """What of the splits and metrics would otherwise fail only at the end of the first epoch.
+
+    Raises DataError for an empty split or one that teaches nothing, UsageError for a train.best
+    that is no metric."""
+    data, config = trainer.data, trainer.config
+    if not data.split(config.data.val).records:
+        raise errors.DataError(f"{data.path}: split '{config.data.val}' is empty")
+    split = data.split(config.data.train)
+    if not split.teaches:
+        raise errors.DataError(
+            f"{data.path}: split '{config.data.train}': {' '.join(split.notes)};"
+            " see the report beside the records, and convert it again"
+        )
+    known = {name: None for m in trainer.task.metrics() for name in m.result()}
+    known |= {"loss": None} if trainer.task.serve_losses else {}
+    best = config.train.best
+    if best and best not in known:
+        raise errors.UsageError(
+            f"config.train.best is '{best}'{errors.suggestion(best, known)}"
+            f" (the metrics are: {', '.join(known)})"
+        )
+
+
 def first_batch(trainer) -> None:
     """Prepares two training images and one of validation, and takes one loss of the two.
 

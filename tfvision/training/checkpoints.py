@@ -1,24 +1,35 @@
 """Checkpoints: written aside, moved into place, `latest` and `best` kept.
 
 workdir/checkpoints/step-00001000/ holds TensorFlow's checkpoint files and `state.json`: the
-step, the metrics, and the names and shapes of the model's variables, so that a run folder of
-another model is told apart before anything is loaded. A folder is complete or it is not there.
+step, what the run noted with it, and the names and shapes of the model's variables, so that a
+checkpoint of another model is refused before anything is loaded.
+
+A folder is complete or it is not there. A checkpoint is saved before its step is evaluated and
+`finish`ed after it: `best-N` is made, what is old goes, and last the state of step-N says so. A
+kill in between leaves the state `pending`, and whoever goes on evaluates step N again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from tfvision import errors, paths, stack
 
-_NAME = re.compile(r"^(step|best)-(\d{8})$")
+_NAME = re.compile(r"^(step|best)-(\d{8,})$")
+_STATE = "state.json"
+_ASIDE, _REMOVED = ".aside", ".removed"
+
+
+class Damaged(errors.DataError):
+    """A checkpoint whose files cannot be read back."""
 
 
 class Checkpoints:
@@ -35,8 +46,11 @@ class Checkpoints:
 
     def find(self, kind: str) -> str | None:
         """Path of the newest "step" or "best" checkpoint, or None."""
-        steps = self._steps(kind)
-        return self._path(kind, steps[-1]) if steps else None
+        return next(iter(self.all(kind)), None)
+
+    def all(self, kind: str) -> list[str]:
+        """Paths of the "step" or "best" checkpoints, the newest first."""
+        return [self._path(kind, step) for step in reversed(self._steps(kind))]
 
     def _steps(self, kind: str) -> list[int]:
         if not os.path.isdir(self.folder):
@@ -47,48 +61,82 @@ class Checkpoints:
     def _path(self, kind: str, step: int) -> str:
         return os.path.join(self.folder, f"{kind}-{step:08d}")
 
-    def save(self, step: int, state: Mapping[str, Any], *, keep: int, best: bool) -> str:
-        """Writes the checkpoint of `step`; older ones beyond `keep` go after it is in place.
+    def save(self, step: int, state: Mapping[str, Any]) -> str:
+        """Writes the checkpoint of `step`. state: JSON-ready facts to find again.
 
-        state: JSON-ready facts to find again. best: it also becomes the best one."""
+        Raises DataError where it cannot be written."""
         path = self._path("step", step)
-        aside = os.path.join(self.folder, ".aside")
-        shutil.rmtree(aside, ignore_errors=True)
-        os.makedirs(aside)
-        with paths.plain(aside) as place:
-            self._checkpoint.write(os.path.join(place, "variables"))
-        with open(os.path.join(aside, "state.json"), "w", encoding="utf-8") as file:
-            json.dump({**state, "step": step, "variables": self._shapes}, file)
-        _sync(aside)
-        shutil.rmtree(path, ignore_errors=True)
-        os.rename(aside, path)
-        if best:
-            self._keep_as_best(path, step)
-        for old in self._steps("step")[: -max(keep, 1)]:
-            shutil.rmtree(self._path("step", old), ignore_errors=True)
+        with self._written(path) as aside:
+            with paths.plain(aside) as place:
+                self._checkpoint.write(os.path.join(place, "variables"))
+            self._write_state(aside, step, state)
         return path
 
-    def _keep_as_best(self, path: str, step: int) -> None:
-        aside = os.path.join(self.folder, ".aside")
-        target = self._path("best", step)
-        # The same files under a second name: no second copy on the disk.
+    def finish(self, step: int, state: Mapping[str, Any], *, best: bool, keep: int) -> None:
+        """Replaces the state of a saved step, after all else that is due, and prunes.
+
+        best: it also becomes the best checkpoint."""
+        path = self._path("step", step)
+        if best:
+            with self._written(self._path("best", step)) as aside:
+                _copy(path, aside)
+                self._write_state(aside, step, state)
+            for old in self._steps("best"):
+                if old != step:
+                    self._remove(self._path("best", old))
+        self.prune(step, keep)
+        self._write_state(path, step, state)
+
+    def prune(self, step: int, keep: int) -> None:
+        """Removes all but the newest `keep` checkpoints up to `step`, the last that was saved.
+
+        Later ones are left from before a run went on from an earlier step."""
+        steps = self._steps("step")
+        kept = [old for old in steps if old <= step][-max(keep, 1) :]
+        for old in set(steps) - set(kept):
+            self._remove(self._path("step", old))
+
+    def _write_state(self, folder: str, step: int, state: Mapping[str, Any]) -> None:
+        content = {**state, "step": step, "variables": self._shapes}
+        paths.write_text(os.path.join(folder, _STATE), json.dumps(content))
+
+    @contextlib.contextmanager
+    def _written(self, path: str) -> Iterator[str]:
+        """Yields an empty folder, which becomes `path`; DataError where the disk refuses."""
+        aside = os.path.join(self.folder, _ASIDE)
         try:
-            shutil.copytree(path, aside, copy_function=os.link)
-        except (OSError, shutil.Error):  # a file system without hard links
+            with _told(path):
+                for left in (aside, os.path.join(self.folder, _REMOVED)):
+                    shutil.rmtree(left, ignore_errors=True)
+                os.makedirs(aside)
+                yield aside
+                _sync(aside)
+                self._remove(path)
+                os.rename(aside, path)
+                _sync_names(self.folder)
+        except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
-            shutil.copytree(path, aside)
-        shutil.rmtree(target, ignore_errors=True)
-        os.rename(aside, target)
-        for old in self._steps("best"):
-            if old != step:
-                shutil.rmtree(self._path("best", old), ignore_errors=True)
+            raise
+
+    def _remove(self, path: str) -> None:
+        """Hides a folder before its files go, so that none is ever half there."""
+        if os.path.isdir(path):
+            hidden = os.path.join(self.folder, _REMOVED)
+            shutil.rmtree(hidden, ignore_errors=True)
+            with _told(path):
+                os.rename(path, hidden)
+            shutil.rmtree(hidden, ignore_errors=True)
 
     def restore(self, path: str) -> dict[str, Any]:
         """Loads every variable of `path`; returns its state.
 
-        Raises DataError where it is of another model or broken, before anything is assigned."""
-        state = read_state(path)
-        saved = [[name, list(shape)] for name, shape in state["variables"]]
+        Raises DataError where it is of another model, before anything is assigned, and Damaged
+        where it cannot be read."""
+        try:
+            state = read_state(path)
+            saved = [[name, list(shape)] for name, shape in state["variables"]]
+        except (errors.DataError, KeyError, TypeError, ValueError) as error:
+            raise Damaged(f"{path} is damaged: {errors.one_line(error)}") from error
         if saved != self._shapes:
             raise errors.DataError(
                 f"{path} is of another model: {_difference(saved, self._shapes)}"
@@ -97,19 +145,42 @@ class Checkpoints:
             with paths.plain(path) as place:
                 self._checkpoint.read(os.path.join(place, "variables")).assert_consumed()
         except (tf.errors.OpError, AssertionError, ValueError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise errors.DataError(f"{path} cannot be restored: {first}") from None
+            raise Damaged(f"{path} is damaged: {errors.one_line(error)}") from None
         return state
+
+
+@contextlib.contextmanager
+def _told(path: str) -> Iterator[None]:
+    """What the disk refuses inside is a DataError of one line."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "strerror", None) or errors.one_line(error)
+        raise errors.DataError(
+            f"{path} cannot be written: {reason}; what was saved before is whole, and the same"
+            " command goes on from there"
+        ) from error
 
 
 def read_state(path: str) -> dict[str, Any]:
     """The state.json of a checkpoint; DataError where it is not to be read."""
-    file = os.path.join(path, "state.json")
+    file = os.path.join(path, _STATE)
     try:
         with open(file, encoding="utf-8") as opened:
             return json.load(opened)
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise errors.DataError(f"{file} cannot be read: {error}") from None
+
+
+def _copy(path: str, folder: str) -> None:
+    """The variables' files under a second name: no second copy on the disk where it has links."""
+    for name in os.listdir(path):
+        if name != _STATE:
+            source, target = os.path.join(path, name), os.path.join(folder, name)
+            try:
+                os.link(source, target)
+            except OSError:  # a file system without hard links
+                shutil.copyfile(source, target)
 
 
 def _difference(saved: list, here: list) -> str:
@@ -125,3 +196,13 @@ def _sync(folder: str) -> None:
     for name in os.listdir(folder):
         with open(os.path.join(folder, name), "rb") as file:
             os.fsync(file.fileno())
+    _sync_names(folder)
+
+
+def _sync_names(folder: str) -> None:
+    with contextlib.suppress(OSError):  # not every system opens a folder
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

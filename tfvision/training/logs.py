@@ -12,15 +12,19 @@ from typing import Any
 import tensorflow as tf
 import tqdm
 
+from tfvision import errors, paths
+
 FILE = "log.jsonl"
 
 
 class Logs:
-    """The log of one run folder; entries after `step` are dropped when a run goes on from there."""
+    """The log of one run folder; entries after `step` are dropped when a run goes on from there.
 
-    def __init__(self, workdir: str, *, step: int, total: int):
+    evaluates: `step` is evaluated again, so the entry of its evaluation goes too."""
+
+    def __init__(self, workdir: str, *, step: int, total: int, evaluates: bool = False):
         self._file = os.path.join(workdir, FILE)
-        self._truncate(step)
+        self._truncate(step, evaluates)
         self._summaries = os.path.join(workdir, "tensorboard")
         self._writers: dict[str, Any] = {}  # made when they are needed: the folder is not there yet
         interactive = sys.stderr.isatty()
@@ -29,7 +33,7 @@ class Logs:
         )
         self._interactive, self._total, self._printed = interactive, total, 0.0
 
-    def _truncate(self, step: int) -> None:
+    def _truncate(self, step: int, evaluates: bool) -> None:
         """Keeps the entries up to `step`; a half-written last line goes too."""
         if not os.path.exists(self._file):
             return
@@ -40,19 +44,26 @@ class Logs:
                     entry = json.loads(line)
                 except json.JSONDecodeError:
                     break
-                if entry["step"] <= step:
+                again = evaluates and entry["step"] == step and entry["kind"] == "val"
+                if entry["step"] <= step and not again:
                     kept.append(line)
-        with open(self._file + ".aside", "w", encoding="utf-8") as file:
-            file.writelines(kept)
-        os.replace(self._file + ".aside", self._file)
+        paths.write_text(self._file, "".join(kept))
 
     def write(self, kind: str, step: int, values: dict[str, float]) -> None:
         """Adds one entry of `kind` ("train" or "val")."""
         entry: dict[str, Any] = {"kind": kind, "step": step, "time": round(time.time(), 3)}
         # JSON has no NaN: a value without meaning (a metric of nothing) is null.
         entry |= {k: float(v) if math.isfinite(v) else None for k, v in values.items()}
-        with open(self._file, "a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        try:
+            with open(self._file, "a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+            self._summarise(kind, step, values)
+        except (OSError, tf.errors.OpError) as error:
+            reason = getattr(error, "strerror", None) or errors.one_line(error)
+            raise errors.DataError(f"{self._file} cannot be written: {reason}") from error
+
+    def _summarise(self, kind: str, step: int, values: dict[str, float]) -> None:
+        """To TensorBoard's files."""
         if kind not in self._writers:
             folder = os.fsencode(os.path.join(self._summaries, kind))
             self._writers[kind] = tf.summary.create_file_writer(folder)

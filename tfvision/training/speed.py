@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -32,3 +34,29 @@ def limit(training: float, alone: float) -> str:
         f"{rates}: the input is the limit. More processor cores help, images that are stored at"
         " the size they are used at and, where a GPU trains, train.intra_op_threads=1"
     )
+
+
+class Meter:
+    """Counts steps a second: without the first call, which compiles, and without pauses."""
+
+    def __init__(self):
+        self._count, self._since = 0, None
+
+    def add(self, steps: int) -> None:
+        """Notes that so many steps are done."""
+        if self._since is None:
+            self._since = time.monotonic()
+        else:
+            self._count += steps
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """The time inside does not count."""
+        begun = time.monotonic()
+        yield
+        if self._since is not None:
+            self._since += time.monotonic() - begun
+
+    def rate(self) -> float:
+        """Steps a second; 0 where none were counted yet."""
+        return self._count / max(time.monotonic() - self._since, 1e-9) if self._count else 0.0

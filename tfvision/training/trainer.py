@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import math
 import os
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,18 +16,15 @@ from tfvision import errors, optimizers, stack, weights
 from tfvision.inputs import pipeline
 from tfvision.records import dataset
 from tfvision.task import Task
-from tfvision.training import checking, precision, speed, tuning, workdirs
+from tfvision.training import checking, precision, resuming, speed, tuning, workdirs
 from tfvision.training.averages import Averages
 from tfvision.training.callbacks import Callbacks, Rate
 from tfvision.training.checkpoints import Checkpoints
 from tfvision.training.evaluation import Evaluator
 from tfvision.training.logs import Logs
-from tfvision.training.step import GRADIENT, StepFunction
-from tfvision.training.stopping import Interrupted, Stop
-
-
-def _first_line(error: tf.errors.OpError) -> str:
-    return next((line for line in str(error.message).splitlines() if line.strip()), "")
+from tfvision.training.loop import Loop
+from tfvision.training.step import StepFunction
+from tfvision.training.stopping import Stop
 
 
 class Trainer:
@@ -63,9 +58,7 @@ class Trainer:
             )
         self.records = split.records
         self.epoch_steps = max(round(split.records / batch), 1)
-        self.total = settings.steps or round(settings.epochs * split.records / batch)
-        if settings.epochs and not self.total:
-            self.total = 1
+        self.total = resuming.total_steps(config, split.records)
         self.precision = precision.resolve(settings.precision)
         self._prepare_machine()
         with self.strategy.scope(), stack.precision(precision.policy(self.precision)):
@@ -98,8 +91,8 @@ class Trainer:
         )
         self.best: dict | None = None
         self._stop = Stop()
-        self._saved = -1
-        self._asks_for_limit = config.train.report_input
+        self._function: StepFunction | None = None
+        self._evaluations: dict[str, tf.data.Dataset] = {}
 
     def _prepare_machine(self) -> None:
         keras.utils.set_random_seed(self.config.seed)
@@ -116,7 +109,8 @@ class Trainer:
                     " the first op runs"
                 ) from error
 
-    def _optimizer(self):
+    def schedule_over(self, total: int) -> optimizers.schedules.Schedule:
+        """The config's schedule of the learning rate, over so many steps."""
         section, train = self.config.schedule, self.config.train
         rate = section.learning_rate
         if section.scale_with_batch:
@@ -124,13 +118,16 @@ class Trainer:
         own = ("name", "learning_rate", "warmup_epochs", "scale_with_batch")
         warmup = round(section.warmup_epochs * self.records / train.batch_size)
         with errors.reported(f"config.schedule: schedule '{section.name}' cannot be built"):
-            self.schedule = optimizers.schedules.Schedule(
+            return optimizers.schedules.Schedule(
                 section.name,
                 rate,
-                self.total,
-                warmup=warmup if self.total else 0,
+                total,
+                warmup=warmup if total else 0,
                 **configs.options(section, *own),
             )
+
+    def _optimizer(self):
+        self.schedule = self.schedule_over(self.total)
         self.rate = Rate(self.schedule, self.step)
         name = self.config.optimizer.name
         with errors.reported(f"config.optimizer: optimizer '{name}' cannot be built"):
@@ -145,26 +142,32 @@ class Trainer:
         """Loads the "latest" or the "best" checkpoint; False where there is none yet."""
         kinds = {"latest": "step", "best": "best"}
         path = self.checkpoints.find(errors.choose(kinds, which, "checkpoint"))
-        if path is None:
-            return False
-        state = self.checkpoints.restore(path)
+        if path is not None:
+            self.take(self.checkpoints.restore(path))
+        return path is not None
+
+    def take(self, state: Mapping[str, Any]) -> None:
+        """Takes what a checkpoint's state holds beside the variables."""
         self.best = state.get("best")
         self.rate.fixed = state.get("learning_rate")
-        return True
 
     def evaluate(self, split: str | None = None) -> dict[str, float]:
         """Metrics and losses on a split (default: the validation split), as numbers by name."""
-        name = split or self.config.data.val
-        if not self.data.split(name).records:
-            raise errors.DataError(f"{self.config.data.path}: split '{name}' is empty")
-        data = pipeline.evaluation(
-            self.data.files(name),
-            self.task.fields,
-            self.task.prepare,
-            batch_size=self.config.eval.batch_size or self.config.train.batch_size,
-        )
         with self.averaged():
-            return self.evaluator.run(data)
+            return self.evaluator.run(self._evaluation(split or self.config.data.val))
+
+    def _evaluation(self, split: str) -> tf.data.Dataset:
+        """The batches of a split; traced once, gone through at every evaluation."""
+        if split not in self._evaluations:
+            if not self.data.split(split).records:
+                raise errors.DataError(f"{self.config.data.path}: split '{split}' is empty")
+            self._evaluations[split] = pipeline.evaluation(
+                self.data.files(split),
+                self.task.fields,
+                self.task.prepare,
+                batch_size=self.config.eval.batch_size or self.config.train.batch_size,
+            )
+        return self._evaluations[split]
 
     def _data(self, start: int) -> tf.data.Dataset:
         return pipeline.train(
@@ -180,51 +183,43 @@ class Trainer:
             turned=self.config.inputs.turned,
         )
 
-    def fit(self) -> dict[str, float]:
+    def fit(self, *, strict_resume: bool = False) -> dict[str, float]:
         """Trains to the last step; returns the metrics of the last evaluation.
 
-        The run folder is made when the first step is done. Raises NonFiniteError for a loss that is
-        not finite, Interrupted after SIGTERM, and before anything is written UsageError and
-        DataError for a config that cannot train."""
-        self._check_evaluation()
-        workdirs.check(self.workdir, self.config)
-        if not self.restore("latest"):
-            self.start_weights()
-            checking.first_batch(self)
-        start = int(self.step.numpy())
-        function, batches = self._traced(start)
-        self.logs = Logs(self.workdir, step=start, total=self.total)
-        self.logs.say(self._headline(start))
-        for split in dict.fromkeys((self.config.data.train, self.config.data.val)):
-            for note in self.data.split(split).notes:
-                self.logs.say(f"note: split '{split}': {note}")
-        self.callbacks.train_begin()
-        try:
-            with self._stop.listening():
-                results = self._loop(start, self.callbacks, function, batches)
-        finally:
-            self.logs.close()
-        self.callbacks.train_end(results)
+        The run folder is made when the first step is done; a run that is there goes on from its
+        newest sound checkpoint, or with `strict_resume` from its newest. Raises NonFiniteError for
+        a loss that is not finite, Interrupted after SIGTERM, and before anything is written
+        UsageError and DataError for a config that cannot train."""
+        checking.splits(self)
+        with workdirs.Folder(self.workdir) as folder:
+            before = workdirs.check(self.workdir, self.config)
+            notes = resuming.new_end(self, before) if before else []
+            state = resuming.restore(self, notes, strict=strict_resume)
+            if state is None:
+                self.start_weights()
+                checking.first_batch(self)
+            step, pending = int(self.step.numpy()), bool(state and state.get("pending"))
+            function, batches = self.traced(step)
+            again = pending or step >= self.total
+            logs = Logs(self.workdir, step=step, total=self.total, evaluates=again)
+            try:
+                self._say(logs, step, notes)
+                loop = Loop(self, function, batches, logs=logs, stop=self._stop, folder=folder)
+                self.callbacks.train_begin()
+                with self._stop.listening():
+                    results = loop.run(step, pending=pending)
+            finally:
+                logs.close()
+            self.callbacks.train_end(results)
         return results
 
-    def _check_evaluation(self) -> None:
-        """What would otherwise fail only at the end of the first epoch."""
-        if not self.data.split(self.config.data.val).records:
-            raise errors.DataError(f"{self.data.path}: split '{self.config.data.val}' is empty")
-        split = self.data.split(self.config.data.train)
-        if not split.teaches:
-            raise errors.DataError(
-                f"{self.data.path}: split '{self.config.data.train}': {' '.join(split.notes)};"
-                " see the report beside the records, and convert it again"
-            )
-        known = {name: None for m in self.task.metrics() for name in m.result()}
-        known |= {"loss": None} if self.task.serve_losses else {}
-        best = self.config.train.best
-        if best and best not in known:
-            raise errors.UsageError(
-                f"config.train.best is '{best}'{errors.suggestion(best, known)}"
-                f" (the metrics are: {', '.join(known)})"
-            )
+    def _say(self, logs: Logs, step: int, notes: Sequence[str]) -> None:
+        logs.say(self._headline(step))
+        for note in notes:
+            logs.say(note)
+        for split in dict.fromkeys((self.config.data.train, self.config.data.val)):
+            for note in self.data.split(split).notes:
+                logs.say(f"note: split '{split}': {note}")
 
     def _headline(self, start: int) -> str:
         count = sum(int(np.prod(v.shape)) for v in self.trainable)
@@ -252,22 +247,24 @@ class Trainer:
     def _batches(self, step: int) -> Iterator:
         return iter(self.strategy.experimental_distribute_dataset(self._data(step)))
 
-    def _traced(self, step: int) -> tuple[StepFunction, Iterator | None]:
+    def traced(self, step: int) -> tuple[StepFunction, Iterator | None]:
         """The function of the training steps and the batches from `step` on, None at the end.
 
         The graph is traced here and not by the first call, so that what cannot be traced is told
         before the run folder is made."""
-        function = StepFunction(
-            self.task,
-            self.net,
-            self.optimizer,
-            self.step,
-            self.strategy,
-            self.config,
-            self._averages,
-            trainable=self.trainable,
-            factors=self._factors,
-        )
+        if self._function is None:
+            self._function = StepFunction(
+                self.task,
+                self.net,
+                self.optimizer,
+                self.step,
+                self.strategy,
+                self.config,
+                self._averages,
+                trainable=self.trainable,
+                factors=self._factors,
+            )
+        function = self._function
         if step >= self.total:
             return function, None
         with errors.reported("the training step cannot be built"):
@@ -275,150 +272,18 @@ class Trainer:
             function.run.get_concrete_function(batches, tf.constant(1))
         return function, batches
 
-    def _loop(
-        self, step: int, calls: Callbacks, function: StepFunction, batches: Iterator | None
-    ) -> dict[str, float]:
-        settings = self.config.train
-        every = {
-            "log": settings.log_every,
-            "eval": settings.eval_every or self.epoch_steps,
-            "save": settings.checkpoint_every or self.epoch_steps,
-            "epoch": self.epoch_steps,
-        }
-        results: dict[str, float] = {}
-        measured: dict[str, float] = {}  # in this epoch
-        if step >= self.total:
-            trained = "this run is finished" if step else "0 epochs train nothing"
-            self.logs.say(f"{trained}; evaluating it")
-            workdirs.prepare(self.workdir, self.config, fresh=not step)
-            results = self._evaluate(step)
-            if not step:
-                self._save(step, results)
-        seen, since, fresh = [], time.monotonic(), True
-        while step < self.total and not self._stop.asked:
-            calls.batch_begin(step)
-            ends = [(step // n + 1) * n for n in every.values()]
-            count = min(settings.steps_per_call, self.total - step, min(ends) - step)
-            try:
-                rows = function.run(batches, tf.constant(count)).numpy()
-            except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-                raise errors.DataError(
-                    f"training stopped between steps {step + 1} and {step + count}:"
-                    f" {_first_line(error)}"
-                ) from error
-            self._check_finite(step, rows, function.names)
-            if fresh:
-                workdirs.prepare(self.workdir, self.config, fresh=not step)
-            step += count
-            seen.append(rows)
-            if fresh:  # the first call compiles; it says nothing of the speed
-                fresh, since, counted = False, time.monotonic(), 0
-            else:
-                counted += count
-            used = float(self.rate(step - 1))  # before a callback sets another
-            values = dict(zip(function.names, rows.mean(axis=0), strict=True))
-            calls.batch_end(step, values, count)
-            last = step >= self.total
-            if step % every["log"] == 0 or last:
-                rate = counted / max(time.monotonic() - since, 1e-9)
-                self._log(step, np.concatenate(seen), function.names, rate, used)
-                seen = []
-                if rate and self._asks_for_limit:
-                    paused = time.monotonic()
-                    self._tell_limit(rate * settings.batch_size)
-                    since += time.monotonic() - paused
-            evaluated = step % every["eval"] == 0 or last
-            if evaluated:
-                paused = time.monotonic()
-                results = self._evaluate(step)
-                since += time.monotonic() - paused
-            measured |= results if evaluated else {}
-            if step % every["epoch"] == 0 or last:
-                calls.epoch_end(step, measured)
-                measured = {}
-            # After the callbacks: the checkpoint holds the learning rate that they set.
-            if evaluated or step % every["save"] == 0 or self._stop.asked:
-                self._save(step, results if evaluated else None)
-            if calls.stopped:
-                self.logs.say(f"a callback stopped the run at step {step}")
-                if self._saved != step:
-                    self._save(step, None)
-                break
-        if self._stop.asked and step < self.total:
-            if self._saved != step:
-                self._save(step, None)
-            raise Interrupted(
-                f"stopped by {self._stop.asked} after step {step}; it is saved in {self.workdir}."
-                " The same command goes on from there."
-            )
-        return results
-
-    def _check_finite(self, step: int, rows: np.ndarray, names: Sequence[str]) -> None:
-        if np.isfinite(rows).all():
-            return
-        row, column = np.argwhere(~np.isfinite(rows))[0]
-        ids = pipeline.source_ids(
+    def images_of(self, step: int) -> list[str]:
+        """The source_ids of the images in the training batch of `step`, counted from 0."""
+        return pipeline.source_ids(
             self.data.files(self.config.data.train),
             self.records,
-            step=step + int(row),
+            step=step,
             batch_size=self.config.train.batch_size,
             seed=self.config.seed,
             shuffle_buffer=self.config.data.shuffle_buffer,
             turned=self.config.inputs.turned,
         )
-        what = "the gradient" if names[column] == GRADIENT else f"loss term '{names[column]}'"
-        raise errors.NonFiniteError(
-            f"{what} became {rows[row, column]} in step {step + int(row) + 1}; the images of that"
-            f" batch: {', '.join(ids)}. The last checkpoint is from before; a lower"
-            " learning rate or config.train.clip_norm may help"
-        )
 
-    def _tell_limit(self, rate: float) -> None:
-        """Measures the input alone and says whether it or the model holds the run up."""
-        self._asks_for_limit = False
-        alone = speed.input_rate(self._data(0)) * self.config.train.batch_size
-        self.logs.say(speed.limit(rate, alone))
-
-    def _log(self, step, rows, names, rate, learning_rate) -> None:
-        """rate: steps a second, 0 where they are not known yet."""
-        values = {k: float(v) for k, v in zip(names, rows.mean(axis=0), strict=True)}
-        loss = sum(value for name, value in values.items() if name != GRADIENT)
-        entry = {"loss": loss, **values, "learning_rate": learning_rate}
-        if rate:
-            entry["images_per_second"] = rate * self.config.train.batch_size
-        self.logs.write("train", step, {**entry, "epoch": step / self.epoch_steps})
-        shown = {"loss": loss, "lr": learning_rate}
-        if rate:
-            shown |= {"images/s": rate * self.config.train.batch_size, "steps/s": rate}
-        self.logs.progress(step, shown)
-
-    def _evaluate(self, step: int) -> dict[str, float]:
-        results = self.evaluate()
-        self.logs.write("val", step, results)
-        shown = "  ".join(f"{k} {v:.4f}" for k, v in results.items() if k != "images")
-        self.logs.say(
-            f"step {step}, {int(results['images'])} images of '{self.config.data.val}': {shown}"
-        )
-        tables = self.evaluator.tables()
-        for table in tables if len(self.config.data.class_names) <= 30 else []:
-            self.logs.say(table)
-        workdirs.write_evaluation(self.workdir, step, self.config.data.val, results, self.evaluator)
-        return results
-
-    def _save(self, step: int, results: dict[str, float] | None) -> None:
-        better = False
-        if results:
-            name = self.config.train.best or next(iter(results))
-            value = results[name]
-            sign = -1.0 if name.startswith("loss") or name.endswith("error") else 1.0
-            if math.isfinite(value):
-                better = self.best is None or sign * value > sign * self.best["value"]
-            if better:
-                self.best = {"step": step, "metric": name, "value": value}
-        state = {
-            "best": self.best,
-            "metrics": results and json.loads(json.dumps(results)),
-            "learning_rate": self.rate.fixed,
-        }
-        self.checkpoints.save(step, state, keep=self.config.train.keep, best=better)
-        self._saved = step
+    def input_rate(self) -> float:
+        """Images a second that the input gives when nothing else runs; takes some seconds."""
+        return speed.input_rate(self._data(0)) * self.config.train.batch_size

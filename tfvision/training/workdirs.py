@@ -1,7 +1,8 @@
-"""The run folder: the resolved config, what it ran on, and the evaluation tables."""
+"""The run folder: whose it is, the resolved config, what it ran on, and the evaluation tables."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -15,12 +16,14 @@ import keras
 import tensorflow as tf
 
 from tfvision import config as configs
-from tfvision import errors, paths
+from tfvision import errors, locks, paths
 
 CONFIG = "config.json"
-# A run may go on with other values of these: they do not touch the path of the weights.
-_HARMLESS = (
-    "data.path",
+# What may differ when a run goes on; every other setting is refused. These do not touch the
+# path of the weights ...
+FREE_TO_CHANGE = (
+    "data.path",  # the same records, by their fingerprint
+    "data.folder",
     "train.log_every",
     "train.eval_every",
     "train.checkpoint_every",
@@ -31,26 +34,86 @@ _HARMLESS = (
     "train.best",
     "eval.batch_size",
 )
-
+# ... and these, which can only be raised, move the end: the schedule spans the new length.
+FREE_TO_RAISE = ("train.epochs", "train.steps")
 
 # What a run writes. A folder of these alone, without a checkpoint, is free for another run.
 _OWN = {CONFIG, "versions.json", "log.jsonl", "tensorboard", "evaluations", "checkpoints"}
 _OWN |= {f"{name}.aside" for name in _OWN}
 
 
-def check(workdir: str, config) -> None:
-    """Can a run of `config` be in this folder? Writes nothing.
+class Folder:
+    """The folder of one run that trains: no other process trains in it meanwhile.
 
-    Raises UsageError for a path that cannot be a folder, for one that holds something else, and,
-    where there is a checkpoint already, for each key that differs from its run's."""
+    Made and claimed at the first step, or claimed at once where it is there already."""
+
+    def __init__(self, workdir: str):
+        self.path = workdir
+        self._stack = contextlib.ExitStack()
+        self._ready = False
+
+    def __enter__(self) -> Folder:
+        if os.path.isdir(self.path):
+            self._claim()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._stack.close()
+
+    def _claim(self) -> None:
+        taken = errors.UsageError(
+            f"another run trains in {self.path}; wait for it or choose another --workdir"
+        )
+        self._stack.enter_context(locks.held(self.path, taken))
+
+    def prepare(self, config, *, fresh: bool) -> None:
+        """Makes the folder and notes the config, once.
+
+        fresh: the run begins here, and what one without a checkpoint has left is removed."""
+        if self._ready:
+            return
+        if not os.path.isdir(self.path):
+            try:
+                os.makedirs(self.path, exist_ok=True)
+            except OSError as error:
+                raise errors.DataError(
+                    f"{self.path} cannot be made: {error.strerror or error}"
+                ) from error
+            self._claim()
+        if fresh:
+            self._empty()
+        path = os.path.join(self.path, CONFIG)
+        paths.write_text(path, configs.to_json(config))
+        text = json.dumps(versions(), indent=2) + "\n"
+        paths.write_text(os.path.join(self.path, "versions.json"), text)
+        self._ready = True
+
+    def _empty(self) -> None:
+        if has_checkpoint(self.path):
+            raise errors.UsageError(
+                f"another run has trained in {self.path} since this one started; choose another"
+                " --workdir"
+            )
+        for name in _OWN & set(os.listdir(self.path)):
+            path = os.path.join(self.path, name)
+            shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+
+
+def check(workdir: str, config) -> Any:
+    """The config of the run in this folder; None where it is free for a run of `config`.
+
+    Writes nothing. Raises UsageError for a path that cannot be a folder, for one that holds
+    something else, and for each setting that differs and is not one of the FREE_TO_ ones."""
     paths.check_folder(workdir, "--workdir")
-    path = os.path.join(workdir, CONFIG)
-    if os.path.exists(path) and has_checkpoint(workdir):
-        _check_same(path, config)
-    elif os.path.isdir(workdir) and not _OWN.issuperset(os.listdir(workdir)):
+    if os.path.exists(os.path.join(workdir, CONFIG)) and has_checkpoint(workdir):
+        before = read_config(workdir)
+        _check_same(workdir, before, config)
+        return before
+    if os.path.isdir(workdir) and not _OWN.issuperset(os.listdir(workdir)):
         raise errors.UsageError(
             f"{workdir} is not empty and holds no run of tfvision; give an empty or new --workdir"
         )
+    return None
 
 
 def has_checkpoint(workdir: str) -> bool:
@@ -59,29 +122,12 @@ def has_checkpoint(workdir: str) -> bool:
     return os.path.isdir(folder) and any(name[0] != "." for name in os.listdir(folder))
 
 
-def prepare(workdir: str, config, *, fresh: bool) -> None:
-    """Makes the folder and notes the config.
-
-    fresh: the run begins here, and what one without a checkpoint has left is removed."""
-    if fresh:
-        for name in _OWN & set(os.listdir(workdir) if os.path.isdir(workdir) else ()):
-            path = os.path.join(workdir, name)
-            shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
-    path = os.path.join(workdir, CONFIG)
-    paths.write_text(path, configs.to_json(config))
-    paths.write_text(
-        os.path.join(workdir, "versions.json"), json.dumps(versions(), indent=2) + "\n"
-    )
-
-
 def read_config(workdir: str):
     """The config of a run folder; DataError where there is none."""
     path = os.path.join(workdir, CONFIG)
-    try:
-        with open(path, encoding="utf-8") as file:
-            return configs.from_json(file.read(), path)
-    except FileNotFoundError:
-        raise errors.DataError(f"{workdir} is no run folder: it has no {CONFIG}") from None
+    if not os.path.exists(path):
+        raise errors.DataError(f"{workdir} is no run folder: it has no {CONFIG}")
+    return configs.read(path)
 
 
 def _flat(tree: dict, path: str = "") -> dict[str, Any]:
@@ -95,18 +141,16 @@ def _flat(tree: dict, path: str = "") -> dict[str, Any]:
     return flat
 
 
-def _check_same(path: str, config) -> None:
-    with open(path, encoding="utf-8") as file:
-        before = _flat(configs.from_json(file.read(), path).to_dict())
-    now = _flat(config.to_dict())
+def _check_same(workdir: str, before, config) -> None:
+    old, new = _flat(before.to_dict()), _flat(config.to_dict())
     changed = [
-        f"{key} is {now.get(key)!r}, was {before.get(key)!r}"
-        for key in sorted({*before, *now})
-        if before.get(key) != now.get(key) and key not in _HARMLESS
+        f"{key} is {new.get(key)!r}, was {old.get(key)!r}"
+        for key in sorted({*old, *new})
+        if old.get(key) != new.get(key) and key not in FREE_TO_CHANGE + FREE_TO_RAISE
     ]
     if changed:
         raise errors.UsageError(
-            f"{os.path.dirname(path)} holds a run with another config ({'; '.join(changed[:5])}"
+            f"{workdir} holds a run with another config ({'; '.join(changed[:5])}"
             f"{'; ...' if len(changed) > 5 else ''}); use another --workdir, or the same config"
         )
 

@@ -1,0 +1,238 @@
+"""Runs that go on: after a kill at any moment, to a later end, with moved data, past damage."""
+
+import errno
+import json
+import shutil
+
+import file_operations
+import numpy as np
+import pytest
+import tensorflow as tf
+import test_trainer
+
+from tfvision import errors, stack
+from tfvision.training import best, checkpoints, loop
+
+records = test_trainer.records
+trainer, small = test_trainer.trainer, test_trainer.small
+
+
+@pytest.fixture(scope="module")
+def run(records):
+    """A function: workdir -> one Trainer, as it was made, that trains 3 steps there."""
+    settings = {"steps": 3, "eval_every": 2, "checkpoint_every": 1, "keep": 1}
+    settings |= {"steps_per_call": 1, "log_every": 1, "ema": 0.9}
+    made = trainer(small(records, train=settings), "nowhere")
+    begin = [np.array(v) for v in variables(made)]
+
+    def at(workdir):
+        for variable, value in zip(variables(made), begin, strict=True):
+            variable.assign(value)
+        made.workdir, made.best = str(workdir), None
+        made.checkpoints.folder = str(workdir / "checkpoints")
+        return made
+
+    return at
+
+
+def variables(made):
+    found = [*made.net.variables(), *stack_of(made.optimizer), *made._averages.variables, made.step]
+    return [stack.raw(v) for v in found]
+
+
+def stack_of(optimizer):
+    from tfvision import optimizers
+
+    return optimizers.variables(optimizer)
+
+
+def whole(folder):
+    """Each visible checkpoint: its state and its tensors."""
+    found = {}
+    for path in sorted((folder / "checkpoints").glob("[!.]*")):
+        reader = tf.train.load_checkpoint(str(path / "variables"))
+        names = sorted(reader.get_variable_to_shape_map())
+        tensors = {n: reader.get_tensor(n).tobytes() for n in names if "OBJECT_GRAPH" not in n}
+        found[path.name] = (checkpoints.read_state(str(path)), tensors)
+    return found
+
+
+def entries(folder):
+    lines = (folder / "log.jsonl").read_text().splitlines()
+    return [(e["kind"], e["step"], e["loss"]) for e in map(json.loads, lines)]
+
+
+def matters(folder):
+    """What a resumed run looks at: all that is visible, and the names of what is hidden."""
+    places = folder / "checkpoints", folder / "config.json"
+    files = [p for place in places for p in (place, *sorted(place.rglob("*")))]
+    hidden = [p for p in files if "/." in str(p.relative_to(folder))]
+    return [(str(p), p.exists(), p in hidden or p.is_dir() or p.read_bytes()) for p in files
+            if p.exists() and (p not in hidden or p.is_dir())]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def snapshots(run, tmp_path_factory):
+    """The undisturbed run, and what a kill before each operation on its files leaves."""
+    folder = tmp_path_factory.mktemp("killed")
+    kept, seen = [], None
+
+    def copy(*_):
+        nonlocal seen
+        if not (folder / "run").is_dir():
+            return
+        now = matters(folder / "run")
+        if now != seen:
+            seen = now
+            kept.append(folder / f"at-{len(kept)}")
+            shutil.copytree(folder / "run", kept[-1])
+
+    with file_operations.before_each(copy):
+        run(folder / "run").fit()
+    return folder / "run", kept
+
+
+def copied(folder, place):
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(folder, place)
+    return place
+
+
+def test_a_kill_before_any_operation_on_files_loses_neither_latest_nor_best(run, snapshots):
+    undisturbed, kept = snapshots
+    expected, logged = whole(undisturbed), entries(undisturbed)
+    assert len(kept) > 20
+    for number, at in enumerate(kept):
+        snapshot = copied(at, undisturbed.parent / f"from-{number}")
+        whole(snapshot)  # whatever is visible can be read
+        run(snapshot).fit()
+        assert whole(snapshot) == expected, snapshot
+        assert entries(snapshot) == logged, snapshot
+
+
+def test_a_refused_operation_ends_in_one_line_and_the_same_command_goes_on(run, snapshots):
+    undisturbed, kept = snapshots
+    expected = whole(undisturbed)
+    refused = 0
+    for at in range(0, 400, 7):
+        folder = copied(kept[2], undisturbed.parent / "refused")
+        count = 0
+
+        def refuse(event, arguments, at=at):
+            nonlocal count
+            count += 1
+            if count > at and event not in (
+                "os.remove",
+                "os.rmdir",
+            ):  # a full disk gives space back
+                raise OSError(errno.ENOSPC, "No space left on device", arguments[0])
+
+        caught = None
+        with file_operations.before_each(refuse):
+            try:
+                run(folder).fit()
+            except errors.DataError as error:
+                caught = str(error)
+        if caught is None:
+            break
+        refused += 1
+        assert "\n" not in caught
+        assert "No space left on device" in caught
+        whole(folder)
+        run(folder).fit()
+        assert whole(folder) == expected, at
+    assert refused > 4
+    left = [p.name for p in folder.rglob("*") if "aside" in p.name or "removed" in p.name]
+    assert not left
+
+
+def test_two_runs_do_not_share_a_folder(run, tmp_path, records):
+    first = run(tmp_path / "run")
+    other = trainer(first.config, tmp_path / "run")
+    take, tried = loop.Loop._take, []
+
+    def second(self, step, count):
+        rows = take(self, step, count)
+        if self._trainer is first and not tried:
+            with pytest.raises(errors.UsageError, match=r"another run trains in .*/run; wait"):
+                other.fit()
+            tried.append(step)
+        return rows
+
+    loop.Loop._take = second
+    try:
+        first.fit()
+    finally:
+        loop.Loop._take = take
+    assert tried
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "broken", ["variables.data-00000-of-00001", "variables.index", "state.json"]
+)
+def test_a_damaged_latest_checkpoint_is_told_and_the_one_before_taken(
+    run, snapshots, tmp_path, capfd, broken
+):
+    undisturbed, kept = snapshots
+    both = next(s for s in kept if {"step-00000002", "step-00000003"} <= set(whole(s)))
+    copied(both, tmp_path / "run")
+    flip(tmp_path / "run" / "checkpoints" / "step-00000003" / broken)
+    with pytest.raises(checkpoints.Damaged, match=r"step-00000003 is damaged: .*strict_resume"):
+        run(tmp_path / "run").fit(strict_resume=True)
+    run(tmp_path / "run").fit()
+    said = [line for line in capfd.readouterr().out.split("\n") if "is damaged" in line]
+    assert len(said) == 1
+    assert said[0].endswith("the one before it is taken")
+    assert whole(tmp_path / "run") == whole(undisturbed)
+    flip(tmp_path / "run" / "checkpoints" / "step-00000003" / broken)
+    with pytest.raises(checkpoints.Damaged, match="no other checkpoint of this run is sound"):
+        run(tmp_path / "run").fit()
+
+
+def test_the_checkpoint_is_there_when_its_evaluation_fails(run, tmp_path):
+    made = run(tmp_path / "run")
+    made.evaluate = lambda: (_ for _ in ()).throw(errors.DataError("no more"))
+    try:
+        with pytest.raises(errors.DataError, match="no more"):
+            made.fit()
+    finally:
+        del made.evaluate
+    path = max((tmp_path / "run" / "checkpoints").glob("step-*"))
+    assert (path.name, checkpoints.read_state(str(path))["pending"]) == ("step-00000002", True)
+
+
+def test_ties_go_to_the_lower_loss_and_then_to_the_later_step():
+    first = best.better(None, 1, {"top1": 0.5, "loss": 2.0}, "")
+    assert first == {"step": 1, "metric": "top1", "value": 0.5, "loss": 2.0}
+    assert best.better(first, 2, {"top1": 0.5, "loss": 2.1}, "") is None
+    assert best.better(first, 2, {"top1": 0.4, "loss": 0.1}, "") is None
+    assert best.better(first, 2, {"top1": 0.5, "loss": 1.9}, "")["step"] == 2
+    assert best.better(first, 2, {"top1": 0.5, "loss": 2.0}, "")["step"] == 2
+    assert best.better(first, 2, {"top1": 0.6, "loss": 9.0}, "top1")["value"] == 0.6
+    assert best.better(first, 2, {"top1": float("nan"), "loss": 1.0}, "") is None
+    by_loss = best.better(None, 1, {"top1": 0.5, "loss": 2.0}, "loss")
+    assert best.better(by_loss, 2, {"top1": 0.9, "loss": 2.1}, "loss") is None
+    without = best.better(None, 1, {"AP": 0.0}, "")
+    assert best.better(without, 2, {"AP": 0.0}, "")["step"] == 2
+
+
+def test_a_later_end_takes_up_the_run_and_says_which_schedule_holds(records, run, tmp_path, capfd):
+    made = run(tmp_path / "run")
+    made.fit()
+    longer = small(records, train={**made.config.train.to_dict(), "steps": 5})
+    shorter = small(records, train={**made.config.train.to_dict(), "steps": 2})
+    with pytest.raises(errors.UsageError, match="ends at step 3; its end can only be raised"):
+        trainer(shorter, tmp_path / "run").fit()
+    capfd.readouterr()
+    trainer(longer, tmp_path / "run").fit()
+    out = capfd.readouterr().out
+    assert "going on at step 3: 5 steps" in out
+    assert "the end moves from step 3 to 5: the schedule 'cosine' spans the new length" in out
+    assert [e[1] for e in entries(tmp_path / "run") if e[0] == "train"] == [1, 2, 3, 4, 5]
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["train"]["steps"] == 5
