@@ -236,3 +236,50 @@ def test_a_later_end_takes_up_the_run_and_says_which_schedule_holds(records, run
     assert "the end moves from step 3 to 5: the schedule 'cosine' spans the new length" in out
     assert [e[1] for e in entries(tmp_path / "run") if e[0] == "train"] == [1, 2, 3, 4, 5]
     assert json.loads((tmp_path / "run" / "config.json").read_text())["train"]["steps"] == 5
+
+
+def test_a_workdir_alone_names_its_config(tmp_path):
+    from tfvision.experiments import train
+
+    (tmp_path / "run").mkdir()
+    folder = str(tmp_path / "run")
+    assert train.arguments([f"--workdir={folder}"]) == [f"--workdir={folder}"]
+    (tmp_path / "run" / "config.json").write_text("{}")
+    config = f"--config={folder}/config.json"
+    assert train.arguments(["--workdir", folder]) == [config, "--workdir", folder]
+    longer = ["--config.train.epochs=9", f"-workdir={folder}"]
+    assert train.arguments(longer) == [config, *longer]
+    other = ["--config=digits_resnet", f"--workdir={folder}"]
+    assert train.arguments(other)[0].endswith("digits_resnet.py")
+
+
+def test_moved_records_are_found_by_their_full_path_or_by_data(records, tmp_path, monkeypatch):
+    from tfvision import overrides, tasks
+
+    copied(records, tmp_path / "a" / "records")
+    monkeypatch.chdir(tmp_path / "a")
+    config = small("records")
+    tasks.resolve(config)
+    assert (config.data.path, config.data.folder) == ("records", str(tmp_path / "a" / "records"))
+    (tmp_path / "b").mkdir()
+    monkeypatch.chdir(tmp_path / "b")
+    elsewhere = config.copy_and_resolve_references()
+    tasks.resolve(elsewhere)
+    assert elsewhere.data.path == str(tmp_path / "a" / "records")
+    # other records, which lie where the relative path now leads, are not the run's
+    copied(records, tmp_path / "b" / "records")
+    file = tmp_path / "b" / "records" / "dataset.json"
+    raw = json.loads(file.read_text())
+    raw["splits"]["train"]["shards"][0]["sha256"] = "0" * 64
+    file.write_text(json.dumps(raw))
+    elsewhere = config.copy_and_resolve_references()
+    tasks.resolve(elsewhere)
+    assert elsewhere.data.path == str(tmp_path / "a" / "records")
+    shutil.rmtree(tmp_path / "b" / "records")
+    (tmp_path / "a").rename(tmp_path / "c")
+    gone = config.copy_and_resolve_references()
+    with pytest.raises(errors.DataError, match=r"no data set in records or .*--data=DIR says"):
+        tasks.resolve(gone)
+    overrides.set_data(gone, str(tmp_path / "c" / "records"))
+    tasks.resolve(gone)
+    assert gone.data.fingerprint == config.data.fingerprint
