@@ -30,15 +30,28 @@ _STRICT = flags.DEFINE_bool(
 def arguments(given: Sequence[str]) -> list[str]:
     """The flags as ml_collections takes them; without --config, the config of the run in --workdir.
 
-    Raises UsageError for an unknown setting or experiment."""
+    Raises UsageError for an unknown setting or experiment, and for settings of no config."""
     names = [flag.lstrip("-").partition("=")[0] for flag in given]
-    if "config" in names or "workdir" not in names:
+    if "config" in names:
         return overrides.flag_arguments(given)
-    at = names.index("workdir")
-    _, equals, workdir = given[at].partition("=")
-    workdir = workdir if equals else "".join(given[at + 1 : at + 2])
+    workdir = ""
+    if "workdir" in names:
+        at = names.index("workdir")
+        _, equals, workdir = given[at].partition("=")
+        workdir = workdir if equals else "".join(given[at + 1 : at + 2])
     file = os.path.join(workdir, "config.json")
-    return overrides.flag_arguments([f"--config={file}", *given] if os.path.isfile(file) else given)
+    if workdir and os.path.isfile(file):
+        return overrides.flag_arguments([f"--config={file}", *given])
+    if any(name.startswith("config.") for name in names):
+        raise _missing()
+    return overrides.flag_arguments(given)
+
+
+def _missing() -> errors.UsageError:
+    return errors.UsageError(
+        "--config is missing, and --workdir holds no run to go on with; experiments:"
+        f" {', '.join(settings.experiments())}"
+    )
 
 
 def main(argv: Sequence[str]) -> None:
@@ -46,10 +59,7 @@ def main(argv: Sequence[str]) -> None:
     if len(argv) > 1:
         raise errors.UsageError(f"unexpected argument '{argv[1]}'; train takes flags only")
     if _CONFIG.value is None:
-        raise errors.UsageError(
-            "--config is missing, and --workdir holds no run to go on with; experiments:"
-            f" {', '.join(settings.experiments())}"
-        )
+        raise _missing()
     if not _WORKDIR.value:
         raise errors.UsageError("--workdir is missing")
     paths.check_folder(_WORKDIR.value, "--workdir")

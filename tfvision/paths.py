@@ -68,7 +68,6 @@ def plain(folder: str) -> Iterator[str]:
         yield link
 
 
-_ASIDE = ".aside"
 _LONGEST = 255  # bytes of a name, on the file systems in use
 
 
@@ -76,23 +75,23 @@ def check_file(path: str, flag: str) -> None:
     """Raises UsageError, which names `flag`, where no file `path` can be written."""
     if os.path.isdir(path) or path.endswith(os.sep):
         raise errors.UsageError(f"{flag} is {path}, a folder; give the name of a file in it")
-    _check(path, flag, _ASIDE)
+    _check(path, flag)
 
 
 def check_folder(path: str, flag: str) -> None:
     """Raises UsageError, which names `flag`, where `path` is no folder and cannot become one."""
     if os.path.lexists(path) and not os.path.isdir(path):
         raise errors.UsageError(f"{flag} is {path}, a file; give a folder, or a new name")
-    _check(path, flag, "")
+    _check(path, flag)
 
 
-def _check(path: str, flag: str, suffix: str) -> None:
+def _check(path: str, flag: str) -> None:
     here = os.path.abspath(path)
-    for name in f"{here}{suffix}".split(os.sep):
+    for name in here.split(os.sep):
         if len(os.fsencode(name)) > _LONGEST or "\0" in name:
             raise errors.UsageError(
-                f"{flag}: '{name[:40]}...' has {len(name) - len(suffix)} letters, and a name has"
-                f" at most {_LONGEST - len(suffix)} bytes; choose a shorter one"
+                f"{flag}: '{name[:40]}...' has {len(name)} letters, and a name has"
+                f" at most {_LONGEST} bytes; choose a shorter one"
             )
     while not os.path.lexists(here):
         here = os.path.dirname(here)
@@ -101,18 +100,3 @@ def _check(path: str, flag: str, suffix: str) -> None:
         raise errors.UsageError(f"{flag} is {path}, but {here} is a file; choose another place")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise errors.UsageError(f"{flag} is {path}, but {folder} cannot be written into")
-
-
-def write_text(path: str, text: str) -> None:
-    """Writes a file aside and renames it; makes its folder. DataError where that fails."""
-    aside = path + _ASIDE
-    try:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-        with open(aside, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(aside, path)
-    except OSError as error:
-        raise errors.DataError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            os.remove(aside)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from tfvision import config_flag, errors, overrides, paths
+from tfvision import atomic, config_flag, errors, overrides, paths
 from tfvision.tools import runs
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run folder.")
@@ -76,7 +76,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _write(path: str, content) -> None:
-    paths.write_text(path, json.dumps(content, indent=2))
+    atomic.write_text(path, json.dumps(content, indent=2))
 
 
 if __name__ == "__main__":

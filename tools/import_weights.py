@@ -14,7 +14,7 @@ from typing import Any
 
 from absl import app, flags
 
-from tfvision import errors, overrides
+from tfvision import atomic, errors, overrides
 
 _SOURCE = flags.DEFINE_string("source", "torchvision", "Whose names the checkpoint carries.")
 _CHECKPOINT = flags.DEFINE_string(
@@ -155,11 +155,7 @@ def _write_cfg(name: str, num_classes: int, options: dict) -> None:
     size = _size(name)
     sections = yolo.sections(name, num_classes=num_classes, image_size=size, **options)
     path = os.path.splitext(_OUTPUT.value)[0] + ".cfg"
-    try:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(darknet_cfg.text(sections, size))
-    except OSError as error:
-        raise errors.DataError(f"{path} cannot be written: {error}") from error
+    atomic.write_text(path, darknet_cfg.text(sections, size))
 
 
 def _classes(name: str, arrays: dict, options: dict) -> int:

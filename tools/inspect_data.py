@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from tfvision import errors, paths
+from tfvision import atomic, errors, paths
 
 _SPLIT = flags.DEFINE_string("split", None, "The split; all by default.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the pictures; DIR/inspect by default.")
@@ -71,7 +71,7 @@ def _split(data, split: str, output: str) -> None:
     pictures = [
         statistics.drawn(record, data.split(split).groups, data.class_names) for record in records
     ]
-    draw.sheet(pictures).save(os.path.join(output, f"{split}-sheet.png"))
+    draw.save(draw.sheet(pictures), os.path.join(output, f"{split}-sheet.png"))
 
 
 def _write_json(path: str, split: str, numbers: dict) -> None:
@@ -80,7 +80,7 @@ def _write_json(path: str, split: str, numbers: dict) -> None:
         with open(path, encoding="utf-8") as file:
             content = json.load(file)
     content[split] = numbers
-    paths.write_text(path, json.dumps(content, indent=1))
+    atomic.write_text(path, json.dumps(content, indent=1))
 
 
 def _spread(values: dict) -> str:
@@ -229,7 +229,7 @@ def _augmented(data, split: str, output: str, task, config) -> None:
             texts = [draw.name_of(int(c), data.class_names) for c in ids]
             canvas = draw.boxes(canvas, batch["boxes"][i][kept] * scale, texts, inks)
         pictures.append(canvas)
-    draw.sheet(pictures).save(os.path.join(output, f"{split}-augmented.png"))
+    draw.save(draw.sheet(pictures), os.path.join(output, f"{split}-augmented.png"))
 
 
 if __name__ == "__main__":

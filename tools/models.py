@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from tfvision import errors, overrides
+from tfvision import atomic, errors, overrides
 
 _SIZE = flags.DEFINE_list("image_size", ["224", "224"], "Height and width, pixels.")
 _CLASSES = flags.DEFINE_integer("num_classes", 1000, "Classes.")
@@ -104,11 +104,7 @@ def _write(rows: Sequence) -> None:
     content = [dataclasses.asdict(row) for row in rows]
     for row in content:
         row["receptive_field"] = [None if math.isinf(n) else int(n) for n in row["receptive_field"]]
-    try:
-        with open(_OUTPUT.value, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1)
-    except OSError as error:
-        raise errors.DataError(f"{_OUTPUT.value} cannot be written: {error.strerror}") from error
+    atomic.write_text(_OUTPUT.value, json.dumps(content, indent=1))
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ class _Work:
         return rows
 
     def _one(self, file: str, data: Any, prediction: dict) -> dict:
-        from tfvision.ops import header
+        from tfvision.ops import draw, header
         from tfvision.serving import client, pictures
 
         stem = os.path.splitext(os.path.basename(file))[0][:_STEM]
@@ -142,7 +142,7 @@ class _Work:
                 several=self._several,
                 threshold=_THRESHOLD.value,
             )
-            drawn.save(os.path.join(_OUTPUT.value, name))
+            draw.save(drawn, os.path.join(_OUTPUT.value, name))
             row["picture"] = name
             if len(self._shown) < _SHEET.value:
                 self._shown.append(drawn)
@@ -171,7 +171,7 @@ class _Work:
         from tfvision.ops import draw
 
         if self._shown:
-            draw.sheet(self._shown).save(os.path.join(_OUTPUT.value, "sheet.png"))
+            draw.save(draw.sheet(self._shown), os.path.join(_OUTPUT.value, "sheet.png"))
         if 2 * self._bare > self.done:
             text = f"{self._bare} of {self.done} images have no box above {_THRESHOLD.value:g}"
             if self._best > 0:
@@ -187,8 +187,11 @@ def _maps(name: str, prediction: dict, class_names: Sequence[str]) -> dict:
     import numpy as np
     from PIL import Image
 
+    from tfvision.ops import draw
+
     file = f"{os.path.splitext(name)[0]}.classes.png"
-    Image.fromarray(prediction["class_map"]).save(os.path.join(_OUTPUT.value, file))
+    picture = Image.fromarray(prediction["class_map"])
+    draw.save(picture, os.path.join(_OUTPUT.value, file))
     ids, counts = np.unique(prediction["class_map"], return_counts=True)
     shares = (counts / counts.sum()).round(6).tolist()
     return {

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -287,9 +288,10 @@ def test_what_is_not_ours_in_the_output_is_never_touched(tmp_path):
         assert (tmp_path / file).read_text() == "mine"
         (tmp_path / file).unlink()
     (tmp_path / ".tmp-unfinished").mkdir()
+    (tmp_path / ".tmp-unfinished" / "x").write_text("mine")
     with pytest.raises(errors.DataError, match=r"\.tmp-unfinished is there and not of tfvision"):
         convert()
-    (tmp_path / ".tmp-unfinished").rmdir()
+    shutil.rmtree(tmp_path / ".tmp-unfinished")
     assert convert()["train"].images == 2
     assert convert()["train"].images == 2  # over its own files
     assert (tmp_path / ".tmp-mine" / "x").read_text() == "mine"

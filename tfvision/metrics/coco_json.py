@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tfvision import errors
+from tfvision import atomic, errors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,10 +115,8 @@ def _xywh(boxes: np.ndarray) -> list[list[float]]:
 
 
 def write(path: str, content: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
-    """Writes the file aside and renames it, so that it is whole or not there."""
-    with open(path + ".tmp", "w", encoding="utf-8") as file:
-        json.dump(content, file)
-    os.replace(path + ".tmp", path)
+    """Writes the file; it is whole or not there."""
+    atomic.write_text(path, json.dumps(content))
 
 
 def load(source: Any, what: str) -> tuple[Any, str]:

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image as pillow
 from PIL import ImageDraw, ImageFont
 
+from tfvision import atomic
 from tfvision.ops import masks as shapes
 
 SMALLEST = 480  # longest side of a drawn picture, pixels; smaller images are enlarged
@@ -253,6 +254,12 @@ def caption(picture: pillow.Image, text: str) -> pillow.Image:
     at = (picture.width / 2, picture.height + size * 1.3)
     ImageDraw.Draw(page).text(at, text, font=face, fill=(206, 210, 220), anchor="ms")
     return page
+
+
+def save(picture: pillow.Image, path: str) -> None:
+    """Writes a PNG; it is whole or not there. DataError where it cannot be written."""
+    with atomic.file(path) as aside:
+        picture.save(aside, "PNG")
 
 
 def sheet(pictures: Sequence[pillow.Image], columns: int = 4, *, cell: int = 360) -> pillow.Image:

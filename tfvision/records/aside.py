@@ -10,16 +10,12 @@ import os
 import shutil
 from collections.abc import Iterator
 
-from tfvision import errors
+from tfvision import atomic, errors, locks
 
 _PREFIX = ".tmp-"
 _KEPT = ".tmp-unfinished"
 _MARK = ".tfvision"
-
-try:
-    import fcntl
-except ImportError:  # Windows: two conversions into one folder are then the user's own care
-    fcntl = None
+JOURNAL = "commit.json"  # of what is left to be put in place
 
 
 @contextlib.contextmanager
@@ -30,32 +26,34 @@ def folder(output: str, *, keep: bool = False) -> Iterator[str]:
     Leftovers of a killed run are removed first; with `keep`, what such a run (or one that was
     interrupted) left in this folder is there again. Raises DataError if `output` is a file,
     cannot be written, or is being written by another process."""
-    missing = _missing(output)
+    made = []
     try:
-        os.makedirs(output, exist_ok=True)
-        with _lock(output):
+        made = atomic.folders(output)
+        with locks.held(output, _taken(output)):
             aside = os.path.join(output, _KEPT if keep else f"{_PREFIX}{os.getpid()}")
             _remove_leftovers(output, aside if keep else "")
-            _make(aside)
+            _check_free(aside)
             try:
+                _make(aside)
                 yield aside
             except KeyboardInterrupt:
                 if not keep:
-                    shutil.rmtree(aside, ignore_errors=True)
+                    _remove(aside)
                 raise
             except BaseException:
-                shutil.rmtree(aside, ignore_errors=True)
+                if not is_stopped(output):
+                    _remove(aside)
                 raise
-            shutil.rmtree(aside, ignore_errors=True)
+            _remove(aside)
     except OSError as error:
-        _remove_empty(missing)
+        atomic.remove_empty(made)
         reason = error.strerror or str(error)
         name = error.filename
         if name is not None and not _is_below(os.fspath(name), output):
             raise errors.DataError(f"{os.fsdecode(name)} cannot be read: {reason}") from error
         raise errors.DataError(f"{output} cannot be written: {reason}") from error
     except BaseException:
-        _remove_empty(missing)
+        atomic.remove_empty(made)
         raise
 
 
@@ -65,19 +63,15 @@ def _is_below(path: str | bytes, folder: str) -> bool:
     return path == folder or path.startswith(os.path.join(folder, ""))
 
 
-def _missing(path: str) -> list[str]:
-    """The folders on the way to `path` that do not exist, innermost first."""
-    path, found = os.path.abspath(path), []
-    while not os.path.lexists(path):
-        found.append(path)
-        path = os.path.dirname(path)
-    return found
+def _taken(output: str) -> errors.DataError:
+    return errors.DataError(
+        f"another conversion is writing into {output}; wait for it or choose another output"
+    )
 
 
-def _remove_empty(folders: list[str]) -> None:
-    with contextlib.suppress(OSError):
-        for path in folders:
-            os.rmdir(path)
+def is_stopped(output: str) -> bool:
+    """Whether a conversion into this folder was stopped while it was put in place."""
+    return os.path.isfile(os.path.join(output, _KEPT, JOURNAL))
 
 
 def is_unfinished(output: str) -> bool:
@@ -85,12 +79,16 @@ def is_unfinished(output: str) -> bool:
     return os.path.isfile(os.path.join(output, _KEPT, _MARK))
 
 
-def _make(path: str) -> None:
-    mark = os.path.join(path, _MARK)
-    if os.path.lexists(path) and not os.path.isfile(mark):
+def _check_free(path: str) -> None:
+    """Raises DataError where `path` is somebody else's; an empty folder may be a killed run's."""
+    marked = os.path.isfile(os.path.join(path, _MARK))
+    if os.path.lexists(path) and not marked and not (os.path.isdir(path) and not os.listdir(path)):
         raise errors.DataError(f"{path} is there and not of tfvision; rename it, or choose another")
+
+
+def _make(path: str) -> None:
     os.makedirs(path, exist_ok=True)
-    with open(mark, "w", encoding="utf-8") as file:
+    with open(os.path.join(path, _MARK), "w", encoding="utf-8") as file:
         file.write("written by tfvision; may be removed\n")
 
 
@@ -99,23 +97,16 @@ def _remove_leftovers(output: str, kept: str) -> None:
         path = os.path.join(output, name)
         ours = name.startswith(_PREFIX) and os.path.isfile(os.path.join(path, _MARK))
         if ours and path != kept:
-            shutil.rmtree(path, ignore_errors=True)
+            _remove(path)
 
 
-@contextlib.contextmanager
-def _lock(path: str) -> Iterator[None]:
-    """Holds the folder for this process; the lock goes with the process, killed or not."""
-    if fcntl is None:
-        yield
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise errors.DataError(
-                f"another conversion is writing into {path}; wait for it or choose another output"
-            ) from error
-        yield
-    finally:
-        os.close(handle)
+def _remove(path: str) -> None:
+    """Removes such a folder, the mark last: it tells whose it is until then."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(path):
+            entry = os.path.join(path, name)
+            if os.path.isdir(entry):
+                shutil.rmtree(entry, ignore_errors=True)
+            elif name != _MARK:
+                os.remove(entry)
+    shutil.rmtree(path, ignore_errors=True)

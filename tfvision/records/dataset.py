@@ -13,7 +13,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from tfvision import errors
+from tfvision import atomic, errors
+from tfvision.records import aside
 
 FILE = "dataset.json"
 LABELS_FILE = "labels.txt"
@@ -117,6 +118,11 @@ def load(path: str) -> dict[str, Any]:
     if not os.path.isdir(path):
         raise errors.DataError(f"data set folder {path} does not exist; run tfvision convert first")
     file = os.path.join(path, FILE)
+    if aside.is_stopped(path):
+        raise errors.DataError(
+            f"a conversion into {path} was stopped while it was put in place; run it again, which"
+            " finishes it"
+        )
     if not os.path.isfile(file):
         raise errors.DataError(
             f"{path} holds no {FILE}; it is no converted data set (run tfvision convert first)"
@@ -163,10 +169,10 @@ def _check_shard(path: str, shard: Shard) -> None:
 
 
 def write(path: str, raw: Mapping[str, Any]) -> None:
-    """Writes labels.txt and dataset.json into the folder, each aside and then renamed."""
+    """Writes labels.txt and dataset.json into the folder; each is whole or not there."""
     labels = "".join(f"{name}\n" for name in raw["class_names"])
-    write_text(os.path.join(path, LABELS_FILE), labels)
-    write_text(os.path.join(path, FILE), json.dumps(raw, indent=1) + "\n")
+    atomic.write_text(os.path.join(path, LABELS_FILE), labels)
+    atomic.write_text(os.path.join(path, FILE), json.dumps(raw, indent=1) + "\n")
 
 
 def digest(path: str) -> str:
@@ -177,13 +183,3 @@ def digest(path: str) -> str:
             found.update(block)
         os.fsync(stream.fileno())
     return found.hexdigest()
-
-
-def write_text(path: str, text: str) -> None:
-    """Writes a file aside and renames it, so that it is whole or not there."""
-    aside = path + ".tmp"
-    with open(aside, "w", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfvision import atomic
 from tfvision.records import statistics
 
 _BARS = 30  # classes with a bar; the rarest are left out beyond
@@ -36,7 +37,8 @@ def save(found: statistics.Statistics, names: Sequence[str], title: str, path: s
         axis.set_axis_off()
     with warnings.catch_warnings():  # letters that the font lacks are boxes
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
-        figure.savefig(path, dpi=110)
+        with atomic.file(path) as aside:
+            figure.savefig(aside, dpi=110, format="png")
 
 
 def _bars(axis, values: np.ndarray, names: Sequence[str], title: str) -> None:

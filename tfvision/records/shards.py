@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tfvision import errors, schema
+from tfvision import atomic, errors, schema
 from tfvision.records import (
     dataset,
     duplicates,
@@ -182,10 +182,10 @@ def _write(
                 report.max_objects = max(report.max_objects, result.objects)
                 report.classes.update(result.classes)
     except tf.errors.OpError as error:  # such as a full disk
-        raise errors.DataError(f"{path} cannot be written: {error.message}") from error
+        raise errors.DataError(f"{path} cannot be written: {atomic.reason(error)}") from error
     report.shards.append(_describe(path, report.images))
     text = json.dumps({"digest": digest.hex(), "report": report.to_json()})
-    dataset.write_text(path + ".json", text)
+    atomic.write_text(path + ".json", text)
     return report
 
 

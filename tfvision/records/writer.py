@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from tfvision import errors, paths, schema
+from tfvision import atomic, errors, paths, schema
 from tfvision.records import (
     aside,
+    commit,
     dataset,
     duplicates,
     merge,
@@ -46,6 +47,7 @@ def write(source: Source, output: str, options: Options) -> dict[str, Report]:
     _check_options(options)
     merge.check_place(output)
     with aside.folder(output, keep=True) as folder:
+        commit.finish(folder, output)
         before = merge.existing(source, output, options.name, shares)
         default = paths.readable(os.path.basename(os.path.abspath(output)))
         name = options.name or (before["name"] if before else default)
@@ -182,14 +184,13 @@ def _commit(
     folder: str,
     output: str,
 ) -> None:
-    files = [shard.file for done in reports.values() for shard in done.shards]
-    for file in [*files, *(duplicates.file(name, split) for split in reports)]:
-        os.replace(os.path.join(folder, file), os.path.join(output, file))
-    dataset.write_text(os.path.join(output, report.FILE), report.text(raw))
-    dataset.write(output, raw)
-    for file in merge.files(before, reports) - set(files):
-        with contextlib.suppress(OSError):
-            os.remove(os.path.join(output, file))
+    shards = [shard.file for done in reports.values() for shard in done.shards]
+    digests = [duplicates.file(name, split) for split in reports]
+    atomic.write_text(os.path.join(folder, report.FILE), report.text(raw))
+    dataset.write(folder, raw)
+    texts = [report.FILE, dataset.LABELS_FILE, dataset.FILE]
+    old = merge.files(before, reports) - set(shards)
+    commit.put(folder, output, [*shards, *digests, *texts], old)
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 import tfvision
-from tfvision import errors, paths
+from tfvision import atomic, errors, paths
 from tfvision.inputs import decode
 from tfvision.records import aside, images
 from tfvision.serving import module, versions
@@ -72,13 +72,18 @@ def export(
     with aside.folder(output) as work:
         target = os.path.join(output, str(_version(output, version)))
         folder = os.path.join(work, "export")
-        _write(task, net, class_names, folder)
+        with atomic.told(target):
+            _write(task, net, class_names, folder)
         scaled = config_json.get("inputs", {}).get("scaled_decoding", False)
         rows = _check(task, net, samples, folder, work, scaled)
-        warmed = _write_warmup(folder, samples)
         card = _card(task, net, class_names, config_json, metrics, rows, len(samples))
-        _write_text(os.path.join(folder, "model_card.json"), json.dumps(card, indent=2) + "\n")
-        os.rename(folder, target)
+        with atomic.told(target):
+            warmed = _write_warmup(folder, samples)
+            text = json.dumps(card, indent=2) + "\n"
+            atomic.write_text(os.path.join(folder, "model_card.json"), text)
+            atomic.sync_all(folder)
+            os.rename(folder, target)
+            atomic.sync(output)
     print(_report(target, card["check"], warmed))
     return target
 
@@ -115,13 +120,8 @@ def _write(task: Task, net: Net, class_names: Sequence[str], folder: str) -> Non
     for name in ("assets", "assets.extra"):
         os.makedirs(os.path.join(folder, name), exist_ok=True)
     labels = "".join(f"{name}\n" for name in class_names)
-    _write_text(os.path.join(folder, versions.LABELS), labels)
-    _write_text(os.path.join(folder, "batching_params.pbtxt"), _BATCHING)
-
-
-def _write_text(path: str, text: str) -> None:
-    with open(path, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+    atomic.write_text(os.path.join(folder, versions.LABELS), labels)
+    atomic.write_text(os.path.join(folder, "batching_params.pbtxt"), _BATCHING)
 
 
 def precision(net: Net) -> str:

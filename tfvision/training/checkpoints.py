@@ -21,7 +21,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfvision import errors, paths, stack
+from tfvision import atomic, errors, paths, stack
 
 _NAME = re.compile(r"^(step|best)-(\d{8,})$")
 _STATE = "state.json"
@@ -98,22 +98,22 @@ class Checkpoints:
 
     def _write_state(self, folder: str, step: int, state: Mapping[str, Any]) -> None:
         content = {**state, "step": step, "variables": self._shapes}
-        paths.write_text(os.path.join(folder, _STATE), json.dumps(content))
+        atomic.write_text(os.path.join(folder, _STATE), json.dumps(content))
 
     @contextlib.contextmanager
     def _written(self, path: str) -> Iterator[str]:
         """Yields an empty folder, which becomes `path`; DataError where the disk refuses."""
         aside = os.path.join(self.folder, _ASIDE)
         try:
-            with _told(path):
+            with atomic.told(path):
                 for left in (aside, os.path.join(self.folder, _REMOVED)):
                     shutil.rmtree(left, ignore_errors=True)
                 os.makedirs(aside)
                 yield aside
-                _sync(aside)
+                atomic.sync_all(aside)
                 self._remove(path)
                 os.rename(aside, path)
-                _sync_names(self.folder)
+                atomic.sync(self.folder)
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
             raise
@@ -123,7 +123,7 @@ class Checkpoints:
         if os.path.isdir(path):
             hidden = os.path.join(self.folder, _REMOVED)
             shutil.rmtree(hidden, ignore_errors=True)
-            with _told(path):
+            with atomic.told(path):
                 os.rename(path, hidden)
             shutil.rmtree(hidden, ignore_errors=True)
 
@@ -147,19 +147,6 @@ class Checkpoints:
         except (tf.errors.OpError, AssertionError, ValueError) as error:
             raise Damaged(f"{path} is damaged: {errors.one_line(error)}") from None
         return state
-
-
-@contextlib.contextmanager
-def _told(path: str) -> Iterator[None]:
-    """What the disk refuses inside is a DataError of one line."""
-    try:
-        yield
-    except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, "strerror", None) or errors.one_line(error)
-        raise errors.DataError(
-            f"{path} cannot be written: {reason}; what was saved before is whole, and the same"
-            " command goes on from there"
-        ) from error
 
 
 def read_state(path: str) -> dict[str, Any]:
@@ -189,20 +176,3 @@ def _difference(saved: list, here: list) -> str:
     pairs = ((a, b) for a, b in zip(saved, here, strict=True) if a != b)
     a, b = next(pairs)
     return f"it has {a[0]} {a[1]} where this model has {b[0]} {b[1]}"
-
-
-def _sync(folder: str) -> None:
-    """Asks the disk to have the files before they are renamed into place."""
-    for name in os.listdir(folder):
-        with open(os.path.join(folder, name), "rb") as file:
-            os.fsync(file.fileno())
-    _sync_names(folder)
-
-
-def _sync_names(folder: str) -> None:
-    with contextlib.suppress(OSError):  # not every system opens a folder
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

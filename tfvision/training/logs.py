@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 import tqdm
 
-from tfvision import errors, paths
+from tfvision import atomic
 
 FILE = "log.jsonl"
 
@@ -47,20 +47,17 @@ class Logs:
                 again = evaluates and entry["step"] == step and entry["kind"] == "val"
                 if entry["step"] <= step and not again:
                     kept.append(line)
-        paths.write_text(self._file, "".join(kept))
+        atomic.write_text(self._file, "".join(kept))
 
     def write(self, kind: str, step: int, values: dict[str, float]) -> None:
         """Adds one entry of `kind` ("train" or "val")."""
         entry: dict[str, Any] = {"kind": kind, "step": step, "time": round(time.time(), 3)}
         # JSON has no NaN: a value without meaning (a metric of nothing) is null.
         entry |= {k: float(v) if math.isfinite(v) else None for k, v in values.items()}
-        try:
+        with atomic.told(self._file):
             with open(self._file, "a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")
             self._summarise(kind, step, values)
-        except (OSError, tf.errors.OpError) as error:
-            reason = getattr(error, "strerror", None) or errors.one_line(error)
-            raise errors.DataError(f"{self._file} cannot be written: {reason}") from error
 
     def _summarise(self, kind: str, step: int, values: dict[str, float]) -> None:
         """To TensorBoard's files."""

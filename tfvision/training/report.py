@@ -13,6 +13,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from tfvision import atomic
 from tfvision.metrics.examples import Example
 from tfvision.ops import draw
 from tfvision.records import dataset, read
@@ -48,8 +49,7 @@ def write(trainer, path: str, *, step: int, split: str) -> dict[str, float]:
     names = trainer.config.data.class_names
     pictures = thumbnails(trainer.data, split, [*shown["mistakes"], *shown["best"]], names)
     page = report_html.page(found, report_plots.plots(found), shown, pictures)
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    dataset.write_text(path, page)
+    atomic.write_text(path, page)
     return results
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfvision import atomic, errors, locks, paths
 from tfvision import config as configs
-from tfvision import errors, locks, paths
 
 CONFIG = "config.json"
 # What may differ when a run goes on; every other setting is refused. These do not touch the
@@ -39,7 +39,10 @@ FREE_TO_RAISE = ("train.epochs", "train.steps")
 
 # What a run writes. A folder of these alone, without a checkpoint, is free for another run.
 _OWN = {CONFIG, "versions.json", "log.jsonl", "tensorboard", "evaluations", "checkpoints"}
-_OWN |= {f"{name}.aside" for name in _OWN}
+
+
+def _is_own(name: str) -> bool:
+    return name in _OWN or atomic.is_aside(name)
 
 
 class Folder:
@@ -73,19 +76,15 @@ class Folder:
         if self._ready:
             return
         if not os.path.isdir(self.path):
-            try:
-                os.makedirs(self.path, exist_ok=True)
-            except OSError as error:
-                raise errors.DataError(
-                    f"{self.path} cannot be made: {error.strerror or error}"
-                ) from error
+            with atomic.told(self.path):
+                atomic.folders(self.path)
             self._claim()
         if fresh:
             self._empty()
         path = os.path.join(self.path, CONFIG)
-        paths.write_text(path, configs.to_json(config))
+        atomic.write_text(path, configs.to_json(config))
         text = json.dumps(versions(), indent=2) + "\n"
-        paths.write_text(os.path.join(self.path, "versions.json"), text)
+        atomic.write_text(os.path.join(self.path, "versions.json"), text)
         self._ready = True
 
     def _empty(self) -> None:
@@ -94,7 +93,7 @@ class Folder:
                 f"another run has trained in {self.path} since this one started; choose another"
                 " --workdir"
             )
-        for name in _OWN & set(os.listdir(self.path)):
+        for name in filter(_is_own, os.listdir(self.path)):
             path = os.path.join(self.path, name)
             shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
 
@@ -109,7 +108,7 @@ def check(workdir: str, config) -> Any:
         before = read_config(workdir)
         _check_same(workdir, before, config)
         return before
-    if os.path.isdir(workdir) and not _OWN.issuperset(os.listdir(workdir)):
+    if os.path.isdir(workdir) and not all(map(_is_own, os.listdir(workdir))):
         raise errors.UsageError(
             f"{workdir} is not empty and holds no run of tfvision; give an empty or new --workdir"
         )
@@ -187,7 +186,7 @@ def write_evaluation(workdir: str, step: int, split: str, results: dict, evaluat
     """workdir/evaluations/SPLIT-STEP.json: numbers, per-class table, confusion matrix."""
     content = evaluation_json(step, split, results, evaluator)
     path = os.path.join(workdir, "evaluations", f"{split}-{step:08d}.json")
-    paths.write_text(path, json.dumps(content, indent=2) + "\n")
+    atomic.write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def evaluation_json(step: int, split: str, results: dict, evaluator) -> dict[str, Any]:

@@ -8,7 +8,6 @@ a file that does not end where the network ends is of another network.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tfvision import errors, stack
+from tfvision import atomic, errors, stack
 from tfvision.net import Net
 from tfvision.weights import formats, native
 
@@ -131,21 +130,12 @@ def write(net: Net, path: str | os.PathLike, *, header: Header = NEW) -> None:
     bytes again. The file is there complete or not at all. Raises DataError for another net, or a
     file that cannot be written."""
     path, parts = os.fspath(path), _parts(net, header)
-    aside = f"{path}.aside-{os.getpid()}"
-    try:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-        with open(aside, "wb") as file:
-            file.write(np.array(header[:3], "<i4").tobytes())
-            file.write(np.array([header.seen], "<i8" if header.long else "<i4").tobytes())
-            for part in parts:
-                value = stack.raw(part.variable).numpy().transpose(part.axes)
-                file.write(np.ascontiguousarray(value, "<f4").tobytes())
-        os.replace(aside, path)
-    except OSError as error:
-        raise errors.DataError(f"{path} cannot be written: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            os.remove(aside)
+    with atomic.file(path) as aside, open(aside, "wb") as file:
+        file.write(np.array(header[:3], "<i4").tobytes())
+        file.write(np.array([header.seen], "<i8" if header.long else "<i4").tobytes())
+        for part in parts:
+            value = stack.raw(part.variable).numpy().transpose(part.axes)
+            file.write(np.ascontiguousarray(value, "<f4").tobytes())
 
 
 def _parts(net: Net, header: Header) -> list[_Part]:

@@ -4,7 +4,6 @@ Every variable is filled once and every entry of the file is used, or nothing is
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tfvision import errors, stack
+from tfvision import atomic, errors, stack
 from tfvision.net import Net
 
 _LISTED = 10  # names shown of each kind of disagreement
@@ -62,22 +61,13 @@ def save(mapping: Mapping[str, np.ndarray], path: str | os.PathLike) -> None:
     path = os.fspath(path)
     # safetensors writes an array's memory as it lies, so it must lie in C order.
     arrays = {n: np.array(a, np.float32, order="C") for n, a in mapping.items()}
-    aside = f"{path}.aside-{os.getpid()}"
-    try:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-        with open(aside, "wb") as file:
-            if path.lower().endswith(".npz"):
-                np.savez(file, **arrays)
-            else:
-                import safetensors.numpy
+    with atomic.file(path) as aside, open(aside, "wb") as file:
+        if path.lower().endswith(".npz"):
+            np.savez(file, **arrays)
+        else:
+            import safetensors.numpy
 
-                file.write(safetensors.numpy.save(arrays))
-        os.replace(aside, path)
-    except OSError as error:
-        raise errors.DataError(f"{path} cannot be written: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            os.remove(aside)
+            file.write(safetensors.numpy.save(arrays))
 
 
 def fill(net: Net, mapping: Mapping[str, np.ndarray], *, skip: Sequence[str] = ()) -> int:
