@@ -25,12 +25,19 @@ def is_aside(name: str) -> bool:
 
 
 @contextlib.contextmanager
-def file(path: str | os.PathLike[str]) -> Iterator[str]:
+def file(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[str]:
     """Yields a hidden path in the folder of `path`, which is made if it is not there.
 
-    What is written there becomes `path` at the end. Raises DataError where the disk refuses."""
-    path = os.fspath(path)
-    folder, name = os.path.split(os.path.abspath(path))
+    What is written there becomes `path` at the end. durable: it is synced before; of many files
+    that can be made again this takes too long. Where `path` is a link, the file that it names is
+    written; what is no file (/dev/stdout) is written into. Raises DataError where the disk
+    refuses."""
+    path, real = os.fspath(path), os.path.realpath(path)
+    if os.path.exists(real) and not os.path.isfile(real) and not os.path.isdir(real):
+        with told(path):
+            yield real
+        return
+    folder, name = os.path.split(real)
     digest = hashlib.blake2b(os.fsencode(name), digest_size=6).hexdigest()
     aside = os.path.join(folder, f"{_PREFIX}{digest}{_SUFFIX}")
     made = []
@@ -38,9 +45,11 @@ def file(path: str | os.PathLike[str]) -> Iterator[str]:
         with told(path):
             made = folders(folder)
             yield aside
-            sync(aside)
-            os.replace(aside, path)
-            sync(folder)
+            if durable:
+                sync(aside)
+            os.replace(aside, real)
+            if durable:
+                sync(folder)
     except BaseException:
         with contextlib.suppress(OSError):
             os.remove(aside)
@@ -48,10 +57,10 @@ def file(path: str | os.PathLike[str]) -> Iterator[str]:
         raise
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
+def write_text(path: str | os.PathLike[str], text: str, *, durable: bool = True) -> None:
     """Writes a text file, UTF-8; bytes of a name that are none come out as escapes."""
     with (
-        file(path) as aside,
+        file(path, durable=durable) as aside,
         open(aside, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream,
     ):
         stream.write(text)

@@ -131,7 +131,8 @@ def test_flags_reach_options_that_the_experiment_does_not_name():
     assert tree.model.eval_options.to_dict() == {"dropout": 0.0}
     given = ["--config.model.width=8", "--config.optimizer.beta_1", "0.8", "--config.seed=1"]
     wanted = ["--option=model.width=8", "--option", "optimizer.beta_1=0.8", "--config.seed=1"]
-    assert train.arguments(given) == wanted
+    assert overrides.flag_arguments(given) == wanted
+    assert train.arguments(["--config=digits_resnet", *given])[1:] == wanted
 
 
 @pytest.mark.slow

@@ -258,7 +258,7 @@ def caption(picture: pillow.Image, text: str) -> pillow.Image:
 
 def save(picture: pillow.Image, path: str) -> None:
     """Writes a PNG; it is whole or not there. DataError where it cannot be written."""
-    with atomic.file(path) as aside:
+    with atomic.file(path, durable=False) as aside:
         picture.save(aside, "PNG")
 
 

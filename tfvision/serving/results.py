@@ -7,40 +7,68 @@ list), yolo (a text file an image).
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from tfvision import errors
+from tfvision import atomic, errors
 
 Row = dict[str, Any]  # an image's result: file, size [H, W], and `client.plain`'s or an error
 
 
-class _List:
-    """A json file that holds a list and is whole after every `add`."""
+class _Growing:
+    """A file that is whole after every `append`; one that the disk refuses leaves it as it was.
 
-    def __init__(self, path: str):
-        self.path = path
-        self._file = open(path, "w", encoding="utf-8")  # noqa: SIM115, closed by close()
-        self._file.write("[\n]\n")
-        self._end, self._first = 2, True
+    tail: what ends the file, after all that is appended."""
 
-    def add(self, items: Sequence[Any]) -> None:
-        if not items:
-            return
-        text = ",\n".join(json.dumps(item) for item in items)
+    def __init__(self, path: str, head: str = "", tail: str = ""):
+        self.path, self._tail, self._end = path, tail.encode(), 0
+        self._file = open(path, "wb", buffering=0)  # noqa: SIM115, closed by close()
+        self.append(head)
+
+    def append(self, text: str) -> None:
+        """Writes `text` before the tail. Raises DataError where the disk refuses."""
+        data = text.encode("utf-8", "backslashreplace")
+        try:
+            with atomic.told(self.path):
+                self._put(data + self._tail)
+        except BaseException:  # Ctrl-C too
+            with contextlib.suppress(OSError):
+                self._file.truncate(self._end)
+                self._put(self._tail)
+            raise
+        self._end += len(data)
+
+    def _put(self, data: bytes) -> None:
+        """Writes over the tail, in one call where the system takes all: a kill finds it whole."""
         self._file.seek(self._end)
-        self._file.write(text if self._first else ",\n" + text)
-        self._end, self._first = self._file.tell(), False
-        self._file.write("\n]\n")
-        self._file.flush()
+        left = memoryview(data)
+        while left:
+            left = left[self._file.write(left) :]
 
     def close(self) -> None:
+        """Ends the file."""
         self._file.close()
+
+
+class _List(_Growing):
+    """A json file that holds a list."""
+
+    def __init__(self, path: str):
+        super().__init__(path, "[\n", "\n]\n")
+        self._first = True
+
+    def add(self, items: Sequence[Any]) -> None:
+        if items:
+            text = ",\n".join(json.dumps(item) for item in items)
+            self.append(text if self._first else ",\n" + text)
+            self._first = False
 
 
 class Json(_List):
@@ -50,43 +78,35 @@ class Json(_List):
         super().__init__(os.path.join(folder, "predictions.json"))
 
 
-class Jsonl:
+class Jsonl(_Growing):
     """predictions.jsonl: a row a line."""
 
     def __init__(self, folder: str, class_names: Sequence[str], category_ids: Sequence[int]):
-        self.path = os.path.join(folder, "predictions.jsonl")
-        self._file = open(self.path, "w", encoding="utf-8")  # noqa: SIM115, closed by close()
+        super().__init__(os.path.join(folder, "predictions.jsonl"))
 
     def add(self, rows: Sequence[Row]) -> None:
         """Writes the rows of a batch."""
-        self._file.writelines(json.dumps(row) + "\n" for row in rows)
-        self._file.flush()
-
-    def close(self) -> None:
-        """Ends the file."""
-        self._file.close()
+        self.append("".join(json.dumps(row) + "\n" for row in rows))
 
 
-class Csv:
+class Csv(_Growing):
     """predictions.csv: file, class, class_id, score, and of boxes x1, y1, x2, y2 in pixels.
 
     A segmenter's score is the class's share of the pixels."""
 
     def __init__(self, folder: str, class_names: Sequence[str], category_ids: Sequence[int]):
-        self.path = os.path.join(folder, "predictions.csv")
+        super().__init__(os.path.join(folder, "predictions.csv"))
         self._names = class_names
-        self._file: TextIO = open(  # noqa: SIM115, closed by close()
-            self.path, "w", encoding="utf-8", errors="backslashreplace", newline=""
-        )
-        self._writer = csv.writer(self._file)
-        self._writer.writerow(("file", "class", "class_id", "score", "x1", "y1", "x2", "y2"))
+        self._write([("file", "class", "class_id", "score", "x1", "y1", "x2", "y2")])
 
     def add(self, rows: Sequence[Row]) -> None:
         """Writes the predictions of a batch; an image that could not be read has none."""
-        for row in rows:
-            for values in self._values(row):
-                self._writer.writerow((row["file"], *values))
-        self._file.flush()
+        self._write((row["file"], *values) for row in rows for values in self._values(row))
+
+    def _write(self, lines: Iterable[Sequence]) -> None:
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows(lines)
+        self.append(text.getvalue())
 
     def _values(self, row: Row) -> list[tuple]:
         if "shares" in row:
@@ -100,10 +120,6 @@ class Csv:
             ]
         columns = (row.get(name, ()) for name in ("class_names", "class_ids", "top_scores"))
         return list(zip(*columns, strict=True))
-
-    def close(self) -> None:
-        """Ends the file."""
-        self._file.close()
 
 
 class Coco(_List):
@@ -140,10 +156,9 @@ class Yolo:
 
     def __init__(self, folder: str, class_names: Sequence[str], category_ids: Sequence[int]):
         self.path = os.path.join(folder, "labels")
-        os.makedirs(self.path, exist_ok=True)
         self._used: set[str] = set()
-        with open(os.path.join(folder, "classes.txt"), "w", encoding="utf-8") as file:
-            file.writelines(f"{name}\n" for name in class_names)
+        names = "".join(f"{name}\n" for name in class_names)
+        atomic.write_text(os.path.join(folder, "classes.txt"), names, durable=False)
 
     def add(self, rows: Sequence[Row]) -> None:
         """Writes the text files of a batch; an image that could not be read has none."""
@@ -155,13 +170,18 @@ class Yolo:
             while name in self._used:  # images of one name in two folders
                 name, count = f"{stem}-{count}", count + 1
             self._used.add(name)
-            height, width = row["size"]
-            with open(os.path.join(self.path, f"{name}.txt"), "w", encoding="utf-8") as file:
-                columns = (row["class_ids"], row["boxes"], row["scores"])
-                for number, box, score in zip(*columns, strict=True):
-                    y1, x1, y2, x2 = np.array(box) / [height, width, height, width]
-                    numbers = ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, score)
-                    file.write(" ".join([str(number), *(f"{n:.6f}" for n in numbers)]) + "\n")
+            lines = self._lines(row)
+            atomic.write_text(os.path.join(self.path, f"{name}.txt"), lines, durable=False)
+
+    @staticmethod
+    def _lines(row: Row) -> str:
+        height, width = row["size"]
+        lines = []
+        for number, box, score in zip(row["class_ids"], row["boxes"], row["scores"], strict=True):
+            y1, x1, y2, x2 = np.array(box) / [height, width, height, width]
+            numbers = ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, score)
+            lines.append(" ".join([str(number), *(f"{n:.6f}" for n in numbers)]) + "\n")
+        return "".join(lines)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -185,8 +205,6 @@ def opened(
             " or csv"
         )
     category_ids = card.get("category_ids") or range(len(class_names) or 1 << 16)
-    try:
+    with atomic.told(folder):
         os.makedirs(folder, exist_ok=True)
         return writer(folder, class_names, category_ids)
-    except OSError as error:
-        raise errors.DataError(f"{folder} cannot be written: {error.strerror or error}") from error
