@@ -69,6 +69,13 @@ def test_centre_crop_takes_the_middle_and_pads_what_is_too_small():
     np.testing.assert_allclose(canvas[5], 100.0)
 
 
+def test_centre_crop_halves_an_odd_rest_as_python_rounds():
+    # torchvision: int(round((size - crop) / 2.0)), of halves the even number
+    for crop, offsets in {(27, 59): (-2, 0), (29, 57): (0, -2), (25, 53): (-2, -4)}.items():
+        _, frame = images.centre_crop(IMAGE, crop, short=30)
+        np.testing.assert_allclose(frame[4:], offsets)
+
+
 def test_boxes_go_to_the_frame_and_back():
     _, frame = images.letterbox(IMAGE, (40, 40))
     boxes = tf.constant([[3.0, 6.0, 15.0, 30.0]])

@@ -58,6 +58,22 @@ def test_crop_windows_lie_in_the_image_and_keep_area_and_ratio():
         assert 0.72 <= w / h <= 1.4
 
 
+def test_crop_windows_are_as_often_wide_as_tall():
+    """Their ratio is uniform in its logarithm; drawn uniformly, 15 of 16 would be wide."""
+
+    def shape(index):
+        window = augment.random_resized_crop(
+            tf.stack([3, index]), scale=(0.002, 0.003), ratio=(1 / 16, 16)
+        )
+        return window(tf.constant(4000), tf.constant(4000))[2:]
+
+    sizes = tf.map_fn(shape, tf.range(400)).numpy()
+    ratio = np.log2(sizes[:, 1] / sizes[:, 0])
+    # of a uniform variable in -4..4: mean 0 +- 0.115, quartiles at -2 and 2
+    assert abs(ratio.mean()) < 0.4
+    np.testing.assert_allclose(np.quantile(ratio, [0.25, 0.75]), [-2, 2], atol=0.5)
+
+
 def test_an_image_too_narrow_for_any_window_gives_its_middle():
     window = augment.random_resized_crop(SEED, scale=(0.9, 1.0))
     # ratio at most 4 / 3: of 10 x 100 the middle 13 columns

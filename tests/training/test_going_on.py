@@ -238,6 +238,16 @@ def test_a_later_end_takes_up_the_run_and_says_which_schedule_holds(records, run
     assert json.loads((tmp_path / "run" / "config.json").read_text())["train"]["steps"] == 5
 
 
+def test_the_rate_grows_with_the_batch(run, tmp_path):
+    made = run(tmp_path / "run")
+    with made.config.unlocked():
+        made.config.schedule.scale_with_batch = 32
+    try:
+        assert made.schedule_over(3).learning_rate == pytest.approx(0.02 * 8 / 32)
+    finally:
+        made.config.schedule.scale_with_batch = 0
+
+
 def test_a_workdir_alone_names_its_config(tmp_path):
     from tfvision.experiments import train
 

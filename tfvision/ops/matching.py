@@ -116,8 +116,7 @@ def sample(
 
     positive, positive_places = drawn(codes >= 0, int(count * positive_share))
     negative, negative_places = drawn(codes == NEGATIVE, count)
-    left = count - tf.reduce_sum(tf.cast(positive, tf.int32), axis=1, keepdims=True)
-    negative &= tf.range(count)[None] < left
+    # All positives come before the negatives, which fill up to `count`.
     rank = tf.concat([2 * tf.cast(positive, tf.int32), tf.cast(negative, tf.int32)], axis=1)
     places = tf.concat([positive_places, negative_places], axis=1)
     rank, order = tf.math.top_k(rank, count)  # of equals the first: the drawn order stays
