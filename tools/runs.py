@@ -75,12 +75,13 @@ def samples(config: Any, count: int) -> list[bytes]:
     import tensorflow as tf
 
     from tfvision.inputs import decode
-    from tfvision.records import dataset
+    from tfvision.records import damage, dataset
 
     data = dataset.read(config.data.path)
     files = [os.fsencode(file) for file in data.files(config.data.val)]
     records = tf.data.TFRecordDataset(files).take(count)
-    return [decode.parse(record, ("image",))["encoded"].numpy() for record in records]
+    with damage.told(data, config.data.val, f"split '{config.data.val}' cannot be read"):
+        return [decode.parse(record, ("image",))["encoded"].numpy() for record in records]
 
 
 def image_files(arguments: Sequence[str]) -> Iterator[str]:

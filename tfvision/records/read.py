@@ -8,6 +8,7 @@ Axis letters: H height, W width, N objects.
 from __future__ import annotations
 
 import io
+import itertools
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 from PIL import Image as pillow
 
 from tfvision import errors, schema
-from tfvision.ops import masks
+from tfvision.ops import masks, wire
 from tfvision.records import images
 
 Features = dict[str, list[Any]]
@@ -33,7 +34,22 @@ def records(path: str) -> Iterator[bytes]:
             number += 1
     except tf.errors.OpError as error:
         detail = str(error.message).split("{{")[0].strip()
-        raise errors.DataError(f"{path}: record {number} is damaged: {detail}") from error
+        raise errors.DataError(
+            f"{path}: record {number}{_image(path, number)} is damaged: {detail}"
+        ) from error
+
+
+def _image(path: str, number: int) -> str:
+    """The image of a record whose checksum is wrong, where it can still be read: " (NAME)"."""
+    try:
+        (_, data) = next(itertools.islice(wire.records(path), number, None))
+        return f" ({_name(features(data))})"
+    except (errors.DataError, ValueError, StopIteration):
+        return ""
+
+
+def _name(found: Features) -> str:
+    return text(found, "filename") or text(found, "source_id")
 
 
 def features(record: bytes) -> Features:

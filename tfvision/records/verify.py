@@ -110,6 +110,13 @@ def _told(future: concurrent.futures.Future, ids: collections.Counter) -> Iterat
     yield 1
 
 
+def problems(
+    record: bytes, place: str, split: dataset.Split, data: dataset.Dataset
+) -> list[Problem]:
+    """All that is wrong with one record of a split. place: how to call it."""
+    return _record(record, place, split, data)[0]
+
+
 def _record(
     record: bytes, place: str, split: dataset.Split, data: dataset.Dataset
 ) -> tuple[list[Problem], int | None]:

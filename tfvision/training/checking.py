@@ -20,7 +20,7 @@ from tfvision import errors, stack
 from tfvision.inputs import decode
 from tfvision.layers import context
 from tfvision.net import Net
-from tfvision.records import dataset
+from tfvision.records import damage, dataset
 from tfvision.weights import native
 
 _HEADS = ("class_logits", "aux_logits", "box_deltas", "mask_logits", "yolo_")
@@ -36,7 +36,7 @@ def samples(task, data: dataset.Dataset, split: str, config: Any, *, training: b
     Raises UsageError or DataError, of one line, where an image cannot be prepared."""
     found, ids = [], []
     files = [os.fsencode(file) for file in data.files(split)]
-    with errors.reported(f"{data.path}: split '{split}' cannot be read"):
+    with damage.told(data, split, f"split '{split}' cannot be read"):
         records = list(tf.data.TFRecordDataset(files).take(count))
     for index, record in enumerate(records):
         example = decode.parse(record, task.fields)
@@ -45,7 +45,8 @@ def samples(task, data: dataset.Dataset, split: str, config: Any, *, training: b
             example["seed"] = tf.constant([config.seed, index], tf.int64)
             if config.inputs.turned:
                 example["portrait"] = tf.constant(False)
-        with errors.reported(f"config.inputs: {ids[-1]} of split '{split}' cannot be prepared"):
+        what = f"{ids[-1]} of split '{split}' cannot be prepared"
+        with errors.reported(f"config.inputs: {what}"), damage.told(data, split, what):
             found.append(task.prepare(example, training))
     return found, ids
 

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvision import errors
+from tfvision.records import damage
 from tfvision.training import best, speed, workdirs
 from tfvision.training.logs import Logs
 from tfvision.training.step import GRADIENT, StepFunction
@@ -20,10 +21,6 @@ from tfvision.training.stopping import Interrupted, Stop
 
 if TYPE_CHECKING:
     from tfvision.training.trainer import Trainer
-
-
-def _first_line(error: tf.errors.OpError) -> str:
-    return next((line for line in str(error.message).splitlines() if line.strip()), "")
 
 
 class Loop:
@@ -95,15 +92,13 @@ class Loop:
 
     def _take(self, step: int, count: int) -> np.ndarray:
         """Runs `count` steps; their loss terms, float32 [S, T + 1]."""
-        try:
+        trainer = self._trainer
+        what = f"training stopped between steps {step + 1} and {step + count}"
+        split = trainer.config.data.train
+        with errors.reported(what), damage.told(trainer.data, split, what):
             rows = self._function.run(self._batches, tf.constant(count)).numpy()
-        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-            raise errors.DataError(
-                f"training stopped between steps {step + 1} and {step + count}:"
-                f" {_first_line(error)}"
-            ) from error
         self._check_finite(step, rows)
-        self._folder.prepare(self._trainer.config, fresh=not step)
+        self._folder.prepare(trainer.config, fresh=not step)
         self._meter.add(count)
         return rows
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfvision import config as configs
 from tfvision import errors, optimizers, stack, weights
 from tfvision.inputs import pipeline
-from tfvision.records import dataset
+from tfvision.records import damage, dataset
 from tfvision.task import Task
 from tfvision.training import checking, precision, resuming, speed, tuning, workdirs
 from tfvision.training.averages import Averages
@@ -153,8 +153,10 @@ class Trainer:
 
     def evaluate(self, split: str | None = None) -> dict[str, float]:
         """Metrics and losses on a split (default: the validation split), as numbers by name."""
-        with self.averaged():
-            return self.evaluator.run(self._evaluation(split or self.config.data.val))
+        split = split or self.config.data.val
+        what = f"split '{split}' cannot be evaluated"
+        with self.averaged(), errors.reported(what), damage.told(self.data, split, what):
+            return self.evaluator.run(self._evaluation(split))
 
     def _evaluation(self, split: str) -> tf.data.Dataset:
         """The batches of a split; traced once, gone through at every evaluation."""
