@@ -10,6 +10,7 @@ FLOORS = {
     "tfvision.errors": 0,
     "tfvision.paths": 0,
     "tfvision.locks": 0,
+    "tfvision.json_files": 0,
     "tfvision.atomic": 0,
     "tfvision.config": 0,
     "tfvision.config_file": 0,

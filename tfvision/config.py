@@ -13,7 +13,7 @@ from typing import Any
 
 import ml_collections
 
-from tfvision import errors
+from tfvision import errors, json_files
 from tfvision.config_file import experiment, experiments
 
 __all__ = [
@@ -37,6 +37,7 @@ FROZEN_STEMS = {
     "resnet": (r"^(conv1/|bn1/|layer1\.)",),
     "mobilenet_v2": (r"^features\.[0-3]\.",),
 }
+_WAY_OUT = "the file of a run is not to be edited; train again, or put it back"
 FREE = ("model", "optimizer", "schedule", "loss", "crop", "mix")  # the sections marked *
 _SQUARES = ("image_size", "train_size")  # of inputs: one number is both sides
 
@@ -214,18 +215,18 @@ def to_json(config: ml_collections.ConfigDict) -> str:
 
 
 def read(path: str) -> ml_collections.ConfigDict:
-    """The config in a run's config.json. DataError where it cannot be read."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            return from_json(file.read(), path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise errors.DataError(f"{path} cannot be read: {errors.one_line(error)}") from error
+    """The config in a run's config.json. DataError where it cannot be read, or is none."""
+    raw = json_files.read(path, {}, _WAY_OUT)
+    return _from_tree(raw, path)
 
 
 def from_json(text: str, file: str = "config.json") -> ml_collections.ConfigDict:
     """The inverse of `to_json`; DataError for broken JSON."""
+    return _from_tree(json_files.parse(text, {}, file, _WAY_OUT), file)
+
+
+def _from_tree(raw: Mapping[str, Any], file: str) -> ml_collections.ConfigDict:
     try:
-        raw = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise errors.DataError(f"{file} is not JSON: {error}") from None
-    return config(**raw)
+        return config(**raw)
+    except errors.UsageError as error:
+        raise errors.DataError(f"{file}: {error}; {_WAY_OUT}") from None

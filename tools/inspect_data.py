@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from tfvision import atomic, errors, paths
+from tfvision import atomic, errors, json_files, paths
 
 _SPLIT = flags.DEFINE_string("split", None, "The split; all by default.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the pictures; DIR/inspect by default.")
@@ -77,8 +77,7 @@ def _split(data, split: str, output: str) -> None:
 def _write_json(path: str, split: str, numbers: dict) -> None:
     content = {}
     if os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
+        content = json_files.read(path, {}, "remove it, or give another --output")
     content[split] = numbers
     atomic.write_text(path, json.dumps(content, indent=1))
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from test_cli import own_lines, tfvision
 
-from tfvision import config, errors, overrides, paths, sources
+from tfvision import atomic, config, errors, overrides, paths, sources
 from tfvision.records import writer
 
 TRAIN = ("train", "--config=digits_resnet", "--workdir=w")
@@ -101,12 +101,16 @@ def test_an_empty_value_takes_an_option_of_the_experiment_away():
     assert tree.loss.to_dict() == {"name": ""}
 
 
-@pytest.mark.parametrize("name", ["", "none/", "n" * 250, "file/m.json", "n" * 250 + "/m.json"])
+@pytest.mark.parametrize("name", ["n" * 255, "n" * 255 + "/m.json"])
+def test_the_longest_names_are_written(name, tmp_path):
+    paths.check_file(f"{tmp_path}/{name}", "--output")
+    atomic.write_text(tmp_path / name, "{}")
+    assert (tmp_path / name).read_text() == "{}"
+
+
+@pytest.mark.parametrize("name", ["", "none/", "n" * 256, "file/m.json", "n" * 256 + "/m.json"])
 def test_an_output_that_cannot_be_written_is_told_before_the_work(name, tmp_path):
     (tmp_path / "file").write_text("")
-    if name == "n" * 250 + "/m.json":
-        paths.check_file(f"{tmp_path}/{name}", "--output")
-        return
     with pytest.raises(errors.UsageError, match="--output"):
         paths.check_file(f"{tmp_path}/{name}", "--output")
 
@@ -114,7 +118,7 @@ def test_an_output_that_cannot_be_written_is_told_before_the_work(name, tmp_path
 def test_a_file_that_cannot_be_written_leaves_no_file_aside(tmp_path):
     (tmp_path / "m.json").mkdir()
     with pytest.raises(errors.DataError, match="cannot be written"):
-        paths.write_text(str(tmp_path / "m.json"), json.dumps({}))
+        atomic.write_text(str(tmp_path / "m.json"), json.dumps({}))
     assert [path.name for path in tmp_path.iterdir()] == ["m.json"]
 
 

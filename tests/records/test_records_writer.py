@@ -249,9 +249,10 @@ def test_reading_names_what_is_wrong(animals, tmp_path):
     raw = json.loads(sound)
     for text, message in (
         (sound[:40], "not a sound json"),
-        ("[]", "version is None"),
+        ("[]", "its content is \\[\\], and must be an object"),
+        ("{}", "version is None"),
         (json.dumps(raw | {"version": 99}), "version is 99, this tfvision reads 1"),
-        (json.dumps({k: v for k, v in raw.items() if k != "groups"}), "'groups'"),
+        (json.dumps({k: v for k, v in raw.items() if k != "groups"}), "field groups is missing"),
     ):
         (output / "dataset.json").write_text(text)
         with pytest.raises(errors.DataError, match=message):

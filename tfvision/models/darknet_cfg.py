@@ -8,6 +8,7 @@ error that names the line: a key that is silently ignored would be a network wit
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import types
 from collections.abc import Mapping, Sequence
@@ -79,6 +80,24 @@ _HEAD_IGNORED = """jitter random truth_thresh max bias_match iou_thresh cls_norm
     iou_normalizer obj_normalizer uc_normalizer delta_normalizer max_delta iou_loss nms_kind
     beta_nms counters_per_class label_smooth_eps objectness_smooth iou_thresh_kind resize
     focal_loss iou_point show_details forced thresh_nms"""
+
+# Of single numbers, from and to: beyond these nothing can be meant.
+_RANGES = {
+    "width": (1, 65_536),
+    "height": (1, 65_536),
+    "channels": (1, 65_536),
+    "filters": (1, 1_048_576),
+    "size": (1, 1_024),
+    "stride": (1, 1_024),
+    "pad": (0, 1),
+    "padding": (0, 1_024),
+    "groups": (1, 1_048_576),
+    "group_id": (0, 1_048_576),
+    "output": (1, 16_777_216),
+    "classes": (1, 1_048_576),
+    "side": (1, 1_024),
+    "num": (1, 1_024),
+}
 
 KINDS: dict[str, _Keys] = {
     "net": _Keys({"width": 0, "height": 0, "channels": 3}, {}, _NET_IGNORED),
@@ -250,9 +269,21 @@ def _value(default: Any, key: str, text: str, line: int) -> Any:
     try:
         if isinstance(default, list):
             numbers = [float(part) for part in text.split(",") if part]
-            return [int(n) for n in numbers] if key != "anchors" else numbers
-        if isinstance(default, int):
-            return int(float(text))
-        return type(default)(text)
-    except ValueError:
-        raise errors.DataError(f"line {line}: {key}={text} is not a number") from None
+            found = [int(n) for n in numbers] if key != "anchors" else numbers
+        elif isinstance(default, int):
+            found = int(float(text))
+        else:
+            found = type(default)(text)
+    except (ValueError, OverflowError):
+        raise errors.DataError(f"line {line}: {key}={_cut(text)} is not a number") from None
+    numbers = found if isinstance(found, list) else [found]
+    if not isinstance(default, str) and not all(map(math.isfinite, numbers)):
+        raise errors.DataError(f"line {line}: {key}={_cut(text)} is not finite")
+    low, high = _RANGES.get(key, (None, None))
+    if low is not None and not low <= found <= high:
+        raise errors.DataError(f"line {line}: {key}={_cut(text)} is not from {low} to {high}")
+    return found
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:40]}..."

@@ -16,6 +16,7 @@ from tfvision.models import darknet_heads
 from tfvision.models.darknet_cfg import Section
 from tfvision.ops.yolo import Head
 
+_MOST_VALUES = 1 << 31  # of a layer: 8 GiB
 IMAGE = -1  # as the source of a layer
 
 
@@ -50,6 +51,7 @@ def plan(
             index, section, sources, last.channels, last.rows, last.columns, last.stride
         )
         layers.append(_PLANNERS[section.kind](blank, inputs))
+        _check_size(layers[-1])
     if not layers:
         raise errors.DataError("there is no layer")
     for layer, after in itertools.pairwise(layers):
@@ -59,6 +61,16 @@ def plan(
         if after.head and layer.section.values.get("activation", "linear") != "linear":
             raise errors.DataError(f"{layer.section.where()} before a head has activation=linear")
     return layers
+
+
+def _check_size(layer: Planned) -> None:
+    where = layer.section.where()
+    if layer.values > _MOST_VALUES:
+        raise errors.DataError(f"{where} has {layer.values:,} weights; a layer has {_MOST_VALUES:,}"
+                               " at most")  # fmt: skip
+    for side in (layer.rows, layer.columns):
+        if side is not None and side < 1:
+            raise errors.DataError(f"{where} has no pixel left of its input")
 
 
 def heads(layers: Sequence[Planned]) -> tuple[Head, ...]:

@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 
-from tfvision import atomic
+from tfvision import atomic, json_files
 from tfvision.records import aside
 
 
@@ -28,8 +28,8 @@ def finish(folder: str, output: str) -> None:
     path = os.path.join(folder, aside.JOURNAL)
     if not os.path.exists(path):
         return
-    with open(path, encoding="utf-8") as file:
-        journal = json.load(file)
+    way_out = f"remove {folder} and what the conversion has left, and convert again"
+    journal = json_files.read(path, {"moves": [str], "removes": [str]}, way_out)
     for name in journal["moves"]:
         source = os.path.join(folder, name)
         if os.path.exists(source):

@@ -13,12 +13,31 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from tfvision import atomic, errors
+from tfvision import atomic, errors, json_files
+from tfvision.json_files import COUNT, Maybe
 from tfvision.records import aside
 
 FILE = "dataset.json"
 LABELS_FILE = "labels.txt"
 VERSION = 1
+_WAY_OUT = "convert the data again"
+_SHARD = {"file": str, "records": COUNT, "bytes": COUNT, "sha256": str}
+_SPLIT = {
+    "shards": [_SHARD],
+    "records": COUNT,
+    "groups": [str],
+    "objects": COUNT,
+    "max_objects": COUNT,
+    "notes?": [str],
+    "teaches?": bool,
+}
+_SHAPE = {
+    "name": str,
+    "class_names": [str],
+    "groups": [str],
+    "category_ids": Maybe([int]),
+    "splits": {str: _SPLIT},
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,29 +98,23 @@ class Dataset:
 def read(path: str | os.PathLike[str]) -> Dataset:
     """Reads DIR/dataset.json (or the file's own path) and checks that the shards are there.
 
-    Raises DataError for a missing folder or file, broken json, another version, a missing
-    field, and a shard that is missing or of another size."""
+    Raises DataError for a missing folder or file, broken json, another version, a field that is
+    missing or wrong, and a shard that is missing or of another size."""
     path = os.fspath(path)
     if os.path.basename(path) == FILE:
         path = os.path.dirname(path) or "."
     raw = load(path)
-    file = os.path.join(path, FILE)
-    try:
-        splits = {name: _split(entry) for name, entry in raw["splits"].items()}
-        category_ids = raw["category_ids"]
-        data = Dataset(
-            raw["name"],
-            path,
-            tuple(raw["class_names"]),
-            tuple(raw["groups"]),
-            splits,
-            None if category_ids is None else tuple(category_ids),
-            raw,
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise errors.DataError(
-            f"{file}: field {error} is missing or of a wrong type; convert the data again"
-        ) from error
+    splits = {name: _split(entry) for name, entry in raw["splits"].items()}
+    category_ids = raw["category_ids"]
+    data = Dataset(
+        raw["name"],
+        path,
+        tuple(raw["class_names"]),
+        tuple(raw["groups"]),
+        splits,
+        None if category_ids is None else tuple(category_ids),
+        raw,
+    )
     for split in splits.values():
         for shard in split.shards:
             _check_shard(path, shard)
@@ -127,31 +140,24 @@ def load(path: str) -> dict[str, Any]:
         raise errors.DataError(
             f"{path} holds no {FILE}; it is no converted data set (run tfvision convert first)"
         )
-    try:
-        with open(file, encoding="utf-8") as stream:
-            raw = json.load(stream)
-    except ValueError as error:
-        raise errors.DataError(f"{file}: not a sound json file: {error}") from error
-    version = raw.get("version") if isinstance(raw, dict) else None
+    raw = json_files.read(file, {"version?": int}, _WAY_OUT)
+    version = raw.get("version")
     if version != VERSION:
         raise errors.DataError(
-            f"{file}: version is {version!r}, this tfvision reads {VERSION}; convert the data again"
+            f"{file}: version is {version!r}, this tfvision reads {VERSION}; {_WAY_OUT}"
         )
-    return raw
+    return json_files.read(file, _SHAPE, _WAY_OUT)
 
 
 def _split(entry: Mapping[str, Any]) -> Split:
-    shards = tuple(
-        Shard(s["file"], int(s["records"]), int(s["bytes"]), s["sha256"]) for s in entry["shards"]
-    )
     return Split(
-        shards,
-        int(entry["records"]),
+        tuple(Shard(s["file"], s["records"], s["bytes"], s["sha256"]) for s in entry["shards"]),
+        entry["records"],
         tuple(entry["groups"]),
-        int(entry["objects"]),
-        int(entry["max_objects"]),
+        entry["objects"],
+        entry["max_objects"],
         tuple(entry.get("notes", ())),
-        bool(entry.get("teaches", True)),
+        entry.get("teaches", True),
     )
 
 

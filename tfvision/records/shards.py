@@ -134,7 +134,7 @@ def _finished(path: str, spool: Spool, indices: np.ndarray, salt: str) -> Report
         if os.path.getsize(path) != shard["bytes"]:
             return None
         done = Report.from_json(raw["report"])
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
     digest = _Digest(salt)
     for index in indices:

@@ -5,7 +5,6 @@ Axis letters: B batch, H, W, K classes, D detections at most, N found, m cells o
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,7 +12,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfvision import errors, paths
+from tfvision import errors, json_files, paths
+from tfvision.json_files import Maybe
 from tfvision.ops import masks
 from tfvision.records import images
 from tfvision.serving import check, module, versions
@@ -170,16 +170,29 @@ def _labels(folder: str) -> tuple[str, ...]:
     path = os.path.join(folder, versions.LABELS)
     if not os.path.isfile(path):
         return ()
-    with open(path, encoding="utf-8", newline="\n") as file:
-        return tuple(file.read().removesuffix("\n").split("\n"))
+    try:
+        with open(path, encoding="utf-8", newline="\n") as file:
+            return tuple(file.read().removesuffix("\n").split("\n"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise errors.DataError(
+            f"{path} cannot be read: {errors.one_line(error)}; export the run again"
+        ) from error
+
+
+_CARD = {
+    "task": str,
+    "classes": [str],
+    "precision?": str,
+    "input_size?": [int],
+    "preprocessing?": {},
+    "metrics?": {},
+    "config?": {},
+    "category_ids?": Maybe([int]),
+}
 
 
 def _card(folder: str) -> dict:
     path = os.path.join(folder, "model_card.json")
     if not os.path.isfile(path):
         return {}
-    try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
-    except ValueError as error:
-        raise errors.DataError(f"{path} is not JSON: {error}") from None
+    return json_files.read(path, _CARD, "export the run again")

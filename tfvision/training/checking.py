@@ -8,7 +8,6 @@ Axis letters: B = 2 images.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfvision import errors, stack
+from tfvision import errors, json_files, stack
 from tfvision.inputs import decode
 from tfvision.layers import context
 from tfvision.net import Net
@@ -145,11 +144,8 @@ def run_classes(path: str) -> tuple[str, ...] | None:
     for folder in (path, os.path.dirname(os.path.dirname(os.path.abspath(path)))):
         file = os.path.join(folder, _CONFIG)
         if os.path.isdir(path) and os.path.isfile(file):
-            try:
-                with open(file, encoding="utf-8") as opened:
-                    return tuple(json.load(opened)["data"]["class_names"])
-            except (OSError, ValueError, KeyError, TypeError):
-                return None
+            shape = {"data": {"class_names": [str]}}
+            return tuple(json_files.read(file, shape, "it is of a run")["data"]["class_names"])
     return None
 
 

@@ -21,7 +21,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfvision import atomic, errors, paths, stack
+from tfvision import atomic, errors, json_files, paths, stack
+from tfvision.json_files import COUNT, Maybe
 
 _NAME = re.compile(r"^(step|best)-(\d{8,})$")
 _STATE = "state.json"
@@ -132,14 +133,10 @@ class Checkpoints:
 
         Raises DataError where it is of another model, before anything is assigned, and Damaged
         where it cannot be read."""
-        try:
-            state = read_state(path)
-            saved = [[name, list(shape)] for name, shape in state["variables"]]
-        except (errors.DataError, KeyError, TypeError, ValueError) as error:
-            raise Damaged(f"{path} is damaged: {errors.one_line(error)}") from error
-        if saved != self._shapes:
+        state = read_state(path)
+        if state["variables"] != self._shapes:
             raise errors.DataError(
-                f"{path} is of another model: {_difference(saved, self._shapes)}"
+                f"{path} is of another model: {_difference(state['variables'], self._shapes)}"
             )
         try:
             with paths.plain(path) as place:
@@ -149,14 +146,24 @@ class Checkpoints:
         return state
 
 
+_BEST = {"step": COUNT, "metric": str, "value": float, "loss?": Maybe(float)}
+_SHAPE = {
+    "step": COUNT,
+    "variables": [(str, [COUNT])],
+    "best?": Maybe(_BEST),
+    "metrics?": Maybe({}),
+    "learning_rate?": Maybe(float),
+    "pending?": bool,
+}
+
+
 def read_state(path: str) -> dict[str, Any]:
-    """The state.json of a checkpoint; DataError where it is not to be read."""
-    file = os.path.join(path, _STATE)
+    """The state.json of a checkpoint; Damaged where it is not to be read."""
     try:
-        with open(file, encoding="utf-8") as opened:
-            return json.load(opened)
-    except (OSError, ValueError) as error:
-        raise errors.DataError(f"{file} cannot be read: {error}") from None
+        file = os.path.join(path, _STATE)
+        return json_files.read(file, _SHAPE, "tfvision wrote it otherwise")
+    except errors.DataError as error:
+        raise Damaged(f"{path} is damaged: {error}") from error
 
 
 def _copy(path: str, folder: str) -> None:

@@ -7,14 +7,17 @@ import math
 import os
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
 import tqdm
 
-from tfvision import atomic
+from tfvision import atomic, errors, json_files
+from tfvision.json_files import COUNT, Maybe
 
 FILE = "log.jsonl"
+_ENTRY = {"kind": str, "step": COUNT, str: Maybe(float)}
 
 
 class Logs:
@@ -38,15 +41,10 @@ class Logs:
         if not os.path.exists(self._file):
             return
         kept = []
-        with open(self._file, encoding="utf-8") as file:
-            for line in file:
-                try:
-                    entry = json.loads(line)
-                except json.JSONDecodeError:
-                    break
-                again = evaluates and entry["step"] == step and entry["kind"] == "val"
-                if entry["step"] <= step and not again:
-                    kept.append(line)
+        for line, entry in entries(self._file):
+            again = evaluates and entry["step"] == step and entry["kind"] == "val"
+            if entry["step"] <= step and not again:
+                kept.append(line)
         atomic.write_text(self._file, "".join(kept))
 
     def write(self, kind: str, step: int, values: dict[str, float]) -> None:
@@ -90,6 +88,24 @@ class Logs:
         self._bar.close()
         for writer in self._writers.values():
             writer.close()
+
+
+def entries(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(line, entry) of a log. A last line that was cut is left out.
+
+    Raises DataError that names the line for another one that is no entry."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = file.readlines()
+    except OSError as error:
+        raise errors.DataError(f"{path} cannot be read: {error.strerror}") from error
+    for number, line in enumerate(lines, 1):
+        try:
+            place = f"{path}, line {number}"
+            yield line, json_files.parse(line, _ENTRY, place, "remove the line, or the file")
+        except errors.DataError:
+            if number < len(lines) or line.endswith("\n"):
+                raise
 
 
 def _duration(seconds: float) -> str:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import os
 from collections.abc import Sequence
 from typing import Any
 
-from tfvision import atomic
+from tfvision import atomic, json_files
 from tfvision.metrics.examples import Example
 from tfvision.ops import draw
 from tfvision.records import dataset, read
@@ -56,8 +55,7 @@ def write(trainer, path: str, *, step: int, split: str) -> dict[str, float]:
 def _json(path: str) -> dict[str, Any]:
     if not os.path.exists(path):
         return {}
-    with open(path, encoding="utf-8") as file:
-        return json.load(file)
+    return json_files.read(path, {}, "it may be removed: the report goes without it")
 
 
 def read_log(workdir: str) -> dict[str, list[dict[str, Any]]]:
@@ -66,13 +64,8 @@ def read_log(workdir: str) -> dict[str, list[dict[str, Any]]]:
     path = os.path.join(workdir, logs.FILE)
     if not os.path.exists(path):
         return entries
-    with open(path, encoding="utf-8") as file:
-        for line in file:
-            try:
-                entry = json.loads(line)
-            except json.JSONDecodeError:
-                break
-            entries.setdefault(entry.pop("kind"), []).append(entry)
+    for _, entry in logs.entries(path):
+        entries.setdefault(entry.pop("kind"), []).append(entry)
     return entries
 
 

@@ -6,13 +6,12 @@ A checkpoint keeps its variables by position and their names in `state.json` bes
 
 from __future__ import annotations
 
-import json
 import os
 import re
 
 import numpy as np
 
-from tfvision import errors, paths
+from tfvision import errors, json_files, paths
 
 _FOLDER = re.compile(r"^(best|step)-(\d{8})$")
 _KEY = "{}/{}/.ATTRIBUTES/VARIABLE_VALUE"
@@ -31,8 +30,9 @@ def read(path: str, which: str = "") -> dict[str, np.ndarray]:
     import tensorflow as tf
 
     try:
-        with open(os.path.join(folder, "state.json"), encoding="utf-8") as file:
-            names = [name for name, _ in json.load(file)["variables"]]
+        file, shape = os.path.join(folder, "state.json"), {"variables": [(str, [int])]}
+        state = json_files.read(file, shape, "the checkpoint is damaged")
+        names = [name for name, _ in state["variables"]]
         with paths.plain(folder) as place:
             reader = tf.train.load_checkpoint(os.path.join(place, "variables"))
             found, averaged = _arrays(reader, len(names), which != "model")
