@@ -19,6 +19,7 @@ from tfvision.records import writer
 from tfvision.weights import native
 
 ROOT = pathlib.Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("small_model")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def records(tmp_path_factory):
 def small(records, **changes):
     train = {"batch_size": 8, "steps": 12, "log_every": 100, "precision": "float32"}
     train |= {"steps_per_call": 4, "report_input": False} | changes.pop("train", {})
-    model = {"name": "resnet18", "width": 4, "stem": "small"} | changes.pop("model", {})
+    model = {"name": "resnet6", "width": 4, "stem": "small"} | changes.pop("model", {})
     base = {
         "data": {"path": str(records)},
         "model": model,
