@@ -321,7 +321,7 @@ def get_config():
                             {{"name": "colour_jitter", "brightness": 0.3}})}},
         optimizer={{"name": "lamb", "weight_decay": 0.01}},
         schedule={{"learning_rate": 0.01}},
-        train={{"batch_size": 8, "steps": 60, "log_every": 1, "ema": 0.99, "eval_every": 7,
+        train={{"batch_size": 8, "steps": 60, "log_every": 1, "ema": 0.99, "eval_every": 17,
                "checkpoint_every": 3, "steps_per_call": 1, "report_input": False}},
     )
 """
