@@ -30,12 +30,14 @@ def shared_data() -> pathlib.Path:
     pytest.skip("TFVISION_TEST_DATA is not set: the real images are not here")
 
 
-@pytest.fixture
-def small_model(monkeypatch):
+@pytest.fixture(scope="module")
+def small_model():
     """Makes the model "resnet6" known."""
     import resnet6
 
-    resnet6.register(monkeypatch.setitem)
+    with pytest.MonkeyPatch.context() as patch:
+        resnet6.register(patch.setitem)
+        yield
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ Axis letters: K classes.
 
 import keras
 
-from tfvision import layers, models
+from tfvision import errors, layers, models
 from tfvision.models.backbones import resnet
 from tfvision.models.classifiers import CLASSIFIERS
 from tfvision.net import Net
@@ -16,7 +16,7 @@ NAME = "resnet6"
 def build(*, num_classes, image_size, dropout=0.0, **options):
     """"conv1", "layer1.0", "layer2.0" and "fc", with the options of a ResNet."""
     image = keras.Input((*image_size, 3), name="image", dtype="float32")
-    x = resnet.stages(image, 6, 1, 3, **options)["c3"]
+    x = errors.call(resnet.stages, options, NAME, image, 6, 1, 3)["c3"]
     x = layers.GlobalAveragePool(name="avgpool")(x)
     if dropout:
         x = layers.Dropout(dropout, name="dropout")(x)
