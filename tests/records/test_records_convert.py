@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import warm
 
 from tfvision import errors, sources
 from tfvision.records import dataset, writer
@@ -19,8 +20,7 @@ def _convert(format, images, annotations, output, *, split="train", **options):
 
 def _command(verb, *arguments):
     """Runs the command line in a process of its own, because flags are global to one."""
-    command = [sys.executable, "-m", "tfvision.cli", verb, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return warm.run("tfvision.cli", verb, *arguments)
 
 
 def _kinds(data):

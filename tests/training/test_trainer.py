@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import warm
 
 from tfvision import config as configs
 from tfvision import errors, sources, stack, tasks, training
@@ -328,9 +329,7 @@ def get_config():
 
 
 def start(file, workdir):
-    command = [sys.executable, "-m", "tfvision.cli", "train"]
-    command += [f"--config={file}", f"--workdir={workdir}"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return warm.Process("tfvision.cli", "train", f"--config={file}", f"--workdir={workdir}")
 
 
 def wait_for_step(process, workdir, step):
@@ -349,7 +348,7 @@ def test_killed_five_times_it_ends_as_if_it_never_was(records, tmp_path):
     file = tmp_path / "experiment.py"
     file.write_text(EXPERIMENT.format(records=str(records), tests=str(TESTS)))
     whole = start(file, tmp_path / "whole")
-    output, _ = whole.communicate()
+    output = "".join(whole.communicate())
     assert whole.returncode == 0, output[-3000:]
     for step in sorted(np.random.default_rng(time.time_ns()).integers(2, 55, 5).tolist()):
         process = start(file, tmp_path / "killed")
@@ -357,7 +356,7 @@ def test_killed_five_times_it_ends_as_if_it_never_was(records, tmp_path):
         process.send_signal(signal.SIGKILL)
         process.communicate()
     last = start(file, tmp_path / "killed")
-    output, _ = last.communicate()
+    output = "".join(last.communicate())
     assert last.returncode == 0, output[-3000:]
     assert_same_weights(tmp_path / "whole", tmp_path / "killed")
     logs = [
@@ -379,7 +378,7 @@ def test_sigterm_saves_and_says_how_to_go_on(records, tmp_path):
     process = start(file, tmp_path / "run")
     assert wait_for_step(process, tmp_path / "run", 4)
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate()
+    output = "".join(process.communicate())
     assert process.returncode == 143
     assert "stopped by SIGTERM after step" in output
     step = int(re.search(r"after step (\d+)", output).group(1))
