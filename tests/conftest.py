@@ -1,5 +1,7 @@
+import json
 import os
 import pathlib
+import subprocess
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -26,6 +28,32 @@ def shared_data() -> pathlib.Path:
     if os.environ.get("TFVISION_TEST_DATA_REQUIRED"):
         pytest.fail("TFVISION_TEST_DATA is not set, and no test may be skipped here")
     pytest.skip("TFVISION_TEST_DATA is not set: the real images are not here")
+
+
+@pytest.fixture(scope="module")
+def small_model():
+    """Makes the model "resnet6" known."""
+    import resnet6
+
+    with pytest.MonkeyPatch.context() as patch:
+        resnet6.register(patch.setitem)
+        yield
+
+
+@pytest.fixture
+def checked_here(monkeypatch):
+    """Exports are checked in this process: another takes as long again to start TensorFlow."""
+    from tfvision.serving import check, export
+
+    start = subprocess.run
+
+    def run(command, **options):
+        if "tfvision.serving.check" not in command:
+            return start(command, **options)
+        rows = check.run(*command[-2:])
+        return subprocess.CompletedProcess(command, 0, "\n".join(map(json.dumps, rows)), "")
+
+    monkeypatch.setattr(export.subprocess, "run", run)
 
 
 @pytest.fixture(scope="session")

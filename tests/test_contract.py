@@ -149,7 +149,7 @@ REPLIES = {
 }
 REPLIES["instance"] = REPLIES["detection"] | {"masks", "image_size"}
 SMALL = {
-    "model": {"name": "resnet18", "width": 4, "stem": "small", "dropout": 0.2},
+    "model": {"name": "resnet6", "width": 4, "stem": "small", "dropout": 0.2},
     "inputs": {"image_size": (24, 16), "resize": "letterbox"},
 }
 
@@ -272,10 +272,13 @@ def ask(model, images, count):
 
 
 @pytest.mark.addons
+@pytest.mark.usefixtures("small_model")
 @pytest.mark.parametrize(
     "case", [pytest.param(c, marks=[pytest.mark.slow] * (c in SLOW)) for c in CASES]
 )
-def test_what_is_served_is_what_was_evaluated(case, records, tmp_path):
+def test_what_is_served_is_what_was_evaluated(case, records, tmp_path, request):
+    if case != "classification":  # which is checked as a user's is, in a process of its own
+        request.getfixturevalue("checked_here")
     name = CASES[case].get("task", "classification")
     path = records(name)
     config = configs.config(
@@ -290,6 +293,8 @@ def test_what_is_served_is_what_was_evaluated(case, records, tmp_path):
                 "steps": 4,
                 "ema": 0.9,
                 "precision": "float32",
+                "report_input": False,
+                "eval_every": 4,
                 **CASES[case].get("train", {}),
             },
         },

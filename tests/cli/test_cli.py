@@ -7,15 +7,22 @@ import time
 
 import numpy as np
 import pytest
+import warm
 from PIL import Image
 
-from tfvision import config, overrides
+from tfvision import config, models, overrides
 from tfvision.experiments import train
+from tfvision.weights import native
 
 
 def tfvision(*arguments, cwd=None):
+    return warm.run("tfvision.cli", *arguments, cwd=cwd)
+
+
+def started(*arguments):
+    """`tfvision` as a shell starts it."""
     command = [sys.executable, "-m", "tfvision.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+    return subprocess.run(command, capture_output=True, text=True)
 
 
 def own_lines(text):
@@ -35,7 +42,8 @@ def photos(tmp_path_factory):
             for index in range(4):
                 pixels = rng.normal(shade, 20, (10, 10, 3)).clip(0, 255).astype(np.uint8)
                 Image.fromarray(pixels).save(place / f"{index}.png")
-        done = tfvision(
+        run = started if split == "train" else tfvision
+        done = run(
             "convert", "--format=folder", f"--images={folder / 'images'}", f"--split={split}",
             f"--output={folder / 'records'}",
         )  # fmt: skip
@@ -47,7 +55,7 @@ def test_help_tells_every_verb_and_answers_at_once():
     times = []
     for _ in range(3):
         start = time.perf_counter()
-        done = tfvision("--help")
+        done = started("--help")
         times.append(time.perf_counter() - start)
     assert done.returncode == 0
     assert "import-weights" in done.stdout
@@ -211,13 +219,9 @@ def test_a_data_set_is_inspected_and_verified(photos, tmp_path):
 
 @pytest.mark.slow
 def test_imported_weights_are_exported_without_a_run(photos, tmp_path):
-    code = (
-        "import sys, tfvision; from tfvision.weights import native;"
-        "net = tfvision.models.build('resnet18', num_classes=2, image_size=(32, 32), width=4);"
-        "native.save(native.collect(net), sys.argv[1])"
-    )
+    net = models.build("resnet18", num_classes=2, image_size=(32, 32), width=4)
     weights = tmp_path / "w.safetensors"
-    subprocess.run([sys.executable, "-c", code, str(weights)], check=True, capture_output=True)
+    native.save(native.collect(net), str(weights))
     (tmp_path / "labels.txt").write_text("cat\ndog\n")
     base = ["export", "--config=imagenet_resnet50", f"--output={tmp_path / 'model'}"]
     flags = ["--config.model.name=resnet18", "--config.model.width=4"]

@@ -43,7 +43,7 @@ def frames(camvid, size=SIZE):
 def accuracy(model, images, labels, *, steps, goal, rate=2e-3, precision="float32", **options):
     """(The pixel accuracy of `model` on the frames, the steps of Adam on all of them it took).
 
-    Looks every 50 steps, and ends where the accuracy is above `goal` or after `steps`."""
+    Looks every 25 steps, and ends where the accuracy is above `goal` or after `steps`."""
     settings = configs.config(
         task="segmentation",
         data={"class_names": CLASSES},
@@ -66,7 +66,7 @@ def accuracy(model, images, labels, *, steps, goal, rate=2e-3, precision="float3
     frame = np.tile(np.concatenate([size, [1, 1, 0, 0]]), (len(images), 1)).astype(np.float32)
     found = 0.0
     while found <= goal and step.numpy() < steps:
-        function.run(data, tf.constant(min(50, steps - int(step.numpy()))))
+        function.run(data, tf.constant(min(25, steps - int(step.numpy()))))
         replies = task.predict(net.serve({"image": images}, training=False), frame)
         called = replies["class_map"].numpy()
         found = float((called == labels)[labels != 255].mean())

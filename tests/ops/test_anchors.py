@@ -1,9 +1,8 @@
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+import warm
 from PIL import Image
 
 from tfvision import errors
@@ -59,11 +58,6 @@ def test_boxes_without_area_do_not_count_and_too_few_are_refused():
         anchors.kmeans(SIZES, 0)
 
 
-def tfvision(*arguments):
-    command = [sys.executable, "-m", "tfvision.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
-
-
 @pytest.mark.slow
 def test_inspect_prints_the_anchors_of_letterboxed_boxes(tmp_path):
     """Images of 50 x 100 in a network of 200: everything doubles."""
@@ -78,18 +72,21 @@ def test_inspect_prints_the_anchors_of_letterboxed_boxes(tmp_path):
             crowd = {"iscrowd": int(box is boxes[2]), "area": box[2] * box[3]}
             truth["annotations"].append({**entry, "bbox": box, **crowd})
     (tmp_path / "gt.json").write_text(json.dumps(truth))
-    done = tfvision(
+    done = warm.run(
+        "tfvision.cli",
         "convert", "--format=coco", f"--images={tmp_path}", f"--annotations={tmp_path / 'gt.json'}",
         "--split=train", f"--output={tmp_path / 'records'}",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    done = tfvision("inspect", tmp_path / "records", "--anchors=2", "--anchor_size=200")
+    done = warm.run(
+        "tfvision.cli", "inspect", tmp_path / "records", "--anchors=2", "--anchor_size=200"
+    )
     assert done.returncode == 0, done.stderr
     assert "2 of 8 boxes, letterboxed to 200 x 200: average IoU 1.0000" in done.stdout
     assert "anchors = 20,40,  80,24" in done.stdout
     assert "in cells of 32 pixels (YOLO v2): 0.625,1.25,  2.5,0.75" in done.stdout
-    done = tfvision("inspect", tmp_path / "records", "--anchors=3")
+    done = warm.run("tfvision.cli", "inspect", tmp_path / "records", "--anchors=3")
     assert done.returncode == 1
     assert "there are 2 sizes" in done.stderr
-    done = tfvision("inspect", tmp_path / "records", "--anchors=-1")
+    done = warm.run("tfvision.cli", "inspect", tmp_path / "records", "--anchors=-1")
     assert done.returncode == 2

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import warm
 
 from tfvision import errors, sources
 from tfvision.records import dataset, writer
@@ -19,8 +20,7 @@ def _convert(format, images, annotations, output, *, split="train", **options):
 
 def _command(verb, *arguments):
     """Runs the command line in a process of its own, because flags are global to one."""
-    command = [sys.executable, "-m", "tfvision.cli", verb, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return warm.run("tfvision.cli", verb, *arguments)
 
 
 def _kinds(data):
@@ -157,7 +157,9 @@ def test_the_official_sample_converts_whole(shared_data, tmp_path):
     ],
 )
 def test_bad_input_is_one_line_and_an_exit_code(flags, code, message):
-    done = _command("convert", *flags)
+    # As a shell starts it, so that nothing else is written before the line; it is over at once.
+    command = [sys.executable, "-m", "tfvision.cli", "convert", *flags]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == code
     assert message in done.stderr
     assert done.stderr.startswith("tfvision: ")

@@ -3,12 +3,11 @@
 import dataclasses
 import io
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import warm
 from PIL import Image
 
 from tfvision import errors, schema, sources
@@ -360,8 +359,7 @@ def test_a_limit_is_that_of_the_flags():
 
 
 def command(*arguments):
-    line = [sys.executable, "-m", "tfvision.cli", "convert", "--format=folder", *arguments]
-    return subprocess.run(line, capture_output=True, text=True, check=False)
+    return warm.run("tfvision.cli", "convert", "--format=folder", *arguments)
 
 
 def test_the_flags_reach_the_records_and_wrong_ones_nothing(photos, tmp_path):

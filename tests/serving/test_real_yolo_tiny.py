@@ -3,11 +3,10 @@
 import json
 import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+import warm
 from PIL import Image
 
 from tfvision import serving
@@ -30,8 +29,7 @@ RENAMED = {
 
 
 def run(*arguments):
-    command = [sys.executable, "-m", "tfvision.cli", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    done = warm.run("tfvision.cli", *arguments)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 

@@ -14,7 +14,7 @@ records = test_contract.records
 C, S, D, M, I = "classification", "segmentation", "detection", "detection, R-CNN", "instance"  # noqa: E741
 DETECTION = {"score_threshold": 0.02, "max_detections": 10}
 BASES = {
-    C: SMALL,
+    C: {**SMALL, "model": {**SMALL["model"], "name": "resnet18"}},
     S: {
         "model": {"name": "deeplab_v3plus_resnet18", "width": 4, "channels": 4},
         "inputs": {"image_size": (32, 32), "resize": "letterbox"},

@@ -14,6 +14,7 @@ from tfvision.records import dataset
 from tfvision.training import checking
 from tfvision.weights import native
 
+pytestmark = pytest.mark.usefixtures("small_model")
 records = test_contract.records
 TRAIN = {"batch_size": 4, "steps": 2, "precision": "float32", "report_input": False}
 

@@ -12,13 +12,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import warm
 
 from tfvision import config as configs
 from tfvision import errors, sources, stack, tasks, training
 from tfvision.records import writer
 from tfvision.weights import native
 
-ROOT = pathlib.Path(__file__).parents[2]
+TESTS = pathlib.Path(__file__).parents[1]
+pytestmark = pytest.mark.usefixtures("small_model")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def records(tmp_path_factory):
 def small(records, **changes):
     train = {"batch_size": 8, "steps": 12, "log_every": 100, "precision": "float32"}
     train |= {"steps_per_call": 4, "report_input": False} | changes.pop("train", {})
-    model = {"name": "resnet18", "width": 4, "stem": "small"} | changes.pop("model", {})
+    model = {"name": "resnet6", "width": 4, "stem": "small"} | changes.pop("model", {})
     base = {
         "data": {"path": str(records)},
         "model": model,
@@ -185,19 +187,20 @@ def two_replicas(records, tmp_path, names):
 
 def run_two_replicas_in_a_fresh_process(records, tmp_path):
     code = (
-        "import sys, pathlib; sys.path.insert(0, sys.argv[3]);"
+        "import sys, pathlib; sys.path[:0] = sys.argv[3:5];"
         "import tensorflow as tf, numpy as np;"
         "d = tf.config.list_physical_devices('CPU');"
         "tf.config.set_logical_device_configuration(d[0],"
         " [tf.config.LogicalDeviceConfiguration()] * 2);"
+        "import resnet6; resnet6.register();"
         "import test_trainer as t; p = pathlib.Path(sys.argv[2]);"
         "n = [x.name for x in tf.config.list_logical_devices('CPU')];"
         "a, b = t.two_replicas(sys.argv[1], p, n);"
         "np.savez(p / 'a.npz', *a); np.savez(p / 'b.npz', *b)"
     )
-    here = str(pathlib.Path(__file__).parent)
+    here = pathlib.Path(__file__).parent
     done = subprocess.run(
-        [sys.executable, "-c", code, str(records), str(tmp_path), here],
+        [sys.executable, "-c", code, str(records), str(tmp_path), str(here), str(here.parent)],
         capture_output=True,
         text=True,
     )
@@ -301,27 +304,32 @@ def test_l2_is_half_the_squared_norm_without_biases_and_norms():
 
 
 EXPERIMENT = """
+import sys
+
 from tfvision.config import config
+
+sys.path.insert(0, {tests!r})
+import resnet6
+
+resnet6.register()
 
 def get_config():
     return config(
         data={{"path": {records!r}}},
-        model={{"name": "resnet18", "width": 4, "stem": "small", "dropout": 0.3}},
+        model={{"name": "resnet6", "width": 4, "stem": "small", "dropout": 0.3}},
         inputs={{"image_size": (12, 12), "resize": "stretch",
                 "augment": ({{"name": "horizontal_flip"}},
                             {{"name": "colour_jitter", "brightness": 0.3}})}},
         optimizer={{"name": "lamb", "weight_decay": 0.01}},
         schedule={{"learning_rate": 0.01}},
-        train={{"batch_size": 8, "steps": 60, "log_every": 1, "ema": 0.99, "eval_every": 7,
-               "checkpoint_every": 3, "steps_per_call": 1}},
+        train={{"batch_size": 8, "steps": 60, "log_every": 1, "ema": 0.99, "eval_every": 17,
+               "checkpoint_every": 3, "steps_per_call": 1, "report_input": False}},
     )
 """
 
 
 def start(file, workdir):
-    command = [sys.executable, "-m", "tfvision.cli", "train"]
-    command += [f"--config={file}", f"--workdir={workdir}"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return warm.Process("tfvision.cli", "train", f"--config={file}", f"--workdir={workdir}")
 
 
 def wait_for_step(process, workdir, step):
@@ -338,9 +346,9 @@ def wait_for_step(process, workdir, step):
 @pytest.mark.slow
 def test_killed_twice_it_ends_as_if_it_never_was(records, tmp_path):
     file = tmp_path / "experiment.py"
-    file.write_text(EXPERIMENT.format(records=str(records)))
+    file.write_text(EXPERIMENT.format(records=str(records), tests=str(TESTS)))
     whole = start(file, tmp_path / "whole")
-    output, _ = whole.communicate()
+    output = "".join(whole.communicate())
     assert whole.returncode == 0, output[-3000:]
     for step in sorted(np.random.default_rng(time.time_ns()).integers(2, 55, 2).tolist()):
         process = start(file, tmp_path / "killed")
@@ -348,7 +356,7 @@ def test_killed_twice_it_ends_as_if_it_never_was(records, tmp_path):
         process.send_signal(signal.SIGKILL)
         process.communicate()
     last = start(file, tmp_path / "killed")
-    output, _ = last.communicate()
+    output = "".join(last.communicate())
     assert last.returncode == 0, output[-3000:]
     assert_same_weights(tmp_path / "whole", tmp_path / "killed")
     logs = [
@@ -366,11 +374,11 @@ def test_killed_twice_it_ends_as_if_it_never_was(records, tmp_path):
 @pytest.mark.slow
 def test_sigterm_saves_and_says_how_to_go_on(records, tmp_path):
     file = tmp_path / "experiment.py"
-    file.write_text(EXPERIMENT.format(records=str(records)))
+    file.write_text(EXPERIMENT.format(records=str(records), tests=str(TESTS)))
     process = start(file, tmp_path / "run")
     assert wait_for_step(process, tmp_path / "run", 4)
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate()
+    output = "".join(process.communicate())
     assert process.returncode == 143
     assert "stopped by SIGTERM after step" in output
     step = int(re.search(r"after step (\d+)", output).group(1))

@@ -3,13 +3,12 @@
 import json
 import pathlib
 import struct
-import subprocess
-import sys
 import zlib
 
 import keras
 import numpy as np
 import pytest
+import warm
 from oracle_files import fill
 
 from tfvision import errors, models, weights
@@ -20,7 +19,6 @@ from tfvision.weights import darknet, native
 pytestmark = pytest.mark.addons
 
 ORACLES = pathlib.Path(__file__).parents[1] / "oracles"
-ROOT = ORACLES.parents[1]
 CASES = {
     "yolov3-tiny_416": ("yolo_v3_tiny", {}),
     "yolov2-voc_416": ("yolo_v2", {"anchors": yolo_sections.V2_VOC}),
@@ -330,8 +328,7 @@ def test_a_file_may_end_before_layers_that_are_skipped(tmp_path):
 
 def _import_weights(*arguments):
     """In a process of its own, because flags are global to one."""
-    command = [sys.executable, "-m", "tfvision.tools.import_weights", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    return warm.run("tfvision.tools.import_weights", *arguments)
 
 
 def test_import_weights_takes_a_cfg_and_writes_both_formats(tmp_path):

@@ -1,14 +1,13 @@
 """Files that Keras Applications' models write, read into our nets: the same logits come out."""
 
 import gc
-import subprocess
-import sys
 import types
 
 import h5py
 import keras
 import numpy as np
 import pytest
+import warm
 
 from tfvision import errors, models, stack, weights
 from tfvision.weights import hdf5, keras_applications, keras_layers, native
@@ -212,10 +211,9 @@ def test_imagenet_in_place_of_a_file_asks_keras_for_it(monkeypatch):
 def test_import_weights_counts_the_classes_and_names_the_options(tmp_path):
     theirs = keras.applications.ResNet50(weights=None, input_shape=(32, 32, 3), classes=3)
     theirs.save_weights(str(tmp_path / "theirs.weights.h5"))
-    command = [sys.executable, "-m", "tfvision.tools.import_weights", "--source=keras"]
-    command += [f"--checkpoint={tmp_path / 'theirs.weights.h5'}", "--model=resnet50"]
-    command += [f"--output={tmp_path / 'ours.npz'}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    flags = ["--source=keras", f"--checkpoint={tmp_path / 'theirs.weights.h5'}"]
+    flags += ["--model=resnet50", f"--output={tmp_path / 'ours.npz'}"]
+    done = warm.run("tfvision.tools.import_weights", *flags)
     assert done.returncode == 0, done.stderr
     assert "3 classes" in done.stdout
     assert "--config.model.version=keras" in done.stdout

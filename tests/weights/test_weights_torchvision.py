@@ -1,13 +1,12 @@
 """State dicts into nets, held to torchvision's own numbers; and our format there and back."""
 
 import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import oracle_files
 import pytest
+import warm
 from oracle_files import fill
 
 from tfvision import errors, models, stack, weights
@@ -16,7 +15,6 @@ from tfvision.weights import native
 pytestmark = pytest.mark.addons
 
 ORACLES = pathlib.Path(__file__).parents[1] / "oracles"
-ROOT = ORACLES.parents[1]
 LAST_UNITS = {"resnet50": (3, 4, 6, 3), "resnet152": (3, 8, 36, 3)}
 LARGE = ("resnet152", "vgg16", "inception_v3")  # large, or slow to fill
 TINY = {"num_classes": 4, "image_size": (32, 32), "width": 4}
@@ -238,8 +236,7 @@ def test_our_format_is_as_strict(tmp_path):
 
 def _import_weights(*arguments):
     """In a process of its own, because flags are global to one."""
-    command = [sys.executable, "-m", "tfvision.tools.import_weights", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    return warm.run("tfvision.tools.import_weights", *arguments)
 
 
 def test_import_weights_turns_a_checkpoint_into_our_file(tmp_path):

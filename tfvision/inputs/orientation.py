@@ -61,6 +61,7 @@ def settle(stream: tf.data.Dataset, batch: int) -> tf.data.Dataset:
 
     The stream starts at the first record of a batch, and counts the records of all workers."""
 
+    @tf.autograph.experimental.do_not_convert
     def told(index: tf.Tensor, serialized: tf.Tensor) -> tuple:
         return index, serialized, tf.fill([batch], most(portrait(serialized)))
 

@@ -29,6 +29,9 @@ _CORES = os.cpu_count() or 1
 _THREADS = 2 * _CORES
 _IN_FLIGHT = 3 * _CORES
 
+# Nothing here branches on a tensor in Python, and AutoGraph takes longer than the tracing.
+_plain = tf.autograph.experimental.do_not_convert
+
 Prepare = Callable[[decode.Example, bool], decode.Example]
 
 
@@ -65,12 +68,14 @@ def _stream(
 
     window = max(min(shuffle_buffer, records), 1)
 
+    @_plain
     def epoch_of(epoch: tf.Tensor) -> tf.data.Dataset:
         own = tf.random.experimental.stateless_fold_in(tf.stack([seed, epoch]), 0)
         order = tf.random.experimental.stateless_shuffle(paths, seed=own)
 
         # Shuffled window by window with a seed of its own: tf.data's shuffle mixes in the global
         # seed, and takes no tensor where that is 0. The next window fills while this one is used.
+        @_plain
         def shuffled(number: tf.Tensor, group: tf.Tensor) -> tf.Tensor:
             place = tf.random.experimental.stateless_fold_in(own, number)
             group = tf.random.experimental.stateless_shuffle(group, seed=place)
@@ -118,6 +123,7 @@ def train(
     if workers > 1:
         stream = stream.shard(workers, worker)
 
+    @_plain
     def ready(
         index: tf.Tensor, serialized: tf.Tensor, portrait: tf.Tensor | None = None
     ) -> decode.Example:
@@ -134,6 +140,7 @@ def train(
     dataset = dataset.batch(batch_size // workers, drop_remainder=True)
     if mix is not None:
 
+        @_plain
         def mixed(step: tf.Tensor, batch: decode.Example) -> decode.Example:
             pair = tf.stack([tf.constant(seed, tf.int64), step])
             return mix(batch, seeds.fold(pair, _MIX + worker), step)
@@ -177,10 +184,12 @@ def evaluation(
     if workers > 1:
         dataset = dataset.shard(workers, worker)
 
+    @_plain
     def ready(serialized: tf.Tensor) -> decode.Example:
         example = decode.parse(serialized, fields)
         return {**prepare(example, False), "source_id": example["source_id"]}
 
+    @_plain
     def pad(batch: decode.Example) -> decode.Example:
         count = tf.shape(batch["source_id"])[0]
 

@@ -66,15 +66,15 @@ def build(task: Task, net: Net, class_names: Sequence[str]) -> tuple[Serving, di
             predictions["class_names"] = _names_of(predictions["class_ids"], names)
         return predictions
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+    @_graph(tf.TensorSpec([None], tf.string, "image_bytes"))
     def serving_default(image_bytes):
         return predict(image_bytes, "encoded")
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, "image")])
+    @_graph(tf.TensorSpec([None, None, None, 3], tf.uint8, "image"))
     def serving_image(image):
         return predict(image, "image")
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "inputs")])
+    @_graph(tf.TensorSpec([None], tf.string, "inputs"))
     def classify(inputs):
         spec = {ENCODED_KEY: tf.io.FixedLenFeature([], tf.string)}
         scores = predict(tf.io.parse_example(inputs, spec)[ENCODED_KEY], "encoded")["scores"]
@@ -87,6 +87,11 @@ def build(task: Task, net: Net, class_names: Sequence[str]) -> tuple[Serving, di
     return Serving(() if frozen else net.serve.variables), signatures
 
 
+def _graph(*specs: tf.TensorSpec) -> Callable:
+    """tf.function of a fixed signature; all that is served is plain ops, so none is converted."""
+    return tf.function(input_signature=specs, autograph=False)
+
+
 def _live(task: Task, net: Net) -> Callable:
     """(image float32 [B, H, W, 3], frame float32 [B, 6]) -> predictions, as a tf.function."""
     specs = [
@@ -94,7 +99,7 @@ def _live(task: Task, net: Net) -> Callable:
         tf.TensorSpec([None, images.FRAME_SIZE], tf.float32, "frame"),
     ]
 
-    @tf.function(input_signature=specs)
+    @_graph(*specs)
     def answer(image, frame):
         return dict(task.predict(outputs(net, {"image": image, "frame": frame}), frame))
 

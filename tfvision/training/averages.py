@@ -19,7 +19,7 @@ class Averages:
         floating = [stack.raw(v) for v in net.variables()] if decay else []
         floating = [v for v in floating if v.dtype.is_floating]
         self._pairs = [(tf.Variable(v, trainable=False, name="average"), v) for v in floating]
-        self._swap = tf.function(self._exchange)
+        self._swap = tf.function(self._exchange, autograph=False)
 
     @property
     def variables(self) -> list[tf.Variable]:
