@@ -4,6 +4,7 @@ import base64
 import functools
 import io
 import json
+import os
 import threading
 import time
 import urllib.request
@@ -15,7 +16,8 @@ from PIL import Image
 
 from tfvision import config as configs
 from tfvision import serving, sources, stack, tasks, training
-from tfvision.records import dataset, writer
+from tfvision.metrics import detection
+from tfvision.records import dataset, listing, writer
 from tfvision.serving import export, server
 
 CASES = {
@@ -317,7 +319,7 @@ def test_what_is_served_is_what_was_evaluated(case, records, tmp_path, request):
     assert {Image.open(io.BytesIO(i)).getexif().get(0x0112, 1) for i in images} == {1, 6}
     with again.averaged():
         evaluated = export.answers(task, again.net, images)
-        path = export.export(
+        model = export.export(
             task,
             again.net,
             class_names=config.data.class_names,
@@ -325,14 +327,20 @@ def test_what_is_served_is_what_was_evaluated(case, records, tmp_path, request):
             metrics=results,
             output=str(tmp_path / "model"),
             samples=images[:3],
+            category_ids=data.category_ids,
         )
-    answers = ask(serving.load(path), images, len(images))
+    answers = ask(serving.load(model), images, len(images))
     for row, answer in enumerate(answers):
         assert set(answer) == REPLIES[name] | ({"probabilities"} & set(evaluated))
         same[name]({k: v[row] for k, v in evaluated.items()}, answer, config.data.class_names)
     if name in ("detection", "instance"):
         assert sum(answer["num_detections"] for answer in answers)
         assert not np.isnan(results["ap50"])
+        rows = listing.rows(os.path.join(path, listing.file("records", "val")))
+        listed = {int(row.image_id): row.file_name for row in rows}
+        _, found = detection.writer(again.evaluator.metrics).as_coco()
+        assert {(e["image_id"], e["file_name"]) for e in found} <= set(listed.items())
+        assert len({entry["image_id"] for entry in found}) > 1
     if name == "instance":
         assert {"mask_ap50", "ap50", "mask_map", "map"} <= set(results)
         assert "loss" not in results

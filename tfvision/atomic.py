@@ -24,6 +24,13 @@ def is_aside(name: str) -> bool:
     return name.startswith(_PREFIX) and name.endswith(_SUFFIX)
 
 
+def hidden(path: str) -> str:
+    """Where the file `path` is written until it is whole: beside it, by a name of its own."""
+    folder, name = os.path.split(path)
+    digest = hashlib.blake2b(os.fsencode(name), digest_size=6).hexdigest()
+    return os.path.join(folder, f"{_PREFIX}{digest}{_SUFFIX}")
+
+
 @contextlib.contextmanager
 def file(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[str]:
     """Yields a hidden path in the folder of `path`, which is made if it is not there.
@@ -37,9 +44,7 @@ def file(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[str]
         with told(path):
             yield real
         return
-    folder, name = os.path.split(real)
-    digest = hashlib.blake2b(os.fsencode(name), digest_size=6).hexdigest()
-    aside = os.path.join(folder, f"{_PREFIX}{digest}{_SUFFIX}")
+    folder, aside = os.path.dirname(real), hidden(real)
     made = []
     try:
         with told(path):

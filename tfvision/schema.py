@@ -10,7 +10,7 @@ Axis letters: H height, W width, N objects, L image-level labels, R proposals.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 VOID = 255  # label-map value of pixels that count for nothing
@@ -70,6 +70,16 @@ GROUPS = {
     "label_map": ("label_map", "label_map_format"),
     "proposals": ("proposals",),
 }
+
+
+def image_ids(source_ids: Sequence[str]) -> list[int]:
+    """COCO's ids of a split's images: the source_ids where all are different whole numbers, else
+    1, 2 ... in the order of its records."""
+    if all(name.isdecimal() and str(int(name)) == name for name in source_ids):
+        ids = [int(name) for name in source_ids]
+        if len(set(ids)) == len(ids):
+            return ids
+    return list(range(1, len(source_ids) + 1))
 
 
 @dataclasses.dataclass

@@ -142,6 +142,7 @@ def export_run(
             output=output,
             version=version,
             samples=samples(run.config, count),
+            category_ids=run.trainer.data.category_ids,
         )
 
 

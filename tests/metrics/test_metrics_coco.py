@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from tfvision import errors, metrics
+from tfvision import errors, metrics, schema
 from tfvision.metrics import coco, coco_json
 
 pytestmark = pytest.mark.addons
@@ -138,7 +138,7 @@ def image(name, **changes):
 
 
 def test_json_has_the_data_sets_own_ids_and_cocos_boxes(tmp_path):
-    images = [image("139"), image("285")]
+    images = [image("139", file="cats/a.jpg"), image("285")]
     truth = coco_json.ground_truth(images, ["cat", "dog"], [3, 90])
     found = coco_json.detections(images, 2, [3, 90])
     assert truth["annotations"][1] == {
@@ -151,7 +151,9 @@ def test_json_has_the_data_sets_own_ids_and_cocos_boxes(tmp_path):
     }
     assert truth["categories"] == [{"id": 3, "name": "cat"}, {"id": 90, "name": "dog"}]
     box = [20.0, 10.0, 30.0, 20.0]
-    assert found[0] == {"image_id": 139, "category_id": 90, "bbox": box, "score": 0.5}
+    names = {"image_id": 139, "file_name": "cats/a.jpg"}
+    assert found[0] == {**names, "category_id": 90, "bbox": box, "score": 0.5}
+    assert [entry["file_name"] for entry in truth["images"]] == ["cats/a.jpg", "285"]
     for name, content in (("gt", truth), ("dt", found)):
         coco_json.write(str(tmp_path / name), content)
     assert metrics.coco_ap(tmp_path / "gt", tmp_path / "dt")["AP50"] == pytest.approx(1.0)
@@ -159,11 +161,13 @@ def test_json_has_the_data_sets_own_ids_and_cocos_boxes(tmp_path):
 
 
 def test_images_without_numbers_for_names_are_counted():
-    names = ["a", "12", "7"]
-    assert coco_json.image_ids([image(name) for name in names]) == [1, 2, 3]
-    assert coco_json.image_ids([image(name) for name in names[1:]]) == [12, 7]
-    assert coco_json.image_ids([image(name) for name in ("7", "7")]) == [1, 2]
-    assert coco_json.image_ids([image(name) for name in ("7", "007")]) == [1, 2]
+    for names, ids in (
+        (["a", "12", "7"], [1, 2, 3]),
+        (["12", "7"], [12, 7]),
+        (["7", "7"], [1, 2]),
+        (["7", "007"], [1, 2]),
+    ):
+        assert schema.image_ids(names) == ids
 
 
 def test_a_wrong_number_of_category_ids_is_refused():

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tfvision import errors, metrics
-from tfvision.metrics import coco_json, detection, truth
+from tfvision import errors, metrics, schema
+from tfvision.metrics import detection, truth
 from tfvision.ops import masks
 
 pytestmark = pytest.mark.addons
@@ -177,7 +177,7 @@ def test_masks_are_measured_by_masks():
     assert numbers["mask_ap_small"] == pytest.approx(0.5)  # 800 pixels
     assert metric.table().startswith("masks, COCO\nclass")
     own, called = metric.as_coco()
-    assert coco_json.image_ids(metric.images) == [0]
+    assert schema.image_ids([image.name for image in metric.images]) == [0]
     assert metrics.coco_ap(own, called, kind="segm")["AP"] == pytest.approx(0.5)
     # What is written has both, and the mask at the original image's size.
     (entry,) = called

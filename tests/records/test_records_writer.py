@@ -13,7 +13,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tfvision import errors, sources
-from tfvision.records import aside, dataset, writer
+from tfvision.records import aside, dataset, listing, writer
 
 
 @pytest.fixture
@@ -70,6 +70,28 @@ def test_shards_and_their_description_agree(animals, tmp_path):
     assert seen != sorted(seen)  # mixed
     assert "nothing was left out" in (tmp_path / "out" / "report.txt").read_text()
     assert (tmp_path / "out" / "labels.txt").read_text() == "cat\ndog\n"
+
+
+def test_a_file_lists_the_images_in_the_order_of_the_records(animals, tmp_path):
+    (tmp_path / "animals" / "train" / "dog" / "1.png").write_bytes(b"none")
+    odd = tmp_path / "animals" / "train" / "dog" / 'a, "b".png'
+    os.rename(tmp_path / "animals" / "train" / "dog" / "2.png", odd)
+    output = tmp_path / "out"
+    _convert(animals, output, name="zoo", shards=3, skip_unreadable=True)
+    records = [r for path in dataset.read(output).files("train") for r in _records(path)]
+    keys = ("image/source_id", "image/filename", "image/key/sha256", "image/class/label")
+    found = [[_feature(record, key)[0] for key in keys] for record in records]
+    assert [list(row) for row in listing.rows(output / "zoo-train.images.csv")] == [
+        [str(i), source.decode(), name.decode(), digest.decode(), str(label)]
+        for i, (source, name, digest, label) in enumerate(found, 1)
+    ]
+    assert len(found) == 5
+    assert {name.decode() for _, name, *_ in found} >= {'dog/a, "b".png'}
+    (output / "zoo-train.sha256").write_text("of an older conversion")
+    _convert(animals, output, name="zoo", shards=2, skip_unreadable=True)
+    assert sorted(path.suffix for path in output.iterdir()) == [
+        *(".csv", ".json", ".tfrecord", ".tfrecord", ".txt", ".txt"),
+    ]
 
 
 def test_a_record_holds_the_files_own_bytes(animals, tmp_path):

@@ -58,7 +58,6 @@ def limited():
 @pytest.mark.parametrize("kind", list(results.FORMATS))
 def test_what_was_written_stays_whole_where_the_disk_refuses_more(tmp_path, limited, kind):
     writer = results.opened(kind, str(tmp_path / "out"), NAMES, {}, True)
-    assert rows_in(writer) == 0
     writer.add(ROWS[:3])
     assert rows_in(writer) == 3
     one = ROWS[3] | {"boxes": ROWS[3]["boxes"] * 9000, "scores": [0.5] * 9000}
@@ -71,3 +70,30 @@ def test_what_was_written_stays_whole_where_the_disk_refuses_more(tmp_path, limi
     writer.close()
     assert rows_in(writer) == 5
     assert not list((tmp_path / "out").rglob("*.aside"))
+
+
+@pytest.mark.parametrize("kind", ["json", "jsonl", "csv", "coco"])
+def test_an_older_file_stays_until_there_is_something_new(tmp_path, kind):
+    first = results.opened(kind, str(tmp_path), NAMES, {}, True)
+    first.add(ROWS[:2])
+    first.close()
+    second = results.opened(kind, str(tmp_path), NAMES, {}, True)
+    assert rows_in(first) == 2
+    second.close()  # stopped before the first batch
+    assert rows_in(first) == 2
+    third = results.opened(kind, str(tmp_path), NAMES, {}, True)
+    third.add([{"file": "broken.png", "error": "no image"}])
+    third.close()
+    assert rows_in(first) == (1 if kind in ("json", "jsonl") else 0)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(("card", "number"), [({}, 2), ({"category_ids": [3, 90]}, 90)])
+def test_coco_has_the_data_sets_category_ids(tmp_path, card, number):
+    writer = results.opened("coco", str(tmp_path), NAMES, card, True)
+    writer.add(ROWS[:1])
+    writer.close()
+    (entry,) = json.loads((tmp_path / "predictions.json").read_text())
+    assert entry["category_id"] == number
+    assert entry["bbox"] == [2.0, 1.0, 2.0, 2.0]
+    assert entry["file_name"] == "0.png"

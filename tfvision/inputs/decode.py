@@ -44,7 +44,7 @@ def parse(serialized: tf.Tensor, fields: Sequence[str]) -> Example:
             if field.many:
                 spec[key] = tf.io.VarLenFeature(dtype)
             else:
-                default = "" if name == "source_id" else None
+                default = "" if name in ("source_id", "filename") else None
                 spec[key] = tf.io.FixedLenFeature([], dtype, default_value=default)
     parsed = tf.io.parse_single_example(serialized, spec)
     example = {}

@@ -179,15 +179,16 @@ def evaluation(
 ) -> tf.data.Dataset:
     """Every record once, in the order of the files; the last batch padded, `valid` False there.
 
-    Batches hold the sample's tensors (strings too) and `source_id` [B]."""
+    Batches hold the sample's tensors (strings too), `source_id` [B] and `filename` [B]."""
     dataset = tf.data.TFRecordDataset([os.fsencode(file) for file in files])
     if workers > 1:
         dataset = dataset.shard(workers, worker)
 
     @_plain
     def ready(serialized: tf.Tensor) -> decode.Example:
-        example = decode.parse(serialized, fields)
-        return {**prepare(example, False), "source_id": example["source_id"]}
+        example = decode.parse(serialized, [*fields, "filename"])
+        names = {name: example[name] for name in ("source_id", "filename")}
+        return {**prepare(example, False), **names}
 
     @_plain
     def pad(batch: decode.Example) -> decode.Example:

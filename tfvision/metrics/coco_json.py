@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tfvision import atomic, errors
+from tfvision import atomic, errors, schema
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Image:
     """One image: what is there and what was found.
 
     name: its source_id. size: (H, W). boxes float32 [N, 4], class_ids int [N], is_crowd int [N],
-    area float32 [N]; masks: N RLE dicts, or (). found_*: likewise, with float32 scores [D]."""
+    area float32 [N]; masks: N RLE dicts, or (). found_*: likewise, with float32 scores [D].
+    file: the file's name, where it is known."""
 
     name: str
     size: tuple[int, int]
@@ -37,16 +38,7 @@ class Image:
     found_class_ids: np.ndarray
     masks: Sequence[Mapping[str, Any]] = ()
     found_masks: Sequence[Mapping[str, Any]] = ()
-
-
-def image_ids(images: Sequence[Image]) -> list[int]:
-    """COCO's ids: the source_ids where all are different whole numbers, else 1, 2 ..."""
-    names = [image.name for image in images]
-    if all(name.isdecimal() and str(int(name)) == name for name in names):
-        ids = [int(name) for name in names]
-        if len(set(ids)) == len(ids):
-            return ids
-    return list(range(1, len(images) + 1))
+    file: str = ""
 
 
 def ground_truth(
@@ -57,7 +49,7 @@ def ground_truth(
     """An instances json. category_ids: of the classes in order; 1..K where there are none."""
     ids = _category_ids(category_ids, len(class_names))
     annotations = []
-    for number, image in zip(image_ids(images), images, strict=True):
+    for number, image in zip(_image_ids(images), images, strict=True):
         for i, box in enumerate(_xywh(image.boxes)):
             entry = {
                 "id": len(annotations) + 1,
@@ -72,8 +64,13 @@ def ground_truth(
             annotations.append(entry)
     return {
         "images": [
-            {"id": number, "height": image.size[0], "width": image.size[1], "file_name": image.name}
-            for number, image in zip(image_ids(images), images, strict=True)
+            {
+                "id": number,
+                "height": image.size[0],
+                "width": image.size[1],
+                "file_name": image.file or image.name,
+            }
+            for number, image in zip(_image_ids(images), images, strict=True)
         ],
         "annotations": annotations,
         "categories": [
@@ -85,13 +82,16 @@ def ground_truth(
 def detections(
     images: Sequence[Image], classes: int, category_ids: Sequence[int] | None = None
 ) -> list[dict[str, Any]]:
-    """A results json: what COCO's server takes. classes: K; category_ids as above."""
+    """A results json: what COCO's server takes, and each image's `file_name`.
+
+    classes: K. category_ids: as above."""
     ids = _category_ids(category_ids, classes)
     found = []
-    for number, image in zip(image_ids(images), images, strict=True):
+    for number, image in zip(_image_ids(images), images, strict=True):
         for i, box in enumerate(_xywh(image.found_boxes)):
             entry = {
                 "image_id": number,
+                "file_name": image.file or image.name,
                 "category_id": ids[int(image.found_class_ids[i])],
                 "bbox": box,
                 "score": float(image.found_scores[i]),
@@ -100,6 +100,10 @@ def detections(
                 entry["segmentation"] = dict(image.found_masks[i])
             found.append(entry)
     return found
+
+
+def _image_ids(images: Sequence[Image]) -> list[int]:
+    return schema.image_ids([image.name for image in images])
 
 
 def _category_ids(given: Sequence[int] | None, classes: int) -> list[int]:

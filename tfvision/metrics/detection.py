@@ -89,6 +89,7 @@ class CocoDetection:
                 *(found[k] for k in ("boxes", "scores", "class_ids")),
                 runs,
                 found_runs,
+                batch.get("filename", batch["source_id"])[row].decode("utf-8", "replace"),
             )
             self.images.append(image)
 

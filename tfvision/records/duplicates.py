@@ -1,29 +1,19 @@
 """Images that are there twice, in one split or in two, found by the digests of their bytes.
 
-A split keeps a file of one line an image, digest, class ids and file name, beside its shards.
+Paths are those of `listing`'s files.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from tfvision import schema
+from tfvision.records import listing
 
 _MOST = 10_000  # that are named
-
-
-def line(sha256: str, filename: str, class_ids: Collection[int]) -> str:
-    """An image's line."""
-    classes = ",".join(str(i) for i in sorted(class_ids))
-    return f"{sha256}:{classes} {' '.join(filename.splitlines())}\n"
-
-
-def file(name: str, split: str) -> str:
-    """The file's name."""
-    return f"{name}-{split}.sha256"
 
 
 def between(path: str, others: Mapping[str, str]) -> list[schema.Finding]:
@@ -38,11 +28,12 @@ def between(path: str, others: Mapping[str, str]) -> list[schema.Finding]:
         common = set(np.intersect1d(own, _short(other))[:_MOST].tolist())
         if not common:
             continue
-        names = {d: n for d, _, n in _lines(other) if int(d[:16], 16) in common}
-        for digest, _, name in _lines(path):
-            if digest in names:
-                detail = f"the same bytes as {names[digest]} of split '{split}'"
-                findings.append(schema.Finding("noted", "image in two splits", name, detail))
+        names = {row.sha256: row.file_name for row in listing.rows(other) if _number(row) in common}
+        for row in listing.rows(path):
+            if row.sha256 in names:
+                detail = f"the same bytes as {names[row.sha256]} of split '{split}'"
+                reason = "image in two splits"
+                findings.append(schema.Finding("noted", reason, row.file_name, detail))
     return findings
 
 
@@ -51,31 +42,25 @@ def within(path: str) -> list[schema.Finding]:
     own = np.sort(_short(path))
     common = set(np.unique(own[1:][own[1:] == own[:-1]])[:_MOST].tolist())
     findings: list[schema.Finding] = []
-    first: dict[str, tuple[str, str]] = {}
-    for digest, classes, name in _lines(path) if common else ():
-        if int(digest[:16], 16) not in common:
+    first: dict[str, listing.Row] = {}
+    for row in listing.rows(path) if common else ():
+        if _number(row) not in common:
             continue
-        if digest not in first:
-            first[digest] = classes, name
+        if row.sha256 not in first:
+            first[row.sha256] = row
             continue
-        other, known = first[digest]
-        reason = (
-            "the same image twice" if classes == other else "the same image, labelled otherwise"
-        )
-        detail = f"the same bytes as {known}"
-        findings.append(schema.Finding("noted", reason, name, detail))
+        known = first[row.sha256]
+        alike = known.classes == row.classes
+        reason = "the same image twice" if alike else "the same image, labelled otherwise"
+        detail = f"the same bytes as {known.file_name}"
+        findings.append(schema.Finding("noted", reason, row.file_name, detail))
     return findings
 
 
-def _lines(path: str) -> Iterator[tuple[str, str, str]]:
-    """(digest, class ids, file name) of each line; older files have no class ids."""
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
-        for text in stream:
-            key, _, name = text.rstrip("\n").partition(" ")
-            digest, _, classes = key.partition(":")
-            yield digest, classes, name
-
-
 def _short(path: str) -> np.ndarray:
-    digests = (int(digest[:16], 16) for digest, _, _ in _lines(path))
-    return np.fromiter(digests, np.uint64)
+    return np.fromiter(map(_number, listing.rows(path)), np.uint64)
+
+
+def _number(row: listing.Row) -> int:
+    """The digest's first half."""
+    return int(row.sha256[:16], 16)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tfvision import errors, schema
-from tfvision.records import aside, dataset, plausible
+from tfvision.records import aside, dataset, listing, plausible
 from tfvision.records import report as report_text
 from tfvision.records.options import Options, Report, Source
 
@@ -69,9 +69,13 @@ def _list(names: Sequence[Any]) -> str:
 
 
 def files(raw: dict[str, Any] | None, splits: Collection[str]) -> set[str]:
-    """Names of the shards that splits have in an earlier dataset.json."""
-    entries = [raw["splits"][split] for split in splits if split in raw["splits"]] if raw else []
-    return {os.path.basename(shard["file"]) for entry in entries for shard in entry["shards"]}
+    """Names of the files that splits have by an earlier dataset.json."""
+    found = set()
+    for split in set(splits) & set(raw["splits"] if raw else ()):
+        found |= {os.path.basename(shard["file"]) for shard in raw["splits"][split]["shards"]}
+        older = f"{raw['name']}-{split}.sha256"  # the same, of older conversions
+        found |= {listing.file(raw["name"], split), older}
+    return found
 
 
 def merged(

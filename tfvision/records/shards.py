@@ -20,9 +20,9 @@ import numpy as np
 from tfvision import atomic, errors, schema
 from tfvision.records import (
     dataset,
-    duplicates,
     encode,
     images,
+    listing,
     merge,
     proposals,
     shrink,
@@ -34,7 +34,8 @@ from tfvision.records.spool import Spool
 SHARD_BYTES = 128 << 20
 
 
-Result = tuple[str, encode.Encoded | schema.Finding]  # file name, record or why there is none
+Names = tuple[str, str]  # of an image: source_id, file name
+Result = tuple[Names, encode.Encoded | schema.Finding]  # the record, or why there is none
 
 
 def work(source: Source, options: Options) -> Callable[[bytes], Result]:
@@ -69,7 +70,7 @@ def write(
     run: workers.Map,
     advance: Callable[[int], Any],
 ) -> Report:
-    """Writes PREFIX-?????-of-?????.tfrecord into `folder`, and its PREFIX.sha256.
+    """Writes PREFIX-?????-of-?????.tfrecord into `folder`, each with a `listing.part`.
 
     run: maps `work` over pickled samples. advance: told how many images are done."""
     count = options.shards or default_count(spool, indices, options.limit)
@@ -78,20 +79,17 @@ def write(
     salt += repr((options.scale_annotations, options.limit))
     salt += repr((options.proposals, options.max_proposals))
     report = Report()
-    with open(os.path.join(folder, f"{prefix}.sha256"), "wb") as digests:
-        for at in range(count):
-            file = f"{prefix}-{at:05d}-of-{count:05d}.tfrecord"
-            own = indices[at * len(indices) // count : (at + 1) * len(indices) // count]
-            path = os.path.join(folder, file)
-            part = _finished(path, spool, own, salt)
-            if part is None:
-                part = _write(path, spool, own, salt, options, run, advance)
-            else:
-                report.add([f for f in part.listed if options.strict], options.strict)
-                advance(len(own))
-            report.absorb(part)
-            with open(path + ".sha256", "rb") as lines:
-                digests.writelines(lines)
+    for at in range(count):
+        file = f"{prefix}-{at:05d}-of-{count:05d}.tfrecord"
+        own = indices[at * len(indices) // count : (at + 1) * len(indices) // count]
+        path = os.path.join(folder, file)
+        part = _finished(path, spool, own, salt)
+        if part is None:
+            part = _write(path, spool, own, salt, options, run, advance)
+        else:
+            report.add([f for f in part.listed if options.strict], options.strict)
+            advance(len(own))
+        report.absorb(part)
     return report
 
 
@@ -164,9 +162,9 @@ def _write(
     try:
         with (
             tf.io.TFRecordWriter(os.fsencode(path)) as writer,
-            open(path + ".sha256", "wb") as digests,
+            listing.Writer(listing.part(path)) as listed,
         ):
-            for filename, result in run(payloads()):
+            for names, result in run(payloads()):
                 advance(1)
                 if isinstance(result, schema.Finding):
                     report.add([result], options.strict)
@@ -174,8 +172,7 @@ def _write(
                     continue
                 report.add(result.findings, options.strict)
                 writer.write(result.record)
-                line = duplicates.line(result.sha256, filename, result.classes)
-                digests.write(line.encode("utf-8", "surrogateescape"))
+                listed.add(*names, result.sha256, result.classes)
                 report.images += 1
                 report.shrunk += result.shrunk
                 report.objects += result.objects
@@ -210,13 +207,14 @@ def _work(
 ) -> Result:
     """One image's record; a finding where it is unreadable and may be left out."""
     sample: schema.Sample = pickle.loads(payload)
+    names = (sample.source_id, sample.filename)
     try:
         data = _bytes(sample)
         image = images.normalise(data, sample.path, bake_orientation=bake_orientation, limit=limit)
     except (OSError, errors.DataError) as error:
         if skip_unreadable:
             found = schema.Finding("skipped", "unreadable image", sample.filename, str(error))
-            return sample.filename, found
+            return names, found
         raise errors.DataError(
             f"{error}; mend or remove the file, or leave such images out with --skip_unreadable"
         ) from error
@@ -230,7 +228,7 @@ def _work(
         scale=scale,
         propose=propose,
     )
-    return sample.filename, record
+    return names, record
 
 
 def _bytes(sample: schema.Sample) -> bytes:

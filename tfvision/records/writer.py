@@ -22,6 +22,7 @@ from tfvision.records import (
     commit,
     dataset,
     duplicates,
+    listing,
     merge,
     proposals,
     report,
@@ -61,6 +62,9 @@ def write(source: Source, output: str, options: Options) -> dict[str, Report]:
         reports = {**reports, next(iter(reports)): read}
         _check_images(reports)
         read.census = _census(source.census, reports)
+        for split, done in reports.items():
+            parts = [listing.part(os.path.join(folder, shard.file)) for shard in done.shards]
+            listing.join(os.path.join(folder, listing.file(name, split)), parts)
         _report_duplicates(name, reports, before, folder, output, options)
         raw = merge.merged(source, before, name, reports, options)
         _commit(raw, name, reports, before, folder, output)
@@ -165,12 +169,12 @@ def _report_duplicates(
     options: Options,
 ) -> None:
     others = {
-        split: os.path.join(output, duplicates.file(name, split))
+        split: os.path.join(output, listing.file(name, split))
         for split in (before["splits"] if before else ())
         if split not in reports
     }
     for split, done in reports.items():
-        path = os.path.join(folder, duplicates.file(name, split))
+        path = os.path.join(folder, listing.file(name, split))
         done.add(duplicates.within(path), options.strict)
         done.add(duplicates.between(path, others), options.strict)
         others[split] = path
@@ -185,12 +189,12 @@ def _commit(
     output: str,
 ) -> None:
     shards = [shard.file for done in reports.values() for shard in done.shards]
-    digests = [duplicates.file(name, split) for split in reports]
+    listed = [listing.file(name, split) for split in reports]
     atomic.write_text(os.path.join(folder, report.FILE), report.text(raw))
     dataset.write(folder, raw)
     texts = [report.FILE, dataset.LABELS_FILE, dataset.FILE]
-    old = merge.files(before, reports) - set(shards)
-    commit.put(folder, output, [*shards, *digests, *texts], old)
+    old = merge.files(before, reports) - {*shards, *listed}
+    commit.put(folder, output, [*shards, *listed, *texts], old)
 
 
 @contextlib.contextmanager

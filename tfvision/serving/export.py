@@ -50,12 +50,14 @@ def export(
     output: str,
     version: int | None = None,
     samples: Sequence[bytes],
+    category_ids: Sequence[int] | None = None,
 ) -> str:
     """Writes BASE/<version> and returns its path; `output` is BASE.
 
     net: with the weights to export. config_json: the run's config as plain values. metrics: of
     the config's val split. version: by default the highest there is plus one, 1 at first.
-    samples: real encoded images; the saved model must answer them as `net` does.
+    samples: real encoded images; the saved model must answer them as `net` does. category_ids:
+    of the data set, in class order, where it has its own; they go into the model card.
 
     Raises DataError where the version exists, a sample is no image, there is none, or the
     reloaded model answers differently; nothing is left behind then. Raises UsageError for a net
@@ -77,6 +79,7 @@ def export(
         scaled = config_json.get("inputs", {}).get("scaled_decoding", False)
         rows = _check(task, net, samples, folder, work, scaled)
         card = _card(task, net, class_names, config_json, metrics, rows, len(samples))
+        card["category_ids"] = None if category_ids is None else list(category_ids)
         with atomic.told(target):
             warmed = _write_warmup(folder, samples)
             text = json.dumps(card, indent=2) + "\n"

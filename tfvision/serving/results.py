@@ -12,7 +12,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,19 +25,25 @@ Row = dict[str, Any]  # an image's result: file, size [H, W], and `client.plain`
 class _Growing:
     """A file that is whole after every `append`; one that the disk refuses leaves it as it was.
 
-    tail: what ends the file, after all that is appended."""
+    It takes the place of an older one with the first `append`. head, tail: what begins and ends
+    it, around all that is appended."""
 
     def __init__(self, path: str, head: str = "", tail: str = ""):
-        self.path, self._tail, self._end = path, tail.encode(), 0
-        self._file = open(path, "wb", buffering=0)  # noqa: SIM115, closed by close()
-        self.append(head)
+        self.path, self._head, self._tail, self._end = path, head.encode(), tail.encode(), 0
+        self._aside: str | None = atomic.hidden(path)
+        self._file = open(self._aside, "wb", buffering=0)  # noqa: SIM115, closed by close()
 
     def append(self, text: str) -> None:
         """Writes `text` before the tail. Raises DataError where the disk refuses."""
         data = text.encode("utf-8", "backslashreplace")
+        if self._aside:
+            data = self._head + data
         try:
             with atomic.told(self.path):
                 self._put(data + self._tail)
+                if self._aside:
+                    os.replace(self._aside, self.path)
+                    self._aside = None
         except BaseException:  # Ctrl-C too
             with contextlib.suppress(OSError):
                 self._file.truncate(self._end)
@@ -53,8 +59,11 @@ class _Growing:
             left = left[self._file.write(left) :]
 
     def close(self) -> None:
-        """Ends the file."""
+        """Ends the file; where nothing was appended, an older one stays."""
         self._file.close()
+        if self._aside:
+            with contextlib.suppress(OSError):
+                os.remove(self._aside)
 
 
 class _List(_Growing):
@@ -65,10 +74,9 @@ class _List(_Growing):
         self._first = True
 
     def add(self, items: Sequence[Any]) -> None:
-        if items:
-            text = ",\n".join(json.dumps(item) for item in items)
-            self.append(text if self._first else ",\n" + text)
-            self._first = False
+        text = ",\n".join(json.dumps(item) for item in items)
+        self.append(text if self._first or not items else ",\n" + text)
+        self._first = self._first and not items
 
 
 class Json(_List):
@@ -95,17 +103,15 @@ class Csv(_Growing):
     A segmenter's score is the class's share of the pixels."""
 
     def __init__(self, folder: str, class_names: Sequence[str], category_ids: Sequence[int]):
-        super().__init__(os.path.join(folder, "predictions.csv"))
+        head = "file,class,class_id,score,x1,y1,x2,y2\r\n"
+        super().__init__(os.path.join(folder, "predictions.csv"), head)
         self._names = class_names
-        self._write([("file", "class", "class_id", "score", "x1", "y1", "x2", "y2")])
 
     def add(self, rows: Sequence[Row]) -> None:
         """Writes the predictions of a batch; an image that could not be read has none."""
-        self._write((row["file"], *values) for row in rows for values in self._values(row))
-
-    def _write(self, lines: Iterable[Sequence]) -> None:
         text = io.StringIO(newline="")
-        csv.writer(text).writerows(lines)
+        found = ((row["file"], *values) for row in rows for values in self._values(row))
+        csv.writer(text).writerows(found)
         self.append(text.getvalue())
 
     def _values(self, row: Row) -> list[tuple]:
@@ -125,7 +131,8 @@ class Csv(_Growing):
 class Coco(_List):
     """predictions.json as COCO's results: a detection an element, `image_id` counted from 1.
 
-    Beside COCO's fields each has its `file_name`; masks are run lengths."""
+    Beside COCO's fields each has its `file_name`; masks are run lengths. `category_id` is the
+    data set's own, or 1..K where it had none."""
 
     def __init__(self, folder: str, class_names: Sequence[str], category_ids: Sequence[int]):
         super().__init__(os.path.join(folder, "predictions.json"))
@@ -204,7 +211,7 @@ def opened(
             f"--format={kind} is of boxes, which this model does not predict; choose json, jsonl"
             " or csv"
         )
-    category_ids = card.get("category_ids") or range(len(class_names) or 1 << 16)
+    category_ids = card.get("category_ids") or range(1, (len(class_names) or 1 << 16) + 1)
     with atomic.told(folder):
         os.makedirs(folder, exist_ok=True)
         return writer(folder, class_names, category_ids)
