@@ -58,7 +58,10 @@ def test_tensorflows_words_are_cut_to_the_systems_reason():
     class OpError(Exception):
         """TensorFlow's, by name."""
 
-    text = "{{function_node x}} a/b.data-00000; No space left on device [Op:SaveV2]"
-    with pytest.raises(errors.DataError) as caught, atomic.told("run/step-1"):
-        raise OpError(text)
-    assert str(caught.value) == "run/step-1 cannot be written: No space left on device"
+    for text in (
+        "{{function_node x}} a/b.data-00000; No space left on device [Op:SaveV2]",
+        "a/events; No space left on device\n\tFailed to flush 1 events\n\tFlushing first event.",
+    ):
+        with pytest.raises(errors.DataError) as caught, atomic.told("run/step-1"):
+            raise OpError(text)
+        assert str(caught.value) == "run/step-1 cannot be written: No space left on device"

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from tfvision import errors
 
 _PREFIX, _SUFFIX = ".tfvision-", ".aside"
-# TensorFlow's errors end in "...; No space left on device [Op:SaveV2]".
-_OF_THE_SYSTEM = re.compile(r"; ([A-Z][^;\[\]]+?)\s*(?:\[Op:\w+\].*)?$", re.S)
+# TensorFlow says "...; No space left on device [Op:SaveV2]"; more lines may follow.
+_OF_THE_SYSTEM = re.compile(r"; ([A-Z][^;\[\]\n]+?)\s*(?:\[Op:\w+\].*)?$", re.M)
 
 
 def is_aside(name: str) -> bool:

@@ -18,7 +18,7 @@ trainer, small = test_trainer.trainer, test_trainer.small
 
 
 @pytest.fixture(scope="module")
-def run(records):
+def run(records, small_model):
     """A function: workdir -> one Trainer, as it was made, that trains 3 steps there."""
     settings = {"steps": 3, "eval_every": 2, "checkpoint_every": 1, "keep": 1}
     settings |= {"steps_per_call": 1, "log_every": 1, "ema": 0.9}
