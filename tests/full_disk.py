@@ -2,10 +2,10 @@
 
     python tests/full_disk.py [--step=KIB] [--verbs=convert,export ...]
 
-Run as root: it mounts a tmpfs. Each time: one line that says so, no traceback; what was there
-before is there still; no file set aside is left; once there is room, the same command goes on and
-ends with what an undisturbed one writes. --step is 4 (one block) by default. The fresh process
-that checks an export is left out: it writes nothing.
+Run as root: it mounts a tmpfs. The first time it is read-only. Each time: one line that says so,
+no traceback; what was there before is there still; no file set aside is left; once there is room,
+the same command goes on and ends with what an undisturbed one writes. --step is 4 (one block) by
+default. The fresh process that checks an export is left out: it writes nothing.
 """
 
 import argparse
@@ -35,6 +35,7 @@ from tfvision.tools import runs
 
 FORMATS = ("json", "jsonl", "csv", "coco", "yolo")
 ROOM = 1 << 20  # KiB, where there is to be enough
+REFUSALS = ("No space left on device", "Read-only file system", "cannot be written into")
 
 
 class Disk:
@@ -53,10 +54,14 @@ class Disk:
         found = os.statvfs(self.place)
         used = (found.f_blocks - found.f_bfree) * found.f_frsize // 1024
         size = max(used + kib, 4)  # 0 is no limit
-        self._mount(f"remount,size={size}k")
+        self._mount(f"remount,rw,size={size}k")
+
+    def read_only(self):
+        """Refuses every change."""
+        self._mount("remount,ro")
 
     def clear(self):
-        self._mount(f"remount,size={ROOM}k")
+        self._mount(f"remount,rw,size={ROOM}k")
         for path in self.place.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
@@ -200,7 +205,7 @@ def faults(verb, said, before, after, whole):
     """What is wrong with the disk after a failure."""
     if said.startswith(("TRACEBACK", "TWO LINES")):
         yield said
-    elif "No space left on device" not in said:
+    elif not any(words in said for words in REFUSALS):
         yield f"another line: {said}"
     hidden = [name for name in after if pathlib.Path(name).name.startswith(".")]
     if hidden:
@@ -226,12 +231,12 @@ def sweep(verb, work, prepare, place, step, most):
     work(target)
     whole = content(target)
     start, tried = time.monotonic(), 0
-    for free in range(0, most, step):
+    for free in (None, *range(0, most, step)):
         place.clear()
         if prepare:
             prepare(target)
         before = content(target)
-        place.free(free)
+        place.read_only() if free is None else place.free(free)
         said, tried = outcome(work, target), tried + 1
         if said is None:
             break
