@@ -27,6 +27,6 @@ def get_config():
     config.inputs.short, config.inputs.long = 600, 1000
     config.schedule.boundaries = (12_000 / STEPS, 16_000 / STEPS)
     config.schedule.warmup_epochs = 100 * 16 / 16_551
-    config.detection.metrics = ("voc2007", "coco")
+    config.metrics = ("voc2007", "coco")
     config.train.steps, config.train.eval_every = STEPS, 2_000
     return config

@@ -40,6 +40,6 @@ def get_config():
             "factors": tuple(changes.values()),
         },
         regularization={"l2": 5e-4},
-        detection={"metrics": ("voc2007", "coco")},
+        metrics=("voc2007", "coco"),
         train={"batch_size": 64, "steps": STEPS, "accumulate": 4, "eval_every": 2_000},
     )

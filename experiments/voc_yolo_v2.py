@@ -21,6 +21,6 @@ def get_config():
     config.data.path, config.model.name = "data/voc", "yolo_v2"
     config.schedule.boundaries = (40_000 / STEPS, 60_000 / STEPS)
     config.schedule.warmup_epochs = 1000 * 64 / 16_551
-    config.detection.metrics = ("voc2007", "coco")
+    config.metrics = ("voc2007", "coco")
     config.train.steps, config.train.eval_every = STEPS, 2_000
     return config

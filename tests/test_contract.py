@@ -80,7 +80,8 @@ YOLO = {
             {"name": "horizontal_flip"},
         ),
     },
-    "detection": {"score_threshold": 0.02, "max_detections": 20, "metrics": ("coco", "voc2007")},
+    "detection": {"score_threshold": 0.02, "max_detections": 20},
+    "metrics": ("coco", "voc2007"),
     "train": {"clip_norm": 10.0},
 }
 CASES |= {
@@ -124,14 +125,16 @@ CASES |= {
         "task": "detection",
         "model": {"name": "faster_rcnn_resnet18_fpn", **RCNN, "pooling": "pool"},
         "inputs": FLIPPED,
-        "detection": {**FOUND, "metrics": ("coco", "voc2010")},
+        "detection": FOUND,
+        "metrics": ("coco", "voc2010"),
         "loss": {"beta": 0.0},
     },
     "instance": {
         "task": "instance",
         "model": {"name": "mask_rcnn_resnet18_fpn", **RCNN, "mask_widths": (8,)},
         "inputs": FLIPPED,
-        "detection": {**FOUND, "metrics": ("coco", "voc2010"), "mask_size": 28},
+        "detection": {**FOUND, "mask_size": 28},
+        "metrics": ("coco", "voc2010"),
         "train": {"clip_norm": 10.0, "accumulate": 2},
     },
 }

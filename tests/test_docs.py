@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tfvision import losses, optimizers
+from tfvision import losses, metrics, optimizers
 from tfvision.inputs import augment, mixing
 from tfvision.layers import activations
 from tfvision.models import detectors, rcnn, segmenters
@@ -15,6 +15,7 @@ PAGES = {
     "activations": activations.names(),
     "augmentation": [*augment.AUGMENTATIONS, *augment.WINDOWS, *mixing.MIXES, *mixing.BOX_MIXES],
     "losses": [*losses.LOSSES, *losses.PIXELS, *losses.boxes.BOXES],
+    "metrics": {name: None for names in metrics.METRICS.values() for name in names},
     "optimizers": list(optimizers.OPTIMIZERS),
     "schedules": list(optimizers.schedules.SCHEDULES),
     "normalization": ["bn_momentum", "bn_epsilon", "bn_synchronized", "bn_frozen"],

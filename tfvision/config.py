@@ -37,6 +37,8 @@ FROZEN_STEMS = {
     "resnet": (r"^(conv1/|bn1/|layer1\.)",),
     "mobilenet_v2": (r"^features\.[0-3]\.",),
 }
+# Settings of runs before: where they stand now.
+_RENAMED = {"detection.metrics": "metrics"}
 _WAY_OUT = "the file of a run is not to be edited; train again, or put it back"
 FREE = ("model", "optimizer", "schedule", "loss", "crop", "mix")  # the sections marked *
 _SQUARES = ("image_size", "train_size")  # of inputs: one number is both sides
@@ -93,8 +95,9 @@ def defaults() -> dict[str, Any]:
             "nms_iou": 0.45,  # boxes of a class that overlap a better one more go; R-CNN: 0.5
             "soft_nms": "",  # gaussian or linear: they lose score instead
             "max_detections": 100,  # an image
-            "metrics": ("coco",),  # coco, voc2007, voc2010; the first number picks the best weights
         },
+        "metrics": (),  # names of metrics.METRICS; (): the task's. The first one's first number
+        # picks the best weights
         "probabilities": False,  # segmentation: predictions hold them too, a number a class
         "loss": {"name": ""},  # * default: cross_entropy or binary_cross_entropy, by head
         "optimizer": {"name": "momentum"},  # *
@@ -140,6 +143,9 @@ def _merge(base: dict, changes: Mapping, path: str) -> dict:
     free = path.rsplit(".", 1)[-1] in FREE
     for key, value in changes.items():
         if key not in base and not free:
+            now = _RENAMED.get(f"{path}.{key}".removeprefix("config."))
+            if now:
+                raise errors.UsageError(f"{path}.{key} is now config.{now}")
             known = ", ".join(base)
             raise errors.UsageError(
                 f"{path} has no key '{key}'{errors.suggestion(key, base)} (it has: {known})"
@@ -227,6 +233,16 @@ def from_json(text: str, file: str = "config.json") -> ml_collections.ConfigDict
 
 def _from_tree(raw: Mapping[str, Any], file: str) -> ml_collections.ConfigDict:
     try:
-        return config(**raw)
+        return config(**_moved(raw))
     except errors.UsageError as error:
         raise errors.DataError(f"{file}: {error}; {_WAY_OUT}") from None
+
+
+def _moved(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The tree of an earlier run with its settings where they stand now."""
+    tree = json.loads(json.dumps(raw))
+    for before, now in _RENAMED.items():
+        section, _, key = before.partition(".")
+        if isinstance(tree.get(section), dict) and key in tree[section]:
+            tree[now] = tree[section].pop(key)
+    return tree

@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> None:
     found = detection.writer(evaluator.metrics)
     if _DETECTIONS.value and found is None:
         raise errors.UsageError(
-            "--detections needs the metric 'coco' of a detector (config.detection.metrics)"
+            "--detections needs the metric 'coco' of a detector (config.metrics)"
         )
     from tfvision.training import checking
 

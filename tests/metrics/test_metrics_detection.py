@@ -175,7 +175,7 @@ def test_masks_are_measured_by_masks():
     assert numbers["mask_ap50"] == pytest.approx(1.0)
     assert numbers["mask_ap"] == pytest.approx(0.5)  # 0.5, 0.55 ... 0.7 of ten thresholds
     assert numbers["mask_ap_small"] == pytest.approx(0.5)  # 800 pixels
-    assert metric.table().startswith("masks, COCO\nclass")
+    assert metric.report().table.startswith("masks, COCO\nclass")
     own, called = metric.as_coco()
     assert schema.image_ids([image.name for image in metric.images]) == [0]
     assert metrics.coco_ap(own, called, kind="segm")["AP"] == pytest.approx(0.5)
@@ -234,7 +234,7 @@ def test_vocs_numbers_of_masks_that_fill_their_boxes_are_those_of_the_boxes(styl
     # Wrong, right, wrong, right of three objects.
     wanted = 0.5 * 2 / 3 if style == "2010" else 0.5 * 7 / 11
     assert found[1][0] == pytest.approx(wanted)
-    assert "masks, VOC" in metric.table()
+    assert "masks, VOC" in metric.report().table
 
 
 @pytest.mark.parametrize("make", [metrics.CocoDetection, metrics.VocDetection])
@@ -257,7 +257,7 @@ def test_objects_of_no_given_area_have_that_of_their_box():
     numbers = metric.result()  # 20 x 40 = 800 pixels: small
     assert numbers["ap_small"] == pytest.approx(1.0)
     assert np.isnan(numbers["ap_large"])
-    table = metric.table()
+    table = metric.report().table
     assert "ap_small" in table
     assert table.endswith("-: undefined, the truth has no object of that class and size")
     assert list(metric.curves()) == ["a"]
@@ -327,7 +327,7 @@ def test_what_is_difficult_is_neither_found_nor_missed(name):
     assert metric.result() == {"map": 1.0}
     assert metric.per_class()["objects"].tolist() == [1]
     assert metric.curves()["a"]["scores"].tolist() == [0.5]
-    assert "difficult ones aside" in metric.table()
+    assert "difficult ones aside" in metric.report().table
 
 
 def test_unknown_names_are_refused():

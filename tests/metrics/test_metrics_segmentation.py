@@ -70,7 +70,7 @@ def test_by_hand_two_classes_of_two_images_of_two_sizes():
     assert found["pixel_accuracy"] == pytest.approx(4 / 6)
     assert found["miou"] == pytest.approx((1 / 3 + 3 / 5) / 2)  # class c is nowhere
     assert found["fwiou"] == pytest.approx(2 / 6 * 1 / 3 + 4 / 6 * 3 / 5)
-    assert "-" in metric.table().splitlines()[3]
+    assert "-" in metric.report().table.splitlines()[3]
 
 
 def test_images_that_are_not_valid_count_for_nothing_and_reset_forgets():

@@ -11,7 +11,8 @@ import tensorflow as tf
 import test_trainer
 
 from tfvision import errors, stack
-from tfvision.training import best, checkpoints, loop
+from tfvision.metrics import Metric
+from tfvision.training import best, checkpoints, loop, workdirs
 
 records = test_trainer.records
 trainer, small = test_trainer.trainer, test_trainer.small
@@ -293,3 +294,36 @@ def test_moved_records_are_found_by_their_full_path_or_by_data(records, tmp_path
     overrides.set_data(gone, str(tmp_path / "c" / "records"))
     tasks.resolve(gone)
     assert gone.data.fingerprint == config.data.fingerprint
+
+
+def test_an_error_of_a_users_own_is_the_better_the_lower(run, tmp_path):
+    made = run(tmp_path / "run")
+
+    class Error(Metric):
+        higher_is_better = False
+
+        def reset(self):
+            self.value = 0.5
+
+        def update(self, batch, predictions):
+            self.value = 0.25
+
+        def result(self):
+            return {"mae": self.value}
+
+    made.evaluator.metrics = [Error(), *made.evaluator.metrics]
+    try:
+        results = made.evaluate()
+        assert made.evaluator.lower_is_better(results) == [
+            "mae",
+            "calibration_error",
+            "loss",
+            "loss_class",
+        ]
+        assert "lower_is_better" in workdirs.evaluation_json(1, "val", results, made.evaluator)
+        lower = made.evaluator.lower_is_better(results)
+        first = best.better(None, 1, {"mae": 0.5}, "", lower)
+        assert best.better(first, 2, {"mae": 0.6}, "", lower) is None
+        assert best.better(first, 2, {"mae": 0.4}, "", lower)["value"] == 0.4
+    finally:
+        made.evaluator.metrics = made.evaluator.metrics[1:]

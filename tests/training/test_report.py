@@ -12,6 +12,7 @@ from PIL import Image
 
 from tfvision import config as configs
 from tfvision import sources, tasks, training
+from tfvision.metrics import Report
 from tfvision.metrics.examples import Example
 from tfvision.records import dataset, writer
 from tfvision.training import evaluation, report, report_html, report_plots
@@ -119,29 +120,22 @@ def test_without_mistakes_the_page_says_so():
         "step": 1, "split": "val", "metrics": {"top1": 1.0, "images": 3.0}, "workdir": "runs/x",
         "config": configs.config(data={"class_names": ("a",)}).to_dict(), "versions": {},
         "log": {"train": [], "val": []}, "data": {"val": 3}, "weights": 7, "precision": "float32",
+        "lower_is_better": [],
     }  # fmt: skip
     page = Page(report_html.page(found, {}, {"mistakes": [], "best": []}, {}))
     assert "There is none" in page.text
 
 
-class Measured:
-    """A metric of two classes, of boxes or of masks: a table, and a curve of one class."""
-
-    class_names = CLASSES
-
-    def __init__(self, prefix, ap):
-        self.prefix, self.ap = prefix, ap
-
-    def per_class(self):
-        return {"ap": np.array([self.ap, np.nan]), "objects": np.array([3, 0])}
-
-    def curves(self):
-        return {"dark": {"recall": np.array([0.5, 1.0]), "precision": np.array([1.0, self.ap])}}
+def measured(prefix, ap):
+    """What a metric of two classes shows, of boxes or of masks: columns, and one class's curve."""
+    columns = {"ap": np.array([ap, np.nan]), "objects": np.array([3, 0])}
+    curve = {"recall": np.array([0.5, 1.0]), "precision": np.array([1.0, ap])}
+    return Report("", CLASSES, columns, curves={"dark": curve}, prefix=prefix)
 
 
 def test_boxes_and_masks_have_a_table_and_curves_each():
-    kept = [Measured("mask_", 0.25), Measured("", 0.75), Measured("", 0.5)]
-    arrays = evaluation.Evaluator.arrays(types.SimpleNamespace(metrics=kept))
+    kept = [measured("mask_", 0.25), measured("", 0.75), measured("", 0.5)]
+    arrays = evaluation.Evaluator.arrays(types.SimpleNamespace(reports=lambda: kept))
     assert arrays["mask_per_class"]["dark"] == {"ap": 0.25, "objects": 3}
     assert arrays["per_class"]["dark"]["ap"] == 0.75  # the first one's
     assert arrays["mask_curves"]["dark"]["precision"][100] == 0.25
@@ -151,6 +145,7 @@ def test_boxes_and_masks_have_a_table_and_curves_each():
         "step": 1, "split": "val", "metrics": {**numbers, "images": 3.0}, "workdir": "runs/x",
         "config": configs.config(data={"class_names": CLASSES}).to_dict(), "versions": {},
         "log": {"train": [], "val": []}, "data": {"val": 3}, "weights": 7, "precision": "float32",
+        "lower_is_better": [],
     }  # fmt: skip
     for entries, titles in (
         (arrays, ("Classes (masks), the", "Classes (boxes), the", "recall (masks)", "ll (boxes)")),

@@ -11,6 +11,7 @@ import numpy as np
 
 from tfvision.metrics import truth
 from tfvision.metrics.examples import Example, Ranked
+from tfvision.metrics.metric import Metric
 from tfvision.ops import draw, overlaps
 
 IOU = 0.5  # from here on a detection has found an object of its class
@@ -33,7 +34,7 @@ def matched(
     return found
 
 
-class BoxExamples:
+class BoxExamples(Metric):
     """The images with the most objects missed or invented at the score that is drawn
     (draw.THRESHOLD), and those with the most objects all found, `count` of each.
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from tfvision.metrics.metric import Metric, Report
+
 BINS = 15  # Guo et al. 2017, section 4
 
 
-class Calibration:
+class Calibration(Metric):
     """Expected calibration error (Guo et al. 2017, arXiv:1706.04599, eq. 3).
 
     Images fall into `bins` bins of equal width by the score of the class they are called;
     the error is the mean of |accuracy - mean score| over the bins, weighted by their images.
     For softmax scores: one label an image."""
+
+    higher_is_better = False
 
     def __init__(self, bins: int = BINS):
         self.bins = bins
@@ -52,3 +56,7 @@ class Calibration:
         total = self.images.sum()
         gaps = np.abs(self.hits - self.scores).sum()
         return {"calibration_error": float(gaps / total) if total else float("nan")}
+
+    def report(self) -> Report:
+        """The reliability of the scores."""
+        return Report(reliability=self.reliability())

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfvision.metrics.metric import Metric, Report
 from tfvision.metrics.tables import ratio, table
 
 
-class TopK:
+class TopK(Metric):
     """Share of images whose label is among the k best scores; ties count against the model."""
 
     def __init__(self, ks: Sequence[int] = (1, 5)):
@@ -48,7 +49,7 @@ def _scores_of(hits: np.ndarray, predicted: np.ndarray, support: np.ndarray) -> 
     return {"precision": precision, "recall": recall, "f1": f1}
 
 
-class ClassReport:
+class ClassReport(Metric):
     """Precision, recall and F1 per class and their macro mean, from one confusion matrix.
 
     A class without labels and without predictions is left out of the macro means, as
@@ -82,12 +83,14 @@ class ClassReport:
             for name in ("precision", "recall", "f1")
         }
 
-    def table(self) -> str:
-        """The per-class table as aligned text."""
-        return table(self.class_names, self.per_class())
+    def report(self) -> Report:
+        """The table, its columns and the confusion matrix."""
+        columns = self.per_class()
+        text = table(self.class_names, columns)
+        return Report(text, self.class_names, columns, confusion=self.confusion)
 
 
-class MultiLabelReport:
+class MultiLabelReport(Metric):
     """Several labels an image: per-class precision, recall, F1 at 0.5, and average precision.
 
     Average precision is scikit-learn's (the step integral of the precision-recall curve);
@@ -145,6 +148,7 @@ class MultiLabelReport:
             },
         }
 
-    def table(self) -> str:
-        """The per-class table as aligned text."""
-        return table(self.class_names, self.per_class())
+    def report(self) -> Report:
+        """The table and its columns."""
+        columns = self.per_class()
+        return Report(table(self.class_names, columns), self.class_names, columns)

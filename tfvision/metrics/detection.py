@@ -15,6 +15,7 @@ import numpy as np
 
 from tfvision import errors
 from tfvision.metrics import coco, coco_json, objects, voc
+from tfvision.metrics.metric import Metric, Report
 from tfvision.metrics.tables import table
 from tfvision.ops import masks, run_lengths
 from tfvision.ops import overlaps as box_overlaps
@@ -46,7 +47,7 @@ def _undefined(values: Any) -> Any:
     return np.where(np.asarray(values) < 0, np.nan, values)
 
 
-class CocoDetection:
+class CocoDetection(Metric):
     """COCO's twelve numbers, of boxes or of masks; crowds ignored, sizes by the `area` of the data.
 
     kind: "bbox" or "segm". category_ids: COCO's own, in class order, for `as_coco`. An object
@@ -127,10 +128,13 @@ class CocoDetection:
         columns = {NAMES[name]: _undefined(found[name]) for name in _COLUMNS}
         return {**columns, "objects": found["objects"]}
 
-    def table(self) -> str:
-        """The per-class table as aligned text."""
-        text = table(self.class_names, self.per_class())
-        return _explained(f"{_TITLE[self.kind]}, COCO", text, "class and size")
+    def report(self) -> Report:
+        """The table, its columns and the curves at IoU 0.5."""
+        columns = self.per_class()
+        text = table(self.class_names, columns)
+        text = _explained(f"{_TITLE[self.kind]}, COCO", text, "class and size")
+        names, prefix = self.class_names, self.prefix
+        return Report(text, names, columns, curves=self.curves(), prefix=prefix)
 
     def curves(self, threshold: int = 0) -> Curves:
         """{class: recall, precision and scores [101]} at IoU 0.5 + 0.05 * threshold.
@@ -162,7 +166,7 @@ def _explained(title: str, text: str, what: str) -> str:
     return f"{title}\n{text}\n-: undefined, the truth has no object of that {what}"
 
 
-class VocDetection:
+class VocDetection(Metric):
     """Pascal VOC's average precision of each class at one IoU, and its mean over the classes.
 
     style: "2007" (11 points) or "2010" (all points). kind: "bbox", or "segm" for the overlap of
@@ -236,11 +240,14 @@ class VocDetection:
         known = ~np.isnan(ap)
         return {f"{self.prefix}map": float(ap[known].mean()) if known.any() else float("nan")}
 
-    def table(self) -> str:
-        """The per-class table as aligned text."""
-        text = table(self.class_names, self.per_class())
+    def report(self) -> Report:
+        """The table, its columns and the curves."""
+        columns = self.per_class()
+        text = table(self.class_names, columns)
         title = f"{_TITLE[self.kind]}, VOC {self.style}, IoU {self.iou:g}"
-        return _explained(title, text, "class (difficult ones aside)")
+        text = _explained(title, text, "class (difficult ones aside)")
+        names, prefix = self.class_names, self.prefix
+        return Report(text, names, columns, curves=self.curves(), prefix=prefix)
 
     def curves(self) -> Curves:
         """{class: recall, precision and scores after each detection}, of classes with objects."""

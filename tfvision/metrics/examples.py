@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tfvision.metrics.metric import Metric
 from tfvision.ops import draw
 
 THRESHOLD = 0.5  # above it a label holds, where an image may have several
@@ -51,7 +52,7 @@ class Ranked:
         return [thing for *_, thing in sorted(self._heap, key=lambda row: row[:2], reverse=True)]
 
 
-class Examples:
+class Examples(Metric):
     """The most confident mistakes and the most confident right answers, `count` of each.
 
     One label an image: by the score of the class it is called. Several (labels [B, K]): a

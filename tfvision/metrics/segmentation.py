@@ -17,6 +17,7 @@ from PIL import Image as pillow
 
 from tfvision import schema
 from tfvision.metrics.examples import Example, Ranked
+from tfvision.metrics.metric import Metric, Report
 from tfvision.metrics.tables import ratio, table
 
 
@@ -45,7 +46,7 @@ def pairs(batch: dict, predictions: dict):
         yield row, truth, called
 
 
-class SegmentationReport:
+class SegmentationReport(Metric):
     """mIoU, pixel accuracy, mean accuracy, frequency-weighted IoU (Long et al. 2015,
     arXiv:1411.4038, section 5), precision, recall and F1, from one confusion matrix.
 
@@ -104,12 +105,14 @@ class SegmentationReport:
             },
         }
 
-    def table(self) -> str:
-        """The per-class table as aligned text."""
-        return table(self.class_names, self.per_class())
+    def report(self) -> Report:
+        """The table, its columns and the confusion matrix."""
+        columns = self.per_class()
+        text = table(self.class_names, columns)
+        return Report(text, self.class_names, columns, confusion=self.confusion)
 
 
-class MapExamples:
+class MapExamples(Metric):
     """The images with the lowest and the highest mean IoU, `count` of each, with their maps."""
 
     def __init__(self, class_names: Sequence[str], count: int = 12):

@@ -6,7 +6,7 @@ classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -26,22 +26,17 @@ def build(
     config,
     class_names: Sequence[str],
     name: str,
-    named_metrics: Mapping[str, Callable],
     masks: bool = False,
 ) -> Task:
     """The task `name` of a config, for classes in id order, with masks or without.
 
-    named_metrics: {name for the config: class names -> metrics}. What it predicts stands in
-    `tasks.detection` and `tasks.instance`."""
+    What it predicts stands in `tasks.detection` and `tasks.instance`."""
     classes = len(class_names)
     section, inputs = config.detection, config.inputs
     size = tuple(int(side) for side in inputs.image_size)
     train_size = tuple(int(side) for side in inputs.train_size) or size
     errors.choose(canvas.RESIZES, inputs.resize, "resize")
-    chosen = [errors.choose(named_metrics, key, f"{name} metric") for key in section.metrics]
-    if not chosen:
-        known = ", ".join(named_metrics)
-        raise errors.UsageError(f"detection.metrics is empty; choose of: {known}")
+    make_metrics = metrics.named(name, config.metrics)
     options = configs.options(config.model, "name")
     family = detectors.build(
         config.model.name,
@@ -110,9 +105,6 @@ def build(
             found["image_size"] = tf.cast(tf.round(frame[:, :2]), tf.int32)
         return found
 
-    def task_metrics():
-        return [metric for make in chosen for metric in make(class_names)]
-
     return Task(
         name,
         (*FIELDS, *(("masks",) if masks else ()), *((PROPOSALS,) if family.proposals else ())),
@@ -120,7 +112,7 @@ def build(
         build,
         task_losses,
         predict,
-        task_metrics,
+        lambda: make_metrics(class_names),
         _mix(config, classes),
         lambda count: metrics.BoxExamples(class_names, count),
         family.serve_losses,

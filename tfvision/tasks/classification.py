@@ -36,6 +36,8 @@ def classification(config, class_names: Sequence[str]) -> Task:
     if several and loss_name in losses.ON_PROBABILITIES:
         loss_options = {"on": "sigmoid", **loss_options}
 
+    make_metrics = metrics.named("multi_label" if several else "classification", config.metrics)
+
     def labels(example):
         ids = tf.cast(example["labels"], tf.int32)
         if several:
@@ -91,12 +93,6 @@ def classification(config, class_names: Sequence[str]) -> Task:
         top = tf.math.top_k(scores, min(TOP, classes))
         return {"class_ids": top.indices, "top_scores": top.values, "scores": scores}
 
-    def task_metrics():
-        if several:
-            return [metrics.MultiLabelReport(class_names)]
-        best = metrics.TopK((1, 5) if classes > 5 else (1,))
-        return [best, metrics.ClassReport(class_names), metrics.Calibration()]
-
     return Task(
         "classification",
         ("image", "labels"),
@@ -104,7 +100,7 @@ def classification(config, class_names: Sequence[str]) -> Task:
         build,
         task_losses,
         predict,
-        task_metrics,
+        lambda: make_metrics(class_names),
         mixing.build(config.inputs.mix, classes),
         lambda count: metrics.Examples(class_names, count),
     )

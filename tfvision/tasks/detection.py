@@ -7,15 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tfvision import metrics
 from tfvision.task import Task
 from tfvision.tasks import boxes
-
-METRICS = {
-    "coco": lambda names: [metrics.CocoDetection(names)],
-    "voc2007": lambda names: [metrics.VocDetection(names, style="2007")],
-    "voc2010": lambda names: [metrics.VocDetection(names, style="2010")],
-}
 
 
 def detection(config, class_names: Sequence[str]) -> Task:
@@ -24,4 +17,4 @@ def detection(config, class_names: Sequence[str]) -> Task:
     Outputs: those of the model's family (`models.detectors`). Predictions: boxes float32
     [B, D, 4] in the original images' pixels, scores [B, D], class_ids int32 [B, D] (-1: padding)
     by falling score, num_detections int32 [B]. Evaluation samples carry `truth/*`."""
-    return boxes.build(config, class_names, "detection", METRICS)
+    return boxes.build(config, class_names, "detection")

@@ -7,22 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tfvision import errors, metrics
+from tfvision import errors
 from tfvision.task import Task
 from tfvision.tasks import boxes
 
-# Of masks and of boxes; the first number, that of the masks, picks the best weights.
-METRICS = {
-    "coco": lambda names: [metrics.CocoDetection(names, kind) for kind in ("segm", "bbox")],
-    "voc2007": lambda names: _voc(names, "2007"),
-    "voc2010": lambda names: _voc(names, "2010"),
-}
 # These keep the whole image on the canvas, so that a mask stays that of its whole box.
 RESIZES = ("stretch", "letterbox", "short_side")
-
-
-def _voc(names: Sequence[str], style: str) -> list:
-    return [metrics.VocDetection(names, style=style, kind=kind) for kind in ("segm", "bbox")]
 
 
 def instance(config, class_names: Sequence[str]) -> Task:
@@ -40,4 +30,4 @@ def instance(config, class_names: Sequence[str]) -> Task:
         raise errors.UsageError(
             "config.inputs.mix and multi_scale are for detection; instances have no use for them"
         )
-    return boxes.build(config, class_names, "instance", METRICS, masks=True)
+    return boxes.build(config, class_names, "instance", masks=True)

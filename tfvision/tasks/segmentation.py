@@ -42,6 +42,7 @@ def segmentation(config, class_names: Sequence[str]) -> Task:
     if name in losses.PIXELS:
         weighting = {k: loss_options.pop(k) for k in _WEIGHTING if k in loss_options}
     errors.options(loss, loss_options, f"config.loss: loss '{name}'", 2)
+    make_metrics = metrics.named("segmentation", config.metrics)
 
     def prepare(example, training):
         sample = canvas.load(example, config.inputs, training)
@@ -81,9 +82,6 @@ def segmentation(config, class_names: Sequence[str]) -> Task:
             probabilities=config.probabilities,
         )
 
-    def task_metrics():
-        return [metrics.SegmentationReport(class_names)]
-
     return Task(
         "segmentation",
         ("image", "label_map"),
@@ -91,6 +89,6 @@ def segmentation(config, class_names: Sequence[str]) -> Task:
         build,
         task_losses,
         predict,
-        task_metrics,
+        lambda: make_metrics(class_names),
         examples=lambda count: metrics.MapExamples(class_names, count),
     )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfvision.metrics.metric import Columns, Report
 from tfvision.net import Net
 from tfvision.task import Task
 
@@ -18,7 +19,8 @@ class Evaluator:
     def __init__(self, task: Task, net: Net):
         self.task, self.net = task, net
         self.metrics = task.metrics()
-        self._forward = tf.function(self._graph, reduce_retracing=True)
+        self._reports: list[Report] | None = None
+        self._forward = tf.function(self._graph, reduce_retracing=True, autograph=False)
 
     def _graph(self, batch):
         outputs = self.net.serve(Net.pick(self.net.serve, batch), training=False)
@@ -28,6 +30,7 @@ class Evaluator:
     def run(self, dataset: Iterable) -> dict[str, float]:
         """Returns the metrics and, of a task with `serve_losses`, `loss`, its mean over the valid
         images."""
+        self._reports = None
         for metric in self.metrics:
             metric.reset()
         losses, images = {}, 0
@@ -49,32 +52,42 @@ class Evaluator:
         whole = {"loss": sum(mean.values())} if mean else {}
         return {**results, **whole, **mean, "images": float(images)}
 
+    def lower_is_better(self, results: Iterable[str]) -> list[str]:
+        """Which of these results are the better the lower: losses, and what metrics say."""
+        lower = {k for m in self.metrics if not m.higher_is_better for k in m.result()}
+        return [k for k in results if k in lower or k == "loss" or k.startswith("loss_")]
+
+    def reports(self) -> list[Report]:
+        """What the metrics have to show of the last run."""
+        if self._reports is None:
+            self._reports = [metric.report() for metric in self.metrics]
+        return self._reports
+
     def tables(self) -> list[str]:
         """The per-class tables of the metrics that have one."""
-        return [metric.table() for metric in self.metrics if hasattr(metric, "table")]
+        return [report.table for report in self.reports() if report.table]
 
     def arrays(self) -> dict[str, Any]:
         """What else the metrics counted, such as the confusion matrix, ready for JSON.
 
         `per_class` and `curves` are those of the first metric that has some, and `mask_per_class`
         and `mask_curves` of the first that measures masks."""
-        found = {}
-        for metric in self.metrics:
-            prefix = getattr(metric, "prefix", "")
-            if hasattr(metric, "confusion"):
-                found["confusion"] = metric.confusion.tolist()
-            if hasattr(metric, "per_class") and f"{prefix}per_class" not in found:
-                rows = _rows(metric.per_class())
-                found[f"{prefix}per_class"] = dict(zip(metric.class_names, rows, strict=True))
-            if hasattr(metric, "reliability"):
-                found["reliability"] = _rows(metric.reliability())
-            if hasattr(metric, "curves") and f"{prefix}curves" not in found:
-                drawn = metric.curves().items()
-                found[f"{prefix}curves"] = {name: _sampled(curve) for name, curve in drawn}
+        found: dict[str, Any] = {}
+        for report in self.reports():
+            if report.confusion is not None:
+                found["confusion"] = report.confusion.tolist()
+            if report.per_class:
+                rows = zip(report.class_names, _rows(report.per_class), strict=True)
+                found.setdefault(f"{report.prefix}per_class", dict(rows))
+            if report.reliability:
+                found["reliability"] = _rows(report.reliability)
+            if report.curves:
+                drawn = {name: _sampled(curve) for name, curve in report.curves.items()}
+                found.setdefault(f"{report.prefix}curves", drawn)
         return found
 
 
-def _rows(columns: dict[str, np.ndarray]) -> list[dict[str, float | int | None]]:
+def _rows(columns: Columns) -> list[dict[str, float | int | None]]:
     """Columns of equal length as one dict a row; what has no value is None."""
     return [
         {k: None if np.isnan(v) else v.item() for k, v in zip(columns, row, strict=True)}
@@ -82,7 +95,7 @@ def _rows(columns: dict[str, np.ndarray]) -> list[dict[str, float | int | None]]
     ]
 
 
-def _sampled(curve: dict[str, np.ndarray]) -> dict[str, list[float]]:
+def _sampled(curve: Columns) -> dict[str, list[float]]:
     """A precision-recall curve at 101 recalls: the best precision at that recall or more."""
     recalls = np.linspace(0.0, 1.0, 101)
     precision, recall = (np.nan_to_num(curve[k]) for k in ("precision", "recall"))

@@ -181,7 +181,10 @@ class Loop:
         trainer = self._trainer
         if self._calls.given:  # they may have changed the weights
             trainer.checkpoints.save(step, self._state({}, pending=True))
-        found = best.better(trainer.best, step, results, self._settings.best) if results else None
+        found = None
+        if results:
+            lower = trainer.evaluator.lower_is_better(results)
+            found = best.better(trainer.best, step, results, self._settings.best, lower)
         trainer.best = found or trainer.best
         state = self._state(results, pending=False)
         keep = self._settings.keep

@@ -167,7 +167,7 @@ def _metrics(found: Mapping[str, Any]) -> str:
         known = [e for e in log if e.get(name) is not None]
         last, best = (_number(known[-1][name]), "") if known else ("-", "-")
         if known:
-            lower = name.startswith("loss") or name.endswith("error")
+            lower = name in found["lower_is_better"]
             top = (min if lower else max)(known, key=lambda entry: entry[name])
             best = f"{_number(top[name])} (step {top['step']:,})"
         cells = (name.replace("_", " "), _number(value), last, best)

@@ -192,4 +192,6 @@ def write_evaluation(workdir: str, step: int, split: str, results: dict, evaluat
 def evaluation_json(step: int, split: str, results: dict, evaluator) -> dict[str, Any]:
     """An evaluation as JSON-ready values; what has no value is null."""
     finite = {k: v if math.isfinite(v) else None for k, v in results.items()}
-    return {"step": step, "split": split, "metrics": finite, **evaluator.arrays()}
+    lower = evaluator.lower_is_better(results)
+    head = {"step": step, "split": split, "metrics": finite, "lower_is_better": lower}
+    return {**head, **evaluator.arrays()}

@@ -1,0 +1,55 @@
+"""What every metric is: reset, update by batches, and give its numbers and its report.
+
+Axis letters: K classes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+Columns = Mapping[str, np.ndarray]  # of one length: a row a class, or a bin
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What a metric can show beside its numbers; what it does not have is empty.
+
+    table: text. class_names, per_class: of each class, columns of length K. confusion: int [K, K],
+    entry i, j of class i called j. reliability: a row a bin of scores. curves: {class: recall and
+    precision}. prefix: before the names of another report's parts, such as "mask_"."""
+
+    table: str = ""
+    class_names: Sequence[str] = ()
+    per_class: Columns = dataclasses.field(default_factory=dict)
+    confusion: np.ndarray | None = None
+    reliability: Columns = dataclasses.field(default_factory=dict)
+    curves: Mapping[str, Columns] = dataclasses.field(default_factory=dict)
+    prefix: str = ""
+
+
+class Metric:
+    """Base of all metrics, on host NumPy.
+
+    higher_is_better: of all numbers of `result`; it decides which checkpoint is the best."""
+
+    higher_is_better = True
+
+    def reset(self) -> None:
+        """Forgets everything."""
+        raise NotImplementedError
+
+    def update(self, batch: dict[str, Any], predictions: dict[str, Any]) -> None:
+        """Adds a batch; images that are not `valid` are left out."""
+        raise NotImplementedError
+
+    def result(self) -> dict[str, float]:
+        """{name: number}; NaN where there is none."""
+        raise NotImplementedError
+
+    def report(self) -> Report:
+        """What there is to show beside the numbers."""
+        return Report()
