@@ -9,7 +9,7 @@ from PIL import Image
 
 from tfvision import config as configs
 from tfvision import errors, schema, sources, tasks, training
-from tfvision.inputs import augment, orientation, pipeline
+from tfvision.inputs import orientation, pipeline
 from tfvision.records import dataset, example, writer
 
 
@@ -237,13 +237,6 @@ def test_where_there_can_be_no_second_canvas_it_says_so(data, changes, message):
 def test_what_makes_canvases_of_its_own_is_refused(data, changes):
     with pytest.raises(errors.UsageError, match="does not go with mix or multi_scale"):
         tasks.build(config(data, task="detection", model=FASTER, inputs=changes))
-
-
-def test_the_augmentations_of_a_fixed_size_are_known():
-    assert set(orientation.FIXED) == {
-        *("random_crop", "scale_jitter", "scale_crop", "letterbox", "darknet_jitter")
-    }
-    assert set(orientation.FIXED) < set(augment.AUGMENTATIONS)
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import keras
 import numpy as np
@@ -151,6 +152,17 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(records, tmp_path):
         found.append([np.array(v) for v in run.net.variables()])
     for one, four in zip(*found, strict=True):
         np.testing.assert_allclose(one, four, atol=1e-5)
+
+
+def test_several_workers_are_refused(records, tmp_path):
+    cluster = {"worker": ["localhost:1", "localhost:2"]}
+    spec = types.SimpleNamespace(as_dict=lambda: cluster)
+    resolver = types.SimpleNamespace(cluster_spec=lambda: spec)
+    strategy = types.SimpleNamespace(cluster_resolver=resolver)
+    with pytest.raises(errors.UsageError, match="has 2 workers; training runs in one process"):
+        trainer(small(records), tmp_path / "run", strategy=strategy)
+    cluster["worker"].pop()
+    assert training.trainer._of_one_process(strategy) is strategy
 
 
 def test_two_replicas_take_the_step_of_one(records, tmp_path):

@@ -53,18 +53,24 @@ WINDOWS: dict[str, Callable] = {
     "random_share": windows.random_share,
     "ssd_crop": windows.ssd_crop,
 }
-AUGMENTATIONS: dict[str, Callable] = {
-    # geometry
-    "horizontal_flip": geometry.horizontal_flip,
-    "vertical_flip": geometry.vertical_flip,
+# These end on a canvas of a `size` of their own.
+CANVASES: dict[str, Callable] = {
     "random_crop": scaling.random_crop,
     "scale_jitter": scaling.scale_jitter,
     "scale_crop": scaling.scale_crop,
     "letterbox": scaling.letterbox,
     "darknet_jitter": scaling.darknet_jitter,
+}
+# These move pixels; an image of uint8 stays so.
+GEOMETRY: dict[str, Callable] = {
+    "horizontal_flip": geometry.horizontal_flip,
+    "vertical_flip": geometry.vertical_flip,
+    **CANVASES,
     "affine": affine.affine,
     "translate": translate,
-    # colour
+}
+# These compute with the values of pixels, as float32.
+VALUES: dict[str, Callable] = {
     "colour_jitter": colour.colour_jitter,
     "darknet_colour": colour.darknet_colour,
     "grey": colour.grey,
@@ -76,15 +82,12 @@ AUGMENTATIONS: dict[str, Callable] = {
     "equalize": colour.equalize,
     "autocontrast": colour.autocontrast,
     "invert": colour.invert,
-    # rectangles and policies
     "random_erase": erase.random_erase,
     "cutout": erase.cutout,
     "rand_augment": policies.rand_augment,
     "trivial_augment": policies.trivial_augment,
 }
-
-
-_OF_FRACTIONS = tuple(module.__name__ for module in (colour, erase, policies))
+AUGMENTATIONS = {**GEOMETRY, **VALUES}
 
 
 def window(options: Mapping, seed: tf.Tensor, boxes: tf.Tensor | None = None) -> Callable | None:
@@ -100,13 +103,13 @@ def window(options: Mapping, seed: tf.Tensor, boxes: tf.Tensor | None = None) ->
 def apply(sample: Sample, seed: tf.Tensor, steps: Sequence[Mapping]) -> Sample:
     """Applies the named augmentations in order, each with a seed of its own.
 
-    An image of uint8 stays so until a step needs fractions."""
+    An image of uint8 stays so until one of VALUES comes."""
     for position, step in enumerate(steps):
         options = dict(step)
         name = options.pop("name", "")
         function = errors.choose(AUGMENTATIONS, name, "augmentation")
         own = fold(seed, 1000 + position)
-        if function.__module__ in _OF_FRACTIONS:
+        if name in VALUES:
             sample = {**sample, "image": tf.cast(sample["image"], tf.float32)}
         sample = errors.call(function, options, f"augmentation '{name}'", sample, own)
     return sample

@@ -15,13 +15,9 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from tfvision import errors, schema
-from tfvision.inputs import augment, canvas, scaling
+from tfvision.inputs import augment, canvas
 
 _HEIGHT, _WIDTH = (schema.FIELDS[name].keys[0] for name in ("height", "width"))
-# The augmentations with a `size` of their own, which is a canvas's.
-FIXED = tuple(
-    name for name, step in augment.AUGMENTATIONS.items() if step.__module__ == scaling.__name__
-)
 
 
 def portrait(serialized: tf.Tensor) -> tf.Tensor:
@@ -92,7 +88,7 @@ def check(inputs: Mapping, size: canvas.Size) -> None:
             " their own; leave one of them out"
         )
     fixed = [dict(step).get("name") for step in inputs.augment]
-    fixed = [name for name in fixed if name in FIXED]
+    fixed = [name for name in fixed if name in augment.CANVASES]
     if inputs.crop.name == "random_crop":
         fixed.append("random_crop")
     if fixed:

@@ -30,9 +30,9 @@ from tfvision.training.stopping import Stop
 class Trainer:
     """Trains a task in a run folder, and takes up where a killed run was.
 
-    strategy: any tf.distribute strategy; the default is one device. callbacks: Keras's; see
-    `callbacks.Callbacks` for what they are called with. Everything is a function of the config:
-    the same command after a kill ends with the same weights, bit for bit."""
+    strategy: one process's, such as MirroredStrategy; the default is one device. callbacks:
+    Keras's; see `callbacks.Callbacks` for what they are called with. Everything is a function of
+    the config: the same command after a kill ends with the same weights, bit for bit."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Trainer:
         callbacks: Sequence[keras.callbacks.Callback] = (),
     ):
         self.task, self.config, self.workdir = task, config, os.fspath(workdir)
-        self.strategy = strategy or tf.distribute.get_strategy()
+        self.strategy = _of_one_process(strategy or tf.distribute.get_strategy())
         self.data = dataset.read(config.data.path)
         split = self.data.split(config.data.train)
         if not split.records:
@@ -289,3 +289,18 @@ class Trainer:
     def input_rate(self) -> float:
         """Images a second that the input gives when nothing else runs; takes some seconds."""
         return speed.input_rate(self._data(0)) * self.config.train.batch_size
+
+
+def _of_one_process(strategy: tf.distribute.Strategy) -> tf.distribute.Strategy:
+    """The strategy; UsageError where it spans several processes.
+
+    Each of them would train on the same images and write the same files."""
+    resolver = strategy.cluster_resolver
+    cluster = resolver.cluster_spec().as_dict() if resolver else {}
+    workers = sum(len(cluster.get(kind, ())) for kind in ("chief", "worker"))
+    if workers > 1:
+        raise errors.UsageError(
+            f"{type(strategy).__name__} has {workers} workers; training runs in one process: use"
+            " tf.distribute.MirroredStrategy on its devices, and unset TF_CONFIG"
+        )
+    return strategy
