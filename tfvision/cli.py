@@ -10,6 +10,7 @@ import importlib
 import importlib.abc
 import importlib.util
 import os
+import re
 import sys
 
 from absl import app, flags, logging
@@ -85,7 +86,9 @@ def _parse(arguments: list[str]) -> list[str]:
     try:
         return flags.FLAGS(arguments)
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise errors.UsageError(" ".join(str(error).split())) from None
+        text = " ".join(str(error).split())
+        # absl quotes Python's own error: --flag=x: ('what is wrong', 'x')
+        raise errors.UsageError(re.sub(r"\('([^']+)', .*\)$", r"\1", text)) from None
 
 
 def _run(arguments: list[str]) -> None:

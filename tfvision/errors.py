@@ -9,8 +9,11 @@ from __future__ import annotations
 import contextlib
 import difflib
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+_OF_A_GRAPH = re.compile(r"\{\{\w+ [^}]*\}\} ?")  # a node's name in TensorFlow's messages
 
 
 class TfvisionError(Exception):
@@ -66,6 +69,7 @@ def one_line(error: BaseException) -> str:
     if lines[0].startswith("in user code:"):
         lines = lines[-1:]
     text = " ".join(lines[:1] if len(lines) > 3 else lines)
+    text = _OF_A_GRAPH.sub("", text)
     text = text if len(text) < 400 else f"{text[:400]} ..."
     own = isinstance(error, TfvisionError) or text.startswith(type(error).__name__)
     return text if own else f"{type(error).__name__}: {text}"

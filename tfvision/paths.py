@@ -98,5 +98,10 @@ def _check(path: str, flag: str) -> None:
     folder = here if os.path.isdir(here) else os.path.dirname(here)
     if folder != here and here != os.path.abspath(path):
         raise errors.UsageError(f"{flag} is {path}, but {here} is a file; choose another place")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise errors.UsageError(f"{flag} is {path}, but {folder} cannot be written into")
+    try:
+        with tempfile.TemporaryFile(dir=folder):  # one without a name, where the system has such
+            pass
+    except OSError as error:
+        raise errors.UsageError(
+            f"{flag} is {path}, but {folder} cannot be written into: {error.strerror or error}"
+        ) from error

@@ -23,9 +23,11 @@ _GROUP = flags.DEFINE_string(
     "group", None, "Regular expression: images whose names agree in what it matches stay together."
 )
 _SHARDS = flags.DEFINE_integer("shards", None, "Files to write; about 128 MB each by default.")
-_WORKERS = flags.DEFINE_integer("workers", 0, "Processes, 0: one a core. The bytes do not change.")
+_WORKERS = flags.DEFINE_integer(
+    "workers", 0, "Processes, 0: one a core. The bytes do not change.", 0
+)
 _NAME = flags.DEFINE_string("name", None, "The data set's name; the output folder's by default.")
-_SEED = flags.DEFINE_integer("seed", 0, "Of the order in which images are written.")
+_SEED = flags.DEFINE_integer("seed", 0, "Of the order in which images are written.", 0)
 _BAKE = flags.DEFINE_boolean(
     "bake_orientation", False, "Turn EXIF-rotated JPEGs upright, for readers that cannot."
 )

@@ -18,10 +18,10 @@ from tfvision import atomic, errors, json_files, paths
 
 _SPLIT = flags.DEFINE_string("split", None, "The split; all by default.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the pictures; DIR/inspect by default.")
-_SAMPLES = flags.DEFINE_integer("samples", 16, "Images on a sheet.")
-_SEED = flags.DEFINE_integer("seed", 0, "Which images.")
+_SAMPLES = flags.DEFINE_integer("samples", 16, "Images on a sheet.", 1)
+_SEED = flags.DEFINE_integer("seed", 0, "Which images.", 0)
 _AUGMENT = flags.DEFINE_string("augment", None, "Experiment (name or file) to draw as it trains.")
-_ANCHORS = flags.DEFINE_integer("anchors", 0, "Find so many anchors for a YOLO network.")
+_ANCHORS = flags.DEFINE_integer("anchors", 0, "Find so many anchors for a YOLO network.", 0)
 _ANCHOR_SIZE = flags.DEFINE_integer(
     "anchor_size", 416, "Side of the network's input in pixels that anchors are for."
 )

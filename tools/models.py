@@ -16,7 +16,7 @@ from absl import app, flags
 from tfvision import atomic, errors, overrides
 
 _SIZE = flags.DEFINE_list("image_size", ["224", "224"], "Height and width, pixels.")
-_CLASSES = flags.DEFINE_integer("num_classes", 1000, "Classes.")
+_CLASSES = flags.DEFINE_integer("num_classes", 1000, "Classes.", 1)
 _LAYERS = flags.DEFINE_boolean("layers", False, "A row a layer instead of a stage.")
 _TRAIN = flags.DEFINE_boolean("train", False, "The training network, with what only it has.")
 _SET = flags.DEFINE_multi_string("set", [], "OPTION=VALUE of the architecture.")

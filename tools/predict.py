@@ -27,9 +27,11 @@ from tfvision.tools import runs
 _MODEL = flags.DEFINE_string("model", None, "BASE (its highest version), BASE/N, or a run.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the predictions and the pictures.")
 _FORMAT = flags.DEFINE_string("format", "json", "json, jsonl, csv, coco or yolo.")
-_PICTURES = flags.DEFINE_integer("pictures", 200, "Images at most that are drawn.")
-_SHEET = flags.DEFINE_integer("sheet", 24, "Pictures on sheet.png at most; 0: no sheet.")
-_THRESHOLD = flags.DEFINE_float("threshold", 0.5, "Boxes of higher scores are drawn and counted.")
+_PICTURES = flags.DEFINE_integer("pictures", 200, "Images at most that are drawn.", 0)
+_SHEET = flags.DEFINE_integer("sheet", 24, "Pictures on sheet.png at most; 0: no sheet.", 0)
+_THRESHOLD = flags.DEFINE_float(
+    "threshold", 0.5, "Boxes of higher scores are drawn and counted.", 0.0, 1.0
+)
 
 _BATCH = 16
 _STEM = 50  # letters of an image's name in its picture's: a file's name has 255 bytes
@@ -40,9 +42,6 @@ def main(argv: Sequence[str]) -> None:
     for flag in (_MODEL, _OUTPUT):
         if not flag.value:
             raise errors.UsageError(f"--{flag.name} is missing")
-    for flag in (_PICTURES, _SHEET):
-        if flag.value < 0:
-            raise errors.UsageError(f"--{flag.name} is {flag.value}; it must be at least 0")
     files = iter(runs.image_files(argv[1:]))
     first = next(files, None)
     if first is None:
@@ -116,7 +115,7 @@ class _Work:
                 row["error"] = str(data)
                 self.failed += 1
                 self.first_error = self.first_error or str(data)
-                print(f"{file}: {data}")
+                print(data if str(data).startswith(file) else f"{file}: {data}")
             else:
                 prediction = next(found)
                 row |= self._one(file, data, prediction)

@@ -10,7 +10,7 @@ from tfvision import errors, synthetic
 
 _NAME = flags.DEFINE_string("name", None, f"One of: {', '.join(synthetic.GENERATORS)}.")
 _OUTPUT = flags.DEFINE_string("output", None, "New folder for it; an older one is replaced.")
-_SEED = flags.DEFINE_integer("seed", 0, "The same seed gives the same files.")
+_SEED = flags.DEFINE_integer("seed", 0, "The same seed gives the same files.", 0, 2**32 - 1)
 _TRAIN = flags.DEFINE_integer("train", None, "Training images; the data set's own by default.")
 _VAL = flags.DEFINE_integer("val", None, "Validation images; the data set's own by default.")
 

@@ -13,7 +13,7 @@ from absl import app, flags
 
 from tfvision import errors
 
-_MOST = flags.DEFINE_integer("most", 50, "Problems to print; all are counted.")
+_MOST = flags.DEFINE_integer("most", 50, "Problems to print; all are counted.", 0)
 
 
 def main(argv: Sequence[str]) -> None:

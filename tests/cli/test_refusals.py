@@ -10,6 +10,7 @@ from test_cli import own_lines, tfvision
 
 from tfvision import atomic, config, errors, overrides, paths, sources
 from tfvision.records import writer
+from tfvision.serving import server
 
 TRAIN = ("train", "--config=digits_resnet", "--workdir=w")
 
@@ -47,6 +48,7 @@ def refused(*arguments, cwd):
         ((*TRAIN, "--config.train=3"), 2, ["--config.train is a section"]),
         ((*TRAIN, "--config.schedule.learning_rate=-0.01"), 2, ["learning_rate is -0.01"]),
         ((*TRAIN, "--config.train.ema=1.5"), 2, ["config.train.ema is 1.5"]),
+        ((*TRAIN, "--strict_resume=maybe"), 2, ["=maybe: Non-boolean argument to boolean flag"]),
         ((*TRAIN, "--config.loss.name=focal"), 2, ["label_smoothing", "takes it out"]),
         (("train", "--config=digits_resnet", f"--workdir={'n' * 300}"), 2, ["--workdir", "255"]),
         (("serve", "--model=m", "--name=a/b"), 2, ["--name is 'a/b'"]),
@@ -140,6 +142,17 @@ def test_a_port_in_use_is_told_before_the_model_is_loaded(tmp_path):
         code, line = refused("serve", "--model=none", f"--port={port}", cwd=tmp_path)
     assert code == 2
     assert f"port {port}" in line
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 99_999_999])
+def test_a_port_that_cannot_be_is_refused_and_not_cut(port):
+    with pytest.raises(errors.UsageError, match=rf"--port is {port}; it is a number from 0"):
+        server.bind(port=port)
+
+
+def test_a_place_that_takes_no_files_is_told_before_the_work():
+    with pytest.raises(errors.UsageError, match="/proc cannot be written into"):
+        paths.check_file("/proc/m.json", "--output")
 
 
 def test_inspect_tries_the_experiment_before_it_writes(records, tmp_path):

@@ -59,11 +59,17 @@ def pictures(folder, count):
 
 
 def predict(base, output, files, kind):
-    """A running command."""
+    """A running command; it takes SIGINT also where this process was started without."""
     command = [sys.executable, "-m", "tfvision.cli", "predict", f"--model={base}",
                f"--output={output}", f"--format={kind}", *map(str, files)]  # fmt: skip
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def peak(base, output, files, kind):

@@ -225,6 +225,7 @@ LATE_ROWS = [
     row(C, "model.activation", "rellu", "rellu"),
     row(C, "model.stem", "tiny", "tiny"),
     row(C, "data.val", "vla", "no split 'vla'", "did you mean 'val'"),
+    row(C, "train.batch_size", 10**9, "config.train.batch_size is 1000000000", "of memory"),
     row(C, "train.best", "top2", "config.train.best is 'top2'", "did you mean 'top1'"),
     row(C, "weights.path", "none.npz", "none.npz"),
     row(C, "weights.path", "w.zip", "w.zip is no weight file"),

@@ -91,7 +91,8 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         self.shape = errors.choose(SCHEDULES, name, "schedule")
         if self.warmup >= max(self.total, 1):
             raise errors.UsageError(
-                f"the warm-up of {warmup} steps is as long as the whole run of {total}"
+                f"the warm-up of {warmup} steps is as long as the whole run of {total}; lower"
+                " config.schedule.warmup_epochs, or train longer"
             )
         self(0)  # wrong options show here, not in the first step
 

@@ -134,6 +134,8 @@ class Server:
 
 def bind(host: str = "127.0.0.1", port: int = 8501) -> socket.socket:
     """A bound socket; port 0 picks a free one. Raises UsageError where that is impossible."""
+    if not 0 <= port < 1 << 16:  # the system takes what is left of the number
+        raise errors.UsageError(f"--port is {port}; it is a number from 0 to 65535")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         found = socket.socket(family, socket.SOCK_STREAM)

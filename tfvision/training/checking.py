@@ -90,10 +90,24 @@ def first_batch(trainer) -> None:
         batch["valid"] = tf.ones([2], tf.bool)
         if task.mix is not None:
             batch = task.mix(batch, tf.constant([config.seed, 0], tf.int64), step)
+    _check_memory(batch, config.train.batch_size)
     if trainer.strategy.num_replicas_in_sync == 1:  # several talk to each other inside a step
         with errors.reported(f"config.loss: the loss of {config.model.name} cannot be computed"):
             terms = _losses(task, trainer.net, batch, config.seed, step)
         _refuse_infinite(terms, ids)
+
+
+def _check_memory(batch: dict[str, tf.Tensor], size: int) -> None:
+    """Raises UsageError where a batch of `size` cannot fit: one is made while another is used."""
+    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", ()):
+        return
+    own = sum(int(tf.size(value)) * value.dtype.size for value in batch.values()) / 2 * size
+    all_there_is = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if 2 * own > all_there_is:
+        raise errors.UsageError(
+            f"config.train.batch_size is {size}: two such batches take {2 * own / 2**30:,.1f} GiB,"
+            f" and this machine has {all_there_is / 2**30:,.1f} GiB of memory; make it smaller"
+        )
 
 
 def _losses(task, net: Net, batch: dict, seed: int, step: tf.Tensor) -> dict[str, float]:
