@@ -82,8 +82,9 @@ def ours(mode, precision):
     import functools
 
     from tfvision import stack, training, weights
-    from tfvision.models import mask_rcnn
+    from tfvision.models import rcnn_network
     from tfvision.models.backbones import resnet
+    from tfvision.models.rcnn_options import MASK
     from tfvision.net import Net
 
     limits = {
@@ -101,10 +102,10 @@ def ours(mode, precision):
             "max_detections": TEST["detections"],
         },
     }
-    graph = {"train": mask_rcnn.training, "infer": mask_rcnn.serving}[mode]
+    graph = {"train": rcnn_network.training, "infer": rcnn_network.serving}[mode]
     stages = functools.partial(resnet.stages, depth=50)
     with stack.precision(training.policy(precision)):
-        model = graph(stages, num_classes=CLASSES, image_size=(SIZE, SIZE), **limits[mode])
+        model = graph(MASK, stages, num_classes=CLASSES, image_size=(SIZE, SIZE), **limits[mode])
     net = Net(model, model)
     weights.load(net, state(), source="torchvision")
     return net

@@ -115,6 +115,12 @@ def options(function: Callable, given: Mapping[str, Any], what: str, positional:
             raise UsageError(f"{what} needs the option '{parameter.name}'")
 
 
+def keywords(function: Callable) -> set[str]:
+    """The names of a function's keyword-only parameters, for the list of what there is."""
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
 def _check_type(parameter: inspect.Parameter, value: Any, what: str) -> None:
     """A value must be of the kind of the option's default: a bool, a str, a number."""
     default, kinds = parameter.default, None

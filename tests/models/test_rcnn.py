@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from tfvision import errors, stack
 from tfvision.layers import rcnn
-from tfvision.models import faster_rcnn, mask_rcnn
 from tfvision.models.backbones import resnet
+from tfvision.models.rcnn_network import Network, serving
+from tfvision.models.rcnn_options import FASTER, MASK
 
 pytestmark = pytest.mark.addons
 STAGES = functools.partial(resnet.stages, depth=18, width=4)
@@ -26,7 +27,7 @@ def picture(seed=0, count=2):
 
 
 def test_outputs_have_the_documented_shapes_and_stay_inside_the_picture():
-    model = mask_rcnn.serving(STAGES, mask_widths=(8,), **SMALL, **LIMITS)
+    model = serving(MASK, STAGES, mask_widths=(8,), **SMALL, **LIMITS)
     shapes = {name: tuple(value.shape[1:]) for name, value in model.output.items()}
     assert shapes == {
         "proposals": (20, 4),
@@ -52,7 +53,7 @@ def test_outputs_have_the_documented_shapes_and_stay_inside_the_picture():
 
 
 def test_an_image_is_answered_alike_alone_and_in_a_batch():
-    model = tf.function(faster_rcnn.serving(STAGES, **SMALL, **LIMITS))
+    model = tf.function(serving(FASTER, STAGES, **SMALL, **LIMITS))
     both = picture()
     found = model({name: tf.constant(value) for name, value in both.items()})
     alone = model({name: tf.constant(value[1:]) for name, value in both.items()})
@@ -62,7 +63,7 @@ def test_an_image_is_answered_alike_alone_and_in_a_batch():
 
 def test_boxes_stay_float32_under_mixed_precision():
     with stack.precision("mixed_bfloat16"):
-        model = mask_rcnn.serving(STAGES, mask_widths=(8,), **SMALL, **LIMITS)
+        model = serving(MASK, STAGES, mask_widths=(8,), **SMALL, **LIMITS)
     found = model(picture())
     kinds = {name: value.dtype for name, value in found.items()}
     whole = {"num_proposals", "num_detections", "class_ids"}
@@ -81,7 +82,7 @@ def test_boxes_stay_float32_under_mixed_precision():
 )
 def test_what_cannot_be_built_is_told(change, message):
     with pytest.raises(errors.UsageError, match=message):
-        faster_rcnn.serving(STAGES, **{**SMALL, **change})
+        serving(FASTER, STAGES, **{**SMALL, **change})
 
 
 def test_proposals_are_suppressed_inside_a_level_alone_and_padded():
@@ -126,9 +127,9 @@ def test_padding_of_proposals_never_becomes_a_detection():
 
 
 def test_the_features_of_regions_and_both_heads_have_gradients():
-    network = faster_rcnn.parts(STAGES, **SMALL)
+    network = Network(FASTER, STAGES, **SMALL)
     boxes = keras.Input((3, 4), name="boxes")
-    logits, deltas = network.box_head(network.pyramid, boxes)
+    logits, deltas = network.box_head(network.features, boxes)
     model = keras.Model({"image": network.image, "boxes": boxes}, [logits, deltas])
     given = np.array([[[0, 0, 30, 30], [10, 20, 60, 90], [5, 5, 25, 60]]] * 2, np.float32)
     with tf.GradientTape() as tape:

@@ -10,8 +10,9 @@ import tensorflow as tf
 from tfvision import layers, stack
 from tfvision.layers import context, rcnn_samples
 from tfvision.losses import rcnn as losses
-from tfvision.models import faster_rcnn, mask_rcnn
 from tfvision.models.backbones import resnet
+from tfvision.models.rcnn_network import serving, training
+from tfvision.models.rcnn_options import FASTER, MASK
 from tfvision.ops import boxes as box_ops
 
 pytestmark = pytest.mark.addons
@@ -47,7 +48,7 @@ def total(outputs):
 
 
 def test_what_is_sampled_is_right_and_a_function_of_the_step():
-    model = faster_rcnn.training(STAGES, image_size=(64, 96), **NET, **FEW)
+    model = training(FASTER, STAGES, image_size=(64, 96), **NET, **FEW)
     found = {name: value.numpy() for name, value in run(model).items()}
     assert found["rpn_logits"].shape == found["rpn_valid"].shape == (2, 64)
     assert found["rpn_valid"].all()
@@ -76,7 +77,7 @@ def test_what_is_sampled_is_right_and_a_function_of_the_step():
 
 
 def test_the_terms_are_the_sums_over_what_is_sampled():
-    model = faster_rcnn.training(STAGES, image_size=(64, 96), **NET, **FEW)
+    model = training(FASTER, STAGES, image_size=(64, 96), **NET, **FEW)
     outputs = run(model)
     found = {name: value.numpy() for name, value in outputs.items()}
     terms = losses.terms(outputs)
@@ -98,7 +99,7 @@ def test_the_terms_are_the_sums_over_what_is_sampled():
 def test_a_network_is_built_and_differentiated_under_op_determinism():
     tf.config.experimental.enable_op_determinism()
     try:
-        model = mask_rcnn.training(STAGES, image_size=(64, 96), mask_widths=(8,), **NET, **FEW)
+        model = training(MASK, STAGES, image_size=(64, 96), mask_widths=(8,), **NET, **FEW)
         weights = [stack.raw(v) for v in model.trainable_variables]
         values = {name: tf.constant(value) for name, value in masked_batch().items()}
 
@@ -119,9 +120,9 @@ def test_a_network_is_built_and_differentiated_under_op_determinism():
 @pytest.mark.slow
 def test_xla_compiles_a_step_and_a_reply():
     options = {"image_size": (64, 96), "mask_widths": (8,), **NET}
-    model = mask_rcnn.training(STAGES, **options, **FEW)
+    model = training(MASK, STAGES, **options, **FEW)
     with layers.sharing(model):
-        serve = mask_rcnn.serving(STAGES, pre_nms=60, post_nms=30, **options)
+        serve = serving(MASK, STAGES, pre_nms=60, post_nms=30, **options)
     weights = [stack.raw(v) for v in model.trainable_variables]
     values = {name: tf.constant(value) for name, value in masked_batch().items()}
 
@@ -158,10 +159,10 @@ def test_padding_of_regions_costs_nothing():
 @pytest.mark.slow
 def test_it_learns_two_boxes_and_finds_them_when_serving_with_shared_weights():
     keras.utils.set_random_seed(1)
-    model = faster_rcnn.training(STAGES, image_size=(None, None), bn_frozen=False, **NET, **FEW)
+    model = training(FASTER, STAGES, image_size=(None, None), bn_frozen=False, **NET, **FEW)
     with layers.sharing(model):
-        serve = faster_rcnn.serving(
-            STAGES, image_size=(64, 96), bn_frozen=False, pre_nms=100, post_nms=50, **NET
+        serve = serving(
+            FASTER, STAGES, image_size=(64, 96), bn_frozen=False, pre_nms=100, post_nms=50, **NET
         )
     variables = [stack.raw(v) for v in model.trainable_variables]
     slots = [tf.Variable(tf.zeros_like(v), trainable=False) for v in variables]
@@ -199,7 +200,7 @@ def masked_batch():
 
 
 def test_the_mask_terms_are_those_of_the_positive_regions():
-    model = mask_rcnn.training(STAGES, image_size=(64, 96), mask_widths=(8, 8), **NET, **FEW)
+    model = training(MASK, STAGES, image_size=(64, 96), mask_widths=(8, 8), **NET, **FEW)
     values = {name: tf.constant(value) for name, value in masked_batch().items()}
     with context.randomness(3, tf.constant(0, tf.int64), 0), tf.GradientTape() as tape:
         outputs = model(values, training=True)
@@ -260,7 +261,7 @@ def test_a_region_gets_its_part_of_its_truths_mask():
 def test_a_truth_without_a_mask_has_no_mask_loss():
     values = masked_batch()
     values["masks"][0, 0] = 0
-    model = mask_rcnn.training(STAGES, image_size=(64, 96), mask_widths=(8,), **NET, **FEW)
+    model = training(MASK, STAGES, image_size=(64, 96), mask_widths=(8,), **NET, **FEW)
     with context.randomness(3, tf.constant(0, tf.int64), 0):
         outputs = model({name: tf.constant(value) for name, value in values.items()})
     owners = outputs["roi_truth"].numpy()[0, :8]
@@ -270,9 +271,9 @@ def test_a_truth_without_a_mask_has_no_mask_loss():
 
 
 def test_mask_rcnn_serves_with_the_weights_of_training():
-    model = mask_rcnn.training(STAGES, image_size=(None, None), mask_widths=(8,), **NET, **FEW)
+    model = training(MASK, STAGES, image_size=(None, None), mask_widths=(8,), **NET, **FEW)
     with layers.sharing(model):
-        serve = mask_rcnn.serving(STAGES, image_size=(64, 96), mask_widths=(8,), **NET)
+        serve = serving(MASK, STAGES, image_size=(64, 96), mask_widths=(8,), **NET)
     mine = {id(v) for v in model.trainable_variables}
     assert {id(v) for v in serve.trainable_variables} <= mine
     variable = model.get_layer("roi_heads.mask_predictor.mask_fcn_logits").bias

@@ -11,8 +11,9 @@ from test_rcnn_training import BOXES, CLASS_IDS, batch, total
 from tfvision import config, errors, layers, stack
 from tfvision.layers import context, rcnn
 from tfvision.losses import rcnn as losses
-from tfvision.models import fast_rcnn, faster_rcnn, faster_rcnn_c4, mask_rcnn
 from tfvision.models.backbones import mobilenet, resnet
+from tfvision.models.rcnn_network import serving, training
+from tfvision.models.rcnn_options import C4, FAST, FASTER, MASK
 from tfvision.net import Net
 from tfvision.training import tuning
 from tfvision.weights import native
@@ -84,12 +85,12 @@ def test_a_level_has_the_stride_of_its_number(lowest):
 
 
 def test_the_heads_take_the_pooling_that_is_asked_for():
-    model = mask_rcnn.serving(STAGES, pooling="pool", mask_widths=(8,), **NET, **PYRAMID, **LIMITS)
+    model = serving(MASK, STAGES, pooling="pool", mask_widths=(8,), **NET, **PYRAMID, **LIMITS)
     for name in ("box_features", "mask_features"):
         assert type(model.get_layer(name)) is rcnn.RoiPool
     found = tf.function(model)({k: tf.constant(batch()[k]) for k in ("image", "frame")})
     assert 0.0 < found["masks"].numpy().min() <= found["masks"].numpy().max() < 1.0
-    model = faster_rcnn.serving(STAGES, sampling_ratio=0, aligned=True, **NET, **PYRAMID)
+    model = serving(FASTER, STAGES, sampling_ratio=0, aligned=True, **NET, **PYRAMID)
     layer = model.get_layer("box_features")
     assert (layer.sampling_ratio, layer.aligned) == (0, True)
 
@@ -104,7 +105,7 @@ def test_the_heads_take_the_pooling_that_is_asked_for():
 )
 def test_nonsense_about_regions_is_told(change, message):
     with pytest.raises(errors.UsageError, match=message):
-        faster_rcnn.serving(STAGES, **NET, **PYRAMID, **change)
+        serving(FASTER, STAGES, **NET, **PYRAMID, **change)
 
 
 # -- the variant on c4
@@ -135,7 +136,7 @@ def test_the_last_stage_alone_continues_where_the_others_end():
 
 def test_c4_has_the_numbers_of_detectron2():
     stages = functools.partial(resnet.stages, depth=50)
-    model = faster_rcnn_c4.serving(stages, num_classes=90, image_size=(64, 80))
+    model = serving(C4, stages, num_classes=90, image_size=(64, 80))
     # ResNet-50's 23,508,032 without fc, of which 53,120 are normalisation's and frozen here; a
     # 3x3 of 1024 channels and 1x1s to 15 logits and 60 deltas of anchors; 2048 to 91 logits and
     # 364 deltas of classes
@@ -154,9 +155,9 @@ def test_c4_has_the_numbers_of_detectron2():
 
 def test_c4_answers_for_canvases_of_16s_and_shares_its_weights():
     options = {"num_classes": 2, "anchor_sizes": ONE_ROW}
-    model = faster_rcnn_c4.training(BOTTLENECKS, image_size=(None, None), **options, **FEW)
+    model = training(C4, BOTTLENECKS, image_size=(None, None), **options, **FEW)
     with layers.sharing(model):
-        serve = faster_rcnn_c4.serving(BOTTLENECKS, image_size=(48, 80), **options, **LIMITS)
+        serve = serving(C4, BOTTLENECKS, image_size=(48, 80), **options, **LIMITS)
     mine = {id(v) for v in model.trainable_variables}
     assert {id(v) for v in serve.trainable_variables} <= mine
     rng = np.random.default_rng(0)
@@ -166,11 +167,11 @@ def test_c4_answers_for_canvases_of_16s_and_shares_its_weights():
     assert found["num_proposals"].numpy().tolist() == [20]
     assert found["boxes"].shape == (1, 7, 4)
     with pytest.raises(errors.UsageError, match="must be multiples of 16, such as 48 x 96"):
-        faster_rcnn_c4.serving(BOTTLENECKS, image_size=(48, 90), **options)
+        serving(C4, BOTTLENECKS, image_size=(48, 90), **options)
 
 
 def test_an_imagenet_state_dict_fills_both_ends_of_c4():
-    net = faster_rcnn_c4.serving(BOTTLENECKS, **NET, anchor_sizes=ONE_ROW)
+    net = serving(C4, BOTTLENECKS, **NET, anchor_sizes=ONE_ROW)
     names = set(native.named(Net(net, net)))
     classifier = resnet.classifier(50, num_classes=3, image_size=(64, 64), width=4)
     wanted = set(native.named(Net(classifier, classifier)))
@@ -182,7 +183,7 @@ def test_c4_learns_a_scene():
     keras.utils.set_random_seed(1)
     options = {"anchor_sizes": ONE_ROW, "bn_frozen": False, "sampling_ratio": 2}
     few = {**FEW, "region_samples": 16}
-    model = faster_rcnn_c4.training(STAGES, **NET, **few, **options)
+    model = training(C4, STAGES, **NET, **few, **options)
     found = losses_of(model, batch(), steps=35, rate=0.01)
 
     assert np.mean(found[-5:]) < 0.6 * found[0]
@@ -192,7 +193,7 @@ def test_c4_learns_a_scene():
 
 
 def test_fast_rcnn_answers_for_the_proposals_that_it_is_given():
-    model = fast_rcnn.serving(STAGES, **NET, **PYRAMID, max_detections=7, score_threshold=0.0)
+    model = serving(FAST, STAGES, **NET, **PYRAMID, max_detections=7, score_threshold=0.0)
     names = {"image", "frame", "proposals", "num_proposals"}
     assert set(model.input) == names
     assert not [layer.name for layer in model.layers if layer.name.startswith("rpn")]
@@ -209,9 +210,9 @@ def test_fast_rcnn_answers_for_the_proposals_that_it_is_given():
 def test_fast_rcnn_is_faster_rcnn_behind_the_same_proposals():
     keras.utils.set_random_seed(0)
     sure = {"max_detections": 7, "score_threshold": 0.0}
-    whole = faster_rcnn.serving(STAGES, **NET, **PYRAMID, anchor_sizes=ROWS, post_nms=20, **sure)
+    whole = serving(FASTER, STAGES, **NET, **PYRAMID, anchor_sizes=ROWS, post_nms=20, **sure)
     with layers.sharing(whole):
-        fast = fast_rcnn.serving(STAGES, **NET, **PYRAMID, **sure)
+        fast = serving(FAST, STAGES, **NET, **PYRAMID, **sure)
     values = {name: tf.constant(batch()[name]) for name in ("image", "frame")}
     found = whole(values)
     given = {name: found[name] for name in ("proposals", "num_proposals")}
@@ -224,7 +225,7 @@ def test_fast_rcnn_is_faster_rcnn_behind_the_same_proposals():
 @pytest.mark.slow
 def test_fast_rcnn_learns_from_its_proposals_and_the_truths_alone():
     keras.utils.set_random_seed(1)
-    model = fast_rcnn.training(STAGES, **NET, **PYRAMID, bn_frozen=False, region_samples=16)
+    model = training(FAST, STAGES, **NET, **PYRAMID, bn_frozen=False, region_samples=16)
     with context.randomness(3, tf.constant(0, tf.int64), 0):
         outputs = model({k: tf.constant(v) for k, v in proposed().items()}, training=True)
     terms = losses.terms(outputs)
@@ -243,7 +244,7 @@ def test_fast_rcnn_learns_from_its_proposals_and_the_truths_alone():
 
 def test_fast_rcnn_has_the_parameters_of_faster_rcnn_without_its_proposal_network():
     stages = functools.partial(resnet.stages, depth=50)
-    model = fast_rcnn.serving(stages, num_classes=90, image_size=(64, 64))
+    model = serving(FAST, stages, num_classes=90, image_size=(64, 64))
     # torchvision's 41,755,286 less a 3x3 of 256 channels and 1x1s to 3 logits and 12 deltas of
     # anchors
     proposals = 256 * 256 * 9 + 256 + 256 * 15 + 15
@@ -268,7 +269,7 @@ STEMS = {
 @pytest.mark.parametrize("backbone", STEMS)
 def test_the_stem_and_the_first_stage_are_frozen_and_nothing_else(backbone, bn_frozen):
     stages, starts = STEMS[backbone]
-    model = faster_rcnn.training(stages, bn_frozen=bn_frozen, **NET, **PYRAMID, **FEW)
+    model = training(FASTER, stages, bn_frozen=bn_frozen, **NET, **PYRAMID, **FEW)
     names = [native.name_of(v) for v in model.trainable_variables]
     left = tuning.freeze(Net(model, model), config.FROZEN_STEMS[backbone])
     kept = [native.name_of(v) for v in left]

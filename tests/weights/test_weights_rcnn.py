@@ -12,8 +12,9 @@ from oracle_files import fill
 
 from tfvision import weights
 from tfvision.layers import rcnn
-from tfvision.models import faster_rcnn, mask_rcnn, roi_heads
+from tfvision.models import rcnn_network
 from tfvision.models.backbones import pixels, resnet
+from tfvision.models.rcnn_options import FASTER, MASK
 from tfvision.net import Net
 from tfvision.ops import boxes as box_ops
 from tfvision.ops import images
@@ -59,26 +60,21 @@ class _Case:
         self.meta, self.golden, state = _oracle(case)
         settings = self.meta["settings"]
         masks = "mask_logits" in self.golden
-        network = faster_rcnn.parts(
+        network = rcnn_network.Network(
+            MASK if masks else FASTER,
             functools.partial(resnet.stages, depth=50),
             num_classes=self.meta["num_classes"] - 1,
             image_size=tuple(self.meta["padded_hw"]),
-        )
-        outputs = faster_rcnn.detect(
-            network,
             pre_nms=settings["rpn_pre_nms_top_n_test"],
             post_nms=settings["rpn_post_nms_top_n_test"],
             score_threshold=settings["box_score_thresh"],
         )
-        inputs = {"image": network.image, "frame": network.frame}
-        if masks:
-            head = roi_heads.mask_head(self.meta["num_classes"] - 1)
-            outputs |= mask_rcnn.masks(network, head, outputs)
+        inputs, outputs = network.serve()
         model = keras.Model(inputs, outputs)
         self.count = weights.load(Net(model, model), state, source="torchvision")
         self.trainable = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
 
-        inner = {**network.pyramid}
+        inner = {**network.features}
         inner |= {name: model.get_layer(layer).output for name, layer in ENDS.items()}
         inner["pixels"] = model.get_layer("pixels").output
         for level, logits, deltas, anchors in zip(LEVELS, *network.rpn.values(), strict=True):
@@ -86,7 +82,7 @@ class _Case:
             inner[f"anchors_{level}"] = anchors
         given = keras.Input((GIVEN, 4), name="given")
         inner["given_logits"], inner["given_deltas"] = network.box_head(
-            network.pyramid, given, prefix="given."
+            network.features, given, prefix="given."
         )
         more = rcnn.Detections(
             score_threshold=0.05, max_detections=1000, candidates=20000, name="more"
@@ -101,7 +97,9 @@ class _Case:
         if masks:
             boxes = self.golden["boxes_in_resized_image"][None, :, YXYX]
             inputs["final"] = keras.Input((boxes.shape[1], 4), name="final")
-            inner["final_masks"] = head(network.pyramid, inputs["final"], prefix="final.")
+            inner["final_masks"] = network.mask_head(
+                network.features, inputs["final"], prefix="final."
+            )
             values["final"] = boxes
         probe = tf.function(keras.Model(inputs, {**outputs, **inner}))
         found = probe({name: tf.constant(value) for name, value in values.items()})

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tfvision import errors, weights
-from tfvision.models import mask_rcnn
 from tfvision.models.backbones import resnet
+from tfvision.models.rcnn_network import serving
+from tfvision.models.rcnn_options import MASK
 from tfvision.net import Net
 from tfvision.weights import native, torchvision_rcnn
 
@@ -78,8 +79,8 @@ def test_of_cocos_ninety_numbers_eighty_have_objects():
 
 def _tiny():
     stages = functools.partial(resnet.stages, depth=18, width=4)
-    model = mask_rcnn.serving(
-        stages, num_classes=2, image_size=(32, 64), channels=8, hidden=16, mask_widths=(6, 6)
+    model = serving(
+        MASK, stages, num_classes=2, image_size=(32, 64), channels=8, hidden=16, mask_widths=(6, 6)
     )
     return Net(model, model)
 

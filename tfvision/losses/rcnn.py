@@ -78,7 +78,7 @@ def masks(logits: tf.Tensor, targets: tf.Tensor, class_ids: tf.Tensor) -> tf.Ten
 def terms(outputs: Mapping[str, tf.Tensor], *, beta: float = BETA) -> dict[str, tuple]:
     """The four terms of Faster R-CNN, each a sum and what to divide it by: two float32 [B].
 
-    outputs: those of the training graph (`models.faster_rcnn.training`, `models.mask_rcnn`'s). A
+    outputs: those of the training graph (`models.rcnn_network`). A
     batch's loss is the images' sums together, divided by their counts together or 1: the terms
     rpn_class, rpn_box (Fast R-CNN has neither), class, box, and with `mask_logits` mask."""
     values = {}

@@ -93,13 +93,14 @@ def _rcnn(name: str, *, options: Mapping, loss: Mapping, limits: Mapping) -> Det
         valid = batch["valid"]
         return {term: reduce.global_ratio(*parts, valid) for term, parts in terms.items()}
 
-    kind = rcnn.ARCHITECTURES[name]
-    kept = ("boxes", "scores", "class_ids", "num_detections", *(("masks",) if kind.masks else ()))
+    family = rcnn.ARCHITECTURES[name].family
+    masks, given = family.masks is not None, family.proposals is None
+    kept = ("boxes", "scores", "class_ids", "num_detections", *(("masks",) if masks else ()))
 
     def detections(outputs, size):
         return {key: outputs[key] for key in kept}
 
-    return Detector(losses, detections, limits, kind.masks, kind.proposals, serve_losses=False)
+    return Detector(losses, detections, limits, masks, given, serve_losses=False)
 
 
 def _yolo(

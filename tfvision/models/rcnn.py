@@ -8,26 +8,21 @@ The serving graph holds proposals, suppression and, of masks, the final boxes, s
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import NamedTuple
 
 from tfvision import errors, layers
-from tfvision.models import fast_rcnn, faster_rcnn, faster_rcnn_c4, mask_rcnn
+from tfvision.models import rcnn_network
 from tfvision.models.backbones import mobilenet, resnet
+from tfvision.models.rcnn_options import C4, FAST, FASTER, MASK, Family
 from tfvision.net import Net
 
 
 class Architecture(NamedTuple):
-    """parts, training, serving: as in `models.faster_rcnn`. stages: the backbone. masks: are there
-    any? proposals: do they come with the image?"""
+    """A family on a backbone."""
 
-    parts: Callable
-    training: Callable
-    serving: Callable
+    family: Family
     stages: Callable
-    masks: bool = False
-    proposals: bool = False
 
 
 _RESNETS: dict[str, Callable] = {
@@ -36,38 +31,22 @@ _RESNETS: dict[str, Callable] = {
 _BACKBONES: dict[str, Callable] = {**_RESNETS, "mobilenet_v2": mobilenet.stages}
 
 
-def _family(module, backbones: dict, name: str, parts: Callable, **kind) -> dict:
-    return {
-        name.format(backbone): Architecture(parts, module.training, module.serving, stages, **kind)
-        for backbone, stages in backbones.items()
-    }
+def _named(name: str, family: Family, backbones: dict) -> dict[str, Architecture]:
+    return {name.format(key): Architecture(family, stages) for key, stages in backbones.items()}
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    **_family(fast_rcnn, _BACKBONES, "fast_rcnn_{}_fpn", fast_rcnn.parts, proposals=True),
-    **_family(faster_rcnn, _BACKBONES, "faster_rcnn_{}_fpn", faster_rcnn.parts),
-    **_family(faster_rcnn_c4, _RESNETS, "faster_rcnn_{}_c4", faster_rcnn_c4.parts),
-    **_family(mask_rcnn, _BACKBONES, "mask_rcnn_{}_fpn", faster_rcnn.parts, masks=True),
+    **_named("fast_rcnn_{}_fpn", FAST, _BACKBONES),
+    **_named("faster_rcnn_{}_fpn", FASTER, _BACKBONES),
+    **_named("faster_rcnn_{}_c4", C4, _RESNETS),
+    **_named("mask_rcnn_{}_fpn", MASK, _BACKBONES),
 }
-# What the builder says itself, and what would change the strides that a network counts on.
-_GIVEN = ("num_classes", "image_size", "name")
-_FIXED = ("output_stride", "dilate_first", "multi_grid", "stem", "first", "last")
-
-
-def _keywords(function: Callable) -> set[str]:
-    """The names of a function's keyword-only parameters that a caller may set."""
-    parameters = inspect.signature(function).parameters.values()
-    names = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
-    return names - {*_GIVEN, *_FIXED, *getattr(function, "keywords", {})}
+# What would change the strides that a network counts on.
+_FIXED = ("output_stride", "dilate_first", "multi_grid", "stem", "first", "last", "depth")
 
 
 def _build(name: str) -> Callable[..., Net]:
-    architecture = ARCHITECTURES[name]
-    shared = _keywords(architecture.parts) | _keywords(architecture.stages)
-    train_only = _keywords(architecture.training) - shared
-    serve_only = _keywords(architecture.serving) - shared
-    both = train_only & serve_only
-    known = sorted(shared | train_only | serve_only)
+    family, stages = ARCHITECTURES[name]
 
     def build(
         *,
@@ -77,23 +56,21 @@ def _build(name: str) -> Callable[..., Net]:
         **options,
     ) -> Net:
         """image_size: of evaluation's and serving's canvas. train_size: of training's, None where
-        it changes from batch to batch; the same by default. options: of the architecture's
-        `parts`, of its two graphs and of the backbone."""
+        it changes from batch to batch; the same by default. options: of the family's parts
+        (`rcnn_options`) and of the backbone."""
+        known = sorted({*family.names(), *errors.keywords(stages)} - {*_FIXED})
         for option in options:
             if option not in known:
                 raise errors.UsageError(
                     f"{name} has no option '{option}'{errors.suggestion(option, known)}"
                     f" (its options: {', '.join(known)})"
                 )
-
-        def graph(function, size, left_out):
-            own = {key: value for key, value in options.items() if key not in left_out}
-            given = {"num_classes": num_classes, "image_size": tuple(size), "name": name}
-            return function(architecture.stages, **given, **own)
-
-        train = graph(architecture.training, train_size or image_size, serve_only - both)
+        given = {"num_classes": num_classes, "name": name, **options}
+        size = tuple(train_size or image_size)
+        train = rcnn_network.training(family, stages, image_size=size, **given)
         with layers.sharing(train):
-            return Net(train, graph(architecture.serving, image_size, train_only - both))
+            size = tuple(image_size)
+            return Net(train, rcnn_network.serving(family, stages, image_size=size, **given))
 
     return build
 

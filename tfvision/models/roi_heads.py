@@ -16,6 +16,7 @@ from tfvision.layers import rcnn
 
 _NAME = "roi_heads"
 _LEVELS = ("p2", "p3", "p4", "p5")
+ONE_MAP = 4  # the level that regions are of where there is no pyramid
 POOLINGS = {"align": rcnn.RoiAlign, "pool": rcnn.RoiPool}
 
 
@@ -77,6 +78,26 @@ def box_head(num_classes: int, *, hidden: int = 1024, **pooling) -> Callable:
         x = layers.Flatten(name=f"{prefix}box_head.flatten")(x)
         for number, layer in enumerate(dense, 6):
             x = layers.Activation("relu", name=f"{prefix}box_head.relu{number}")(layer(x))
+        return predict(x, boxes, prefix)
+
+    return call
+
+
+def stage_head(stages: Callable, num_classes: int, *, backbone: dict, **pooling) -> Callable:
+    """(features {"c4": [B, H, W, C]}, boxes [B, R, 4], prefix) -> class_logits, box_deltas.
+
+    14x14 features of each region, the backbone's last stage, its mean, and `box_predictor`.
+    backbone: the options of `stages`; pooling: of `regions`. Called once a network, as the
+    stage's layers are made then."""
+    predict = box_predictor(num_classes)
+
+    def call(features, boxes, prefix=""):
+        # The last stage halves the 14 x 14 of a region.
+        region = regions(14, name=f"{prefix}box_features", lowest=ONE_MAP, **pooling)
+        x = region({"levels": [features[f"c{ONE_MAP}"]], "boxes": boxes})
+        x = rcnn.FoldRegions(name=f"{prefix}box_head.fold")(x)
+        x = stages(x, first=ONE_MAP + 1, last=ONE_MAP + 1, **backbone)[f"c{ONE_MAP + 1}"]
+        x = layers.GlobalAveragePool(name=f"{prefix}box_head.mean")(x)
         return predict(x, boxes, prefix)
 
     return call

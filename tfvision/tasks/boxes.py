@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfvision import config as configs
 from tfvision import errors, metrics, models
 from tfvision.inputs import canvas, mixing, multi_scale, objects, orientation, truth
-from tfvision.models import detectors, faster_rcnn, faster_rcnn_c4, rcnn
+from tfvision.models import detectors, rcnn, rcnn_network
 from tfvision.ops import images
 from tfvision.records import dataset
 from tfvision.task import Task
@@ -151,8 +151,7 @@ def _check_turned(config, train_size: canvas.Size) -> None:
         )
     orientation.check(config.inputs, train_size)
     # The network is built for any size and would not look.
-    c4 = rcnn.ARCHITECTURES[name].parts is faster_rcnn_c4.parts
-    faster_rcnn.canvas(train_size, faster_rcnn_c4.STRIDE if c4 else faster_rcnn.STRIDE)
+    rcnn_network.canvas(train_size, rcnn.ARCHITECTURES[name].family.stride)
 
 
 def _mix(config, classes: int):
