@@ -176,7 +176,7 @@ def test_it_learns_two_boxes_and_finds_them_when_serving_with_shared_weights():
         gradients, _ = tf.clip_by_global_norm(gradients, 5.0)
         for variable, slot, gradient in zip(variables, slots, gradients, strict=True):
             slot.assign(0.9 * slot + gradient)
-            variable.assign_sub(0.005 * slot)
+            variable.assign_sub(tf.where(number < 200, 0.005, 0.001) * slot)
         return loss
 
     first = None

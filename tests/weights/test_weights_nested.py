@@ -33,6 +33,7 @@ PLACES = {  # layer -> where the legacy layout and the other one have it
 }
 
 
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5:UserWarning")
 @pytest.mark.parametrize("name", ["a.weights.h5", "b.h5", "c.keras"])
 def test_the_layers_of_an_inner_model_stand_behind_its_name(tmp_path, name):
     model, backbone = _model()
