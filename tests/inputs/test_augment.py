@@ -74,6 +74,16 @@ def test_crop_windows_are_as_often_wide_as_tall():
     np.testing.assert_allclose(np.quantile(ratio, [0.25, 0.75]), [-2, 2], atol=0.5)
 
 
+def test_a_random_crop_reaches_both_ends():
+    starts = set()
+    for number in range(40):
+        window = augment.WINDOWS["random_crop"](tf.constant([number, 1]), size=(2, 3))
+        y, x, height, width = window(tf.constant(3), tf.constant(4)).numpy()
+        assert (height, width) == (2, 3)
+        starts.add((y, x))
+    assert starts == {(0, 0), (0, 1), (1, 0), (1, 1)}
+
+
 def test_an_image_too_narrow_for_any_window_gives_its_middle():
     window = augment.random_resized_crop(SEED, scale=(0.9, 1.0))
     # ratio at most 4 / 3: of 10 x 100 the middle 13 columns

@@ -51,6 +51,13 @@ def test_the_class_changes_where_the_interpolated_logits_cross():
     np.testing.assert_array_equal(found["class_map"], [[[0, 0, 0, 0, 1, 1, 1, 1]]])
 
 
+def test_an_image_thinner_than_a_row_of_the_canvas_has_the_row_that_it_lies_in():
+    logits = np.zeros((1, 2, 4, 2), np.float32)
+    logits[0, 0, :, 0], logits[0, 1, :, 1] = 1, 9
+    found = maps.original(tf.constant(logits), tf.constant([[1, 8, 0.4, 0.5, 0, 0]], tf.float32))
+    np.testing.assert_array_equal(found["class_map"], [[[0] * 8]])
+
+
 def test_the_images_that_fill_a_batch_up_have_no_map():
     frames = [frame((1, 2), (1, 2), (0, 0)), np.zeros(6, np.float32)]
     found = maps.original(tf.constant(logits_of([[[0, 1]], [[0, 0]]], 2)), tf.constant(frames))

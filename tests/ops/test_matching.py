@@ -52,7 +52,7 @@ def test_thresholds_belong_to_the_better_side():
 
 def test_a_negative_in_a_crowd_counts_for_nothing():
     boxes = np.array([[row(0, 0), row(0, 30), row(0, 60)]], np.float32)
-    truth, crowd = np.array([[row(0, 0)]]), np.array([[row(0, 0, 10, 36), row(0, 0, 0, 0)]])
+    truth, crowd = np.array([[row(0, 0)]]), np.array([[row(0, 0, 10, 35), row(0, 0, 0, 0)]])
     truth, crowd = truth.astype(np.float32), crowd.astype(np.float32)
     found = matching.match(boxes, truth, np.array([[2]]), ignored=crowd, **RPN)
     assert found.numpy().tolist() == [[0, matching.BETWEEN, matching.NEGATIVE]]
