@@ -175,7 +175,7 @@ def test_schedules_give_the_rates_that_one_computes_by_hand():
     assert rates("piecewise", [0, 50], boundaries=[0.5], factors=[0.25]) == [2.0, 0.5]
     assert rates("exponential", [0, 100], factor=0.5, parts=2) == [2.0, 0.5]
     assert rates("polynomial", [0, 50, 100], power=2.0) == [2.0, 0.5, 0.0]
-    assert rates("polynomial", [50]) == pytest.approx([2.0 * 0.5**0.9])
+    assert rates("polynomial", [50]) == [1.07177]  # 2 x 0.5^0.9
     assert rates("cosine", [0, 50, 100, 200]) == [2.0, 1.0, 0.0, 0.0]
     assert rates("one_cycle", [0, 30, 100]) == [0.08, 2.0, 0.0002]
 
