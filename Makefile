@@ -4,7 +4,15 @@ VENV := .venv
 ADDONS := .venv-addons
 BIN := $(VENV)/bin
 
-.PHONY: install demo test lint addons
+# What two minutes and no private data are enough for.
+FAST := ops losses metrics optimizers sources layers \
+	inputs/test_augment.py inputs/test_geometry.py inputs/test_canvas.py inputs/test_mixing.py \
+	records/test_records_writer.py records/test_records_encode.py records/test_records_splits.py \
+	records/test_records_verify.py serving/test_serving_results.py \
+	serving/test_serving_hostile.py training/test_config_mistakes.py \
+	test_floors.py test_docs.py test_json_files.py test_atomic.py test_paths.py
+
+.PHONY: install demo test test-fast lint addons
 
 install: $(VENV)/.installed
 
@@ -22,6 +30,10 @@ lint: install
 test: lint
 	$(BIN)/python -m pytest -q -n 2 --dist=loadfile --no-loadscope-reorder --max-worker-restart=0
 	$(MAKE) addons
+
+test-fast: lint
+	env -u TFVISION_TEST_DATA $(BIN)/python -m pytest -q -n 2 --dist=loadfile -m "not slow" \
+		$(addprefix tests/,$(FAST))
 
 # The second stack needs Python 3.10 or 3.11; without one it says so and goes on.
 addons:
