@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import warnings
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+import absl.logging
 import keras
 import tensorflow as tf
 
@@ -83,3 +85,18 @@ def cpu_has_bfloat16() -> bool:
     except OSError:
         return False
     return "amx_bf16" in flags
+
+
+@contextlib.contextmanager
+def without_lines(words: str) -> Iterator[None]:
+    """What TensorFlow logs inside, less the lines with these words, which no user can act on."""
+
+    def keep(record: logging.LogRecord) -> bool:
+        return words not in record.getMessage()
+
+    logger = absl.logging.get_absl_logger()
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfvision import errors, json_files, paths
+from tfvision import errors, json_files, paths, stack
 from tfvision.json_files import Maybe
 from tfvision.ops import masks
 from tfvision.records import images
@@ -44,7 +44,8 @@ class Model:
         self.class_names = _labels(folder)
         self.card = _card(folder)
         try:
-            with paths.plain(folder) as place:
+            # Nobody trains what is served, so no gradient of it is missed.
+            with paths.plain(folder) as place, stack.without_lines("unsaved custom gradients"):
                 self._model = tf.saved_model.load(place)
         except (OSError, ValueError, tf.errors.OpError) as error:
             reason = str(error).split("\n")[0]
