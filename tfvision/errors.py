@@ -116,9 +116,21 @@ def options(function: Callable, given: Mapping[str, Any], what: str, positional:
 
 
 def keywords(function: Callable) -> set[str]:
-    """The names of a function's keyword-only parameters, for the list of what there is."""
+    """The names of a function's keyword-only parameters that are not fixed by a partial."""
     parameters = inspect.signature(function).parameters.values()
-    return {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+    names = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+    return names - set(getattr(function, "keywords", ()))
+
+
+def expect(given: Iterable[str], known: Iterable[str], what: str) -> None:
+    """Raises UsageError for the first name that is not known; it names `what` and those known."""
+    known = list(known)
+    for name in given:
+        if name not in known:
+            raise UsageError(
+                f"{what} has no option '{name}'{suggestion(name, known)}"
+                f" (its options: {', '.join(known) or 'none'})"
+            )
 
 
 def _check_type(parameter: inspect.Parameter, value: Any, what: str) -> None:
@@ -148,11 +160,5 @@ def call(function: Callable, options: Mapping[str, Any], what: str, *args: Any) 
     if not any(p.kind is p.VAR_KEYWORD for p in parameters):
         positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
         taken = {p.name for p in positional[: len(args)]}
-        known = [p.name for p in parameters if p.name not in taken]
-        for name in options:
-            if name not in known:
-                raise UsageError(
-                    f"{what} has no option '{name}'{suggestion(name, known)}"
-                    f" (its options: {', '.join(known) or 'none'})"
-                )
+        expect(options, [p.name for p in parameters if p.name not in taken], what)
     return function(*args, **options)

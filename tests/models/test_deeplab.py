@@ -1,7 +1,5 @@
 """DeepLab: published counts, geometry, the options of each, one step of every network."""
 
-import inspect
-
 import keras
 import numpy as np
 import pytest
@@ -218,10 +216,10 @@ def test_what_cannot_be_built_is_refused_in_one_line(name, options, message):
         build(name, **options)
 
 
-def test_signatures_tell_the_options_of_head_and_backbone():
-    known = inspect.signature(deeplab.DEEPLAB["deeplab_v3plus_resnet18"]).parameters
-    assert known["separable"].default is True
-    assert known["dilate_first"].default is True
-    assert {"width", "version", "zero_init_last", "bn_frozen", "output_stride"} <= set(known)
-    assert "backbone" not in known
+def test_the_options_are_those_of_head_and_backbone():
+    network = deeplab.DEEPLAB["deeplab_v3plus_resnet18"]
+    assert network.defaults == {"dilate_first": True, "separable": True}
+    known = network.options()
+    assert {"width", "version", "zero_init_last", "bn_frozen", "output_stride"} <= known
+    assert not {"backbone", "depth"} & known
     assert tiramisu.TIRAMISU["fc_densenet56"].keywords["growth"] == 12

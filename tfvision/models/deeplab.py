@@ -6,9 +6,10 @@ its backbone's `stages`.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from tfvision import errors
 from tfvision.models.backbones import mobilenet, resnet, xception
@@ -38,36 +39,35 @@ SMP_OPTIONS = {
 }
 
 
-def _on(function: Callable, stages: Callable, *arguments, **defaults) -> Callable:
-    """`function` on a backbone, stages(image, *arguments, **options), with other defaults.
+@dataclasses.dataclass(frozen=True)
+class OnBackbone:
+    """A DeepLab on a backbone: image, **options -> outputs.
 
-    Its signature is that of both, so that a wrong option is answered with all that exist."""
-    parameters = {}
-    for source in (stages, function):  # of an option of both, the function's default
-        for name, parameter in inspect.signature(source).parameters.items():
-            if parameter.kind is parameter.KEYWORD_ONLY:
-                default = defaults.get(name, parameter.default)
-                parameters[name] = parameter.replace(default=default)
-    image = inspect.Parameter("image", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    signature = inspect.Signature([image, *parameters.values()])
+    function: of an image and `stages`, which are of an image. The options are those of both;
+    defaults: where they are others than theirs."""
 
-    def network(image, **options):
-        def backbone(image, **own):
-            return stages(image, *arguments, **own)
+    function: Callable
+    stages: Callable
+    defaults: Mapping[str, Any]
 
-        return function(image, backbone, **{**defaults, **options})
+    def options(self) -> set[str]:
+        """The names of all options."""
+        return errors.keywords(self.function) | errors.keywords(self.stages)
 
-    @functools.wraps(function)
-    def checked(image, **options):
-        return errors.call(network, options, function.__name__, image)
-
-    network.__signature__ = checked.__signature__ = signature
-    return checked
+    def __call__(self, image, **options) -> dict:
+        """Raises UsageError for an option that neither has."""
+        errors.expect(options, sorted(self.options()), self.function.__name__)
+        return self.function(image, self.stages, **{**self.defaults, **options})
 
 
-def _resnet(function: Callable, depth: int, **defaults) -> Callable:
+def _on(function: Callable, stages: Callable, **defaults) -> OnBackbone:
+    return OnBackbone(function, stages, defaults)
+
+
+def _resnet(function: Callable, depth: int, **defaults) -> OnBackbone:
     # The authors dilate the first unit of a stage like the others.
-    return _on(function, resnet.stages, depth, **{"dilate_first": True, **defaults})
+    stages = functools.partial(resnet.stages, depth=depth)
+    return OnBackbone(function, stages, {"dilate_first": True, **defaults})
 
 
 DEEPLAB: dict[str, Callable] = {

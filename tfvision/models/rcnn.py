@@ -42,7 +42,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     **_named("mask_rcnn_{}_fpn", MASK, _BACKBONES),
 }
 # What would change the strides that a network counts on.
-_FIXED = ("output_stride", "dilate_first", "multi_grid", "stem", "first", "last", "depth")
+_FIXED = ("output_stride", "dilate_first", "multi_grid", "stem", "first", "last")
 
 
 def _build(name: str) -> Callable[..., Net]:
@@ -58,13 +58,8 @@ def _build(name: str) -> Callable[..., Net]:
         """image_size: of evaluation's and serving's canvas. train_size: of training's, None where
         it changes from batch to batch; the same by default. options: of the family's parts
         (`rcnn_options`) and of the backbone."""
-        known = sorted({*family.names(), *errors.keywords(stages)} - {*_FIXED})
-        for option in options:
-            if option not in known:
-                raise errors.UsageError(
-                    f"{name} has no option '{option}'{errors.suggestion(option, known)}"
-                    f" (its options: {', '.join(known)})"
-                )
+        known = {*family.names(), *errors.keywords(stages)} - {*_FIXED}
+        errors.expect(options, sorted(known), name)
         given = {"num_classes": num_classes, "name": name, **options}
         size = tuple(train_size or image_size)
         train = rcnn_network.training(family, stages, image_size=size, **given)

@@ -10,7 +10,6 @@ Axis letters: B batch, H, W, A anchors (boxes a cell), K classes.
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -43,13 +42,7 @@ NETWORKS: dict[str, tuple[Callable[..., list[Section]], dict[str, Any]]] = {
 V1_SIZE = (448, 448)  # section 2.2; for what does not depend on the size
 
 
-def _keywords(function: Callable) -> tuple[str, ...]:
-    """The names of a function's keyword-only parameters."""
-    parameters = inspect.signature(function).parameters.values()
-    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
-
-
-_SHARED = _keywords(darknet_build.build)  # options that every network has
+_SHARED = errors.keywords(darknet_build.build)  # options that every network has
 
 
 def network(image, name: str, *, num_classes: int, **options) -> dict:
@@ -99,14 +92,8 @@ def num_classes(name: str, values: int, **options) -> int:
 
 def _split(name: str, options: Mapping[str, Any]) -> tuple[dict, dict]:
     """(those of the sections, those of the layers). Raises UsageError for an unknown one."""
-    own = _keywords(errors.choose(NETWORKS, name, "YOLO network")[0])
-    known = (*own, *_SHARED)
-    for option in options:
-        if option not in known:
-            raise errors.UsageError(
-                f"{name} has no option '{option}'{errors.suggestion(option, known)}"
-                f" (its options: {', '.join(known)})"
-            )
+    own = errors.keywords(errors.choose(NETWORKS, name, "YOLO network")[0])
+    errors.expect(options, sorted(own | _SHARED), name)
     return (
         {key: value for key, value in options.items() if key in own},
         {key: value for key, value in options.items() if key in _SHARED},
