@@ -132,7 +132,7 @@ def test_a_refused_operation_ends_in_one_line_and_the_same_command_goes_on(run, 
         with file_operations.before_each(refuse):
             try:
                 run(folder).fit()
-            except errors.DataError as error:
+            except errors.TfvisionError as error:
                 caught = str(error)
         if caught is None:
             break
