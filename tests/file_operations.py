@@ -4,8 +4,11 @@ Python's audit events tell of its own operations. What TensorFlow's kernels writ
 them; it goes to hidden folders only."""
 
 import contextlib
+import errno
 import os
 import sys
+
+from tfvision import errors
 
 _CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink"}
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
@@ -35,3 +38,23 @@ def before_each(function):
         yield
     finally:
         _listeners.remove(function)
+
+
+def refused(work, at):
+    """The error of `work` where a disk is full after `at` operations; None where it ends.
+
+    Removals are not refused: they give space back."""
+    count = 0
+
+    def refuse(event, arguments):
+        nonlocal count
+        count += 1
+        if count > at and event not in ("os.remove", "os.rmdir"):
+            raise OSError(errno.ENOSPC, "No space left on device", str(arguments[0]))
+
+    with before_each(refuse):
+        try:
+            work()
+        except errors.TfvisionError as error:
+            return error
+    return None

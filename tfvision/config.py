@@ -7,6 +7,7 @@ a model's `activation`); those are checked where the thing is built.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -240,7 +241,7 @@ def _from_tree(raw: Mapping[str, Any], file: str) -> ml_collections.ConfigDict:
 
 def _moved(raw: Mapping[str, Any]) -> dict[str, Any]:
     """The tree of an earlier run with its settings where they stand now."""
-    tree = json.loads(json.dumps(raw))
+    tree = copy.deepcopy(dict(raw))
     for before, now in _RENAMED.items():
         section, _, key = before.partition(".")
         if isinstance(tree.get(section), dict) and key in tree[section]:

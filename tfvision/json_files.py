@@ -54,6 +54,11 @@ def parse(text: str, shape: Any, path: str, way_out: str) -> Any:
     except (ValueError, RecursionError) as error:  # numbers of 5,000 digits too
         why = f"not a sound json file: {errors.one_line(error)}" if text.strip() else "empty"
         raise errors.DataError(f"{path} is {why}; {way_out}") from None
+    return conform(content, shape, path, way_out)
+
+
+def conform(content: Any, shape: Any, path: str, way_out: str) -> Any:
+    """`content` of the file `path`, which is of that shape; DataError where it is not."""
     try:
         check(content, shape)
     except _WrongError as wrong:

@@ -1,6 +1,6 @@
 """A conversion that is stopped before any of its operations on files, or refused one."""
 
-import errno
+import functools
 import shutil
 
 import file_operations
@@ -99,24 +99,12 @@ def test_a_refused_operation_is_one_line_and_leaves_what_was_there(convert, stop
         output = tmp_path / f"out-{at}"
         if before:
             shutil.copytree(folder / "before", output)
-        count = 0
-
-        def refuse(event, arguments, at=at):
-            nonlocal count
-            count += 1
-            if count > at and event not in ("os.remove", "os.rmdir"):
-                raise OSError(errno.ENOSPC, "No space left on device", str(arguments[0]))
-
-        caught = None
-        with file_operations.before_each(refuse):
-            try:
-                convert(output, 4, 3)
-            except errors.DataError as error:
-                caught = str(error)
-        if caught is None:  # only removals are left, and they are not refused
+        caught = file_operations.refused(functools.partial(convert, output, 4, 3), at)
+        if caught is None:  # only removals are left
             break
-        assert "\n" not in caught
-        assert "No space left on device" in caught
+        assert isinstance(caught, errors.DataError)
+        assert "\n" not in str(caught)
+        assert "No space left on device" in str(caught)
         if aside.is_stopped(str(output)):
             put_in_place += 1  # refused a rename of the commit
         else:

@@ -1,6 +1,6 @@
 """An export that is stopped before any of its operations on files, or refused one."""
 
-import errno
+import functools
 import os
 import shutil
 
@@ -73,23 +73,12 @@ def test_a_kill_before_any_operation_leaves_a_whole_version_or_none(stopped, qui
 
 def test_a_refused_operation_is_one_line_and_leaves_nothing(tmp_path, quick):
     for at in range(100):
-        base, count = tmp_path / f"base-{at}", 0
-
-        def refuse(event, arguments, at=at):
-            nonlocal count
-            count += 1
-            if count > at and event not in ("os.remove", "os.rmdir"):
-                raise OSError(errno.ENOSPC, "No space left on device", str(arguments[0]))
-
-        caught = None
-        with file_operations.before_each(refuse):
-            try:
-                quick(base)
-            except errors.DataError as error:
-                caught = str(error)
+        base = tmp_path / f"base-{at}"
+        caught = file_operations.refused(functools.partial(quick, base), at)
         if caught is None:
             break
-        assert caught.endswith("cannot be written: No space left on device")
+        assert isinstance(caught, errors.DataError)
+        assert str(caught).endswith("cannot be written: No space left on device")
         assert not base.exists()
         quick(base)
         assert versions.numbers(str(base)) == [1]

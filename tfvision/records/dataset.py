@@ -146,7 +146,7 @@ def load(path: str) -> dict[str, Any]:
         raise errors.DataError(
             f"{file}: version is {version!r}, this tfvision reads {VERSION}; {_WAY_OUT}"
         )
-    return json_files.read(file, _SHAPE, _WAY_OUT)
+    return json_files.conform(raw, _SHAPE, file, _WAY_OUT)
 
 
 def _split(entry: Mapping[str, Any]) -> Split:
