@@ -37,12 +37,12 @@ def ours_train(model, precision):
     import tensorflow as tf
 
     from tfvision import config, optimizers, stack, training
-    from tfvision.tasks import classification
+    from tfvision.tasks import ClassificationTask
     from tfvision.training.step import StepFunction
 
     size = (size_of(model),) * 2
     conf = config.config(model={"name": model}, inputs={"image_size": size})
-    task = classification(conf, [str(i) for i in range(1000)])
+    task = ClassificationTask(conf, [str(i) for i in range(1000)])
     with stack.precision(training.policy(precision)):
         net = task.build()
         optimizer = optimizers.build("momentum", 0.01)
@@ -135,12 +135,12 @@ def ours_infer(model, precision):
 
     from tfvision import config, serving, stack, training
     from tfvision.serving import export
-    from tfvision.tasks import classification
+    from tfvision.tasks import ClassificationTask
 
     size = size_of(model)
     inputs = {"image_size": (size, size), "resize": "stretch"}
     conf = config.config(model={"name": model}, inputs=inputs)
-    task = classification(conf, [str(i) for i in range(1000)])
+    task = ClassificationTask(conf, [str(i) for i in range(1000)])
     with stack.precision(training.policy(precision)):
         net = task.build()
     buffer = io.BytesIO()

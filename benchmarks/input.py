@@ -155,7 +155,7 @@ def our_input(records, coarse, scaled=False):
         data.files("train"),
         data.split("train").records,
         task.fields,
-        task.prepare,
+        task.prepare_train,
         batch_size=BATCH,
         seed=0,
     )

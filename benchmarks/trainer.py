@@ -60,7 +60,7 @@ def bare_loop(conf, steps):
             trainer.data.files("train"),
             trainer.records,
             task.fields,
-            task.prepare,
+            task.prepare_train,
             batch_size=conf.train.batch_size,
             seed=0,
         )

@@ -71,7 +71,7 @@ def stages(workdir: str, photo: str) -> None:
     run = runs.open_run(workdir)
     net, task, names = run.trainer.net, run.trainer.task, run.config.data.class_names
     with open(photo, "rb") as file:
-        sample = task.prepare({"encoded": tf.constant(file.read())}, False)
+        sample = task.prepare_eval({"encoded": tf.constant(file.read())})
     batch = {key: sample[key][tf.newaxis] for key in ("image", "frame")}
     levels = ("p2", "p3", "p4", "p5", "p6")
     logits = [net.serve.get_layer(f"rpn_logits.{level}").output for level in levels]

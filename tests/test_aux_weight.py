@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tfvision import config as configs
-from tfvision.tasks import classification, segmentation
+from tfvision.tasks import ClassificationTask, SegmentationTask
 
 LOGITS = [[2.0, 0.0], [0.0, 1.0]]
 
@@ -11,8 +11,8 @@ LOGITS = [[2.0, 0.0], [0.0, 1.0]]
 @pytest.mark.parametrize(
     ("task", "model", "shape", "labels"),
     [
-        (classification, "inception_v3", [2, 2], "labels"),
-        (segmentation, "deeplab_v3_resnet18", [2, 1, 1, 2], "label_map"),
+        (ClassificationTask, "inception_v3", [2, 2], "labels"),
+        (SegmentationTask, "deeplab_v3_resnet18", [2, 1, 1, 2], "label_map"),
     ],
 )
 def test_the_loss_of_the_second_head_is_weighted(task, model, shape, labels):

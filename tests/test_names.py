@@ -125,13 +125,12 @@ def prepared(settings):
     """The six images as the task makes them for training, in tf.data."""
     task = tasks.build(settings)
     data = tf.data.Dataset.range(6).map(
-        lambda i: task.prepare(
+        lambda i: task.prepare_train(
             {
                 "image": tf.cast(tf.gather(IMAGES, i), tf.uint8),
                 "labels": tf.reshape(i % 3, [1]),
                 "seed": tf.stack([tf.constant(1, tf.int64), i]),
-            },
-            True,
+            }
         )
     )
     samples = list(data)

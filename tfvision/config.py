@@ -100,7 +100,9 @@ def defaults() -> dict[str, Any]:
         "metrics": (),  # names of metrics.METRICS; (): the task's. The first one's first number
         # picks the best weights
         "probabilities": False,  # segmentation: predictions hold them too, a number a class
-        "loss": {"name": ""},  # * default: cross_entropy or binary_cross_entropy, by head
+        "loss": {
+            "name": ""
+        },  # * default: cross_entropy or binary_cross_entropy, by head; sum: of terms
         "optimizer": {"name": "momentum"},  # *
         "schedule": {  # *
             "name": "cosine",

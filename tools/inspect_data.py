@@ -204,7 +204,7 @@ def _augmented(data, split: str, output: str, task, config) -> None:
         data.files(split),
         data.split(split).records,
         task.fields,
-        task.prepare,
+        task.prepare_train,
         batch_size=_SAMPLES.value,
         seed=_SEED.value,
         turned=config.inputs.turned,

@@ -21,7 +21,7 @@ from typing import Any
 
 from absl import app, flags
 
-from tfvision import errors, paths
+from tfvision import errors, kinds, paths
 from tfvision.tools import runs
 
 _MODEL = flags.DEFINE_string("model", None, "BASE (its highest version), BASE/N, or a run.")
@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> None:
     from tfvision.serving import results
 
     model = serving.load(runs.exported(_MODEL.value))
-    boxes = "boxes" in model.outputs
+    boxes = kinds.BOXES in kinds.of(model.outputs)
     writer = results.opened(_FORMAT.value, _OUTPUT.value, model.class_names, model.card, boxes)
     work = _Work(model)
     try:
@@ -145,7 +145,7 @@ class _Work:
             row["picture"] = name
             if len(self._shown) < _SHEET.value:
                 self._shown.append(drawn)
-        if "class_map" in prediction:
+        if kinds.MAPS in kinds.of(prediction):
             return row | _maps(name, prediction, self._model.class_names)
         return row | client.plain(prediction)
 

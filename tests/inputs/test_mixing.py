@@ -144,7 +144,7 @@ def batches(records, steps, start=0, head="softmax", **mix):
         data.files("train"),
         12,
         task.fields,
-        task.prepare,
+        task.prepare_train,
         batch_size=4,
         seed=1,
         start_step=start,

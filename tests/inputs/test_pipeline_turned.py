@@ -194,7 +194,7 @@ def test_image_boxes_and_masks_lie_on_the_canvas_of_their_batch(data):
     task = tasks.build(config(data))
     records = dataset.read(data)
     made = pipeline.train(
-        *(records.files("train"), 11, task.fields, task.prepare),
+        *(records.files("train"), 11, task.fields, task.prepare_train),
         batch_size=3,
         seed=0,
         turned=True,

@@ -84,7 +84,7 @@ def settings(path="", task="detection", name="faster_rcnn_resnet18_fpn", **chang
                 "name": "mask_rcnn_resnet18_fpn",
                 "inputs": {"image_size": (64, 64), "resize": "centre_crop"},
             },
-            "instances take one of: stretch, letterbox, short_side",
+            "task 'instance' takes one of: stretch, letterbox, short_side",
         ),
         (
             {

@@ -10,7 +10,7 @@ from PIL import Image
 from tfvision import config as configs
 from tfvision import errors, serving
 from tfvision.serving import export, module
-from tfvision.tasks import classification
+from tfvision.tasks import ClassificationTask
 
 NAMES = ("cat", "dog", "owl")
 MODEL = {"name": "resnet18", "stem": "small", "width": 8}
@@ -33,7 +33,7 @@ def make(head="softmax"):
         model=MODEL, head=head, inputs={"image_size": (32, 32), "resize": "stretch"}
     )
     tf.random.set_seed(1)
-    task = classification(config, NAMES)
+    task = ClassificationTask(config, NAMES)
     return task, task.build(), config
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from tfvision import config as configs
 from tfvision.records import example, images
 from tfvision.serving import client, export, rest, server
-from tfvision.tasks import classification
+from tfvision.tasks import ClassificationTask
 
 NAMES = ("cat", "dog", "owl")
 
@@ -50,7 +50,7 @@ class Desk:
             model={"name": "resnet18", "stem": "small", "width": 8},
             inputs={"image_size": (32, 32), "resize": "stretch"},
         )
-        self.task = classification(config, NAMES)
+        self.task = ClassificationTask(config, NAMES)
         self.net = self.task.build()
         export.export(
             self.task,

@@ -71,7 +71,7 @@ def test_our_own_preprocessing_classifies_as_well(net, photos):
         inputs={"image_size": SIZE, "resize": "centre_crop", "short": 256},
     )
     task = tasks.build(config)
-    images = [task.prepare({"encoded": tf.constant(p.read_bytes())}, False) for p in paths]
+    images = [task.prepare_eval({"encoded": tf.constant(p.read_bytes())}) for p in paths]
     logits = _logits(net, [image["image"].numpy() for image in images])
     torchvisions = _logits(net, [_pillow(p, upright=True, rounded=False) for p in paths])
     top = (logits.argmax(1) == truth).sum()

@@ -117,17 +117,26 @@ def load(example: decode.Example, inputs: Mapping, training: bool) -> Sample:
         return {**sample, "image": whole(example, inputs)}
     seed = example["seed"]
     window = augment.window(inputs.crop, seed, sample.get("boxes"))
-    needed = _needed(inputs) if inputs.scaled_decoding else None
-    if needed is not None:
-        window = window or scaled.everything
-        sample["image"], part, ratio = scaled.crop(example, window, needed)
-        sample = geometry.reduced(geometry.cut(sample, part), ratio)
-    elif window is None:
+    least = _needed(inputs) if inputs.scaled_decoding else None
+    if window is None and least is None:
         sample["image"] = decode.pixels(example)
     else:
-        sample["image"], part = decode.crop(example, window)
+        sample["image"], part, ratio = crop(example, window or scaled.everything, least)
         sample = geometry.cut(sample, part)
+        sample = sample if ratio is None else geometry.reduced(sample, ratio)
     return augment.apply(sample, seed, inputs.augment)
+
+
+def crop(
+    example: decode.Example, window: decode.Window, least: scaled.Needed | None = None
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+    """The pixels of a window uint8 [h, w, 3], the part of the image int32 [4], and the ratio.
+
+    least: the size [2] that a window is to be decoded at; the part is ratio times [h, w] then,
+    and without it the ratio is None."""
+    if least is None:
+        return (*decode.crop(example, window), None)
+    return scaled.crop(example, window, least)
 
 
 def whole(example: decode.Example, inputs: Mapping) -> images.Image:

@@ -32,7 +32,7 @@ _IN_FLIGHT = 3 * _CORES
 # Nothing here branches on a tensor in Python, and AutoGraph takes longer than the tracing.
 _plain = tf.autograph.experimental.do_not_convert
 
-Prepare = Callable[[decode.Example, bool], decode.Example]
+Prepare = Callable[[decode.Example], decode.Example]
 
 
 def _options() -> tf.data.Options:
@@ -131,7 +131,7 @@ def train(
         example["seed"] = tf.stack([tf.constant(seed, tf.int64), index])
         if portrait is not None:
             example["portrait"] = portrait
-        sample = prepare(example, True)
+        sample = prepare(example)
         sample = {k: v for k, v in sample.items() if v.dtype != tf.string}
         sample["valid"] = tf.constant(True)
         return sample
@@ -188,7 +188,7 @@ def evaluation(
     def ready(serialized: tf.Tensor) -> decode.Example:
         example = decode.parse(serialized, [*fields, "filename"])
         names = {name: example[name] for name in ("source_id", "filename")}
-        return {**prepare(example, False), **names}
+        return {**prepare(example), **names}
 
     @_plain
     def pad(batch: decode.Example) -> decode.Example:

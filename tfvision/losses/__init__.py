@@ -1,6 +1,6 @@
 """Losses by name: `CLASSIFICATION`, `SEGMENTATION` and `BOXES` by what they compare."""
 
-from tfvision.losses import yolo
+from tfvision.losses import named, yolo
 from tfvision.losses.boxes import BOXES, ciou, diou, giou, iou
 from tfvision.losses.classification import (
     binary_cross_entropy,
@@ -55,6 +55,7 @@ __all__ = [
     "diou",
     "giou",
     "iou",
+    "named",
     "pixel_weights",
     "yolo",
     *LOSSES,

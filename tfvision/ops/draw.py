@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image as pillow
 from PIL import ImageDraw, ImageFont
 
-from tfvision import atomic
+from tfvision import atomic, kinds
 from tfvision.ops import masks as shapes
 
 SMALLEST = 480  # longest side of a drawn picture, pixels; smaller images are enlarged
@@ -181,7 +181,7 @@ def prediction(
     best on top, in the colours of their classes; and where there are `masks` [N, m, m] in the
     boxes' frames, these in colours of their own. scale: pixels of `picture` for one of the
     boxes'."""
-    if "class_map" in prediction:
+    if kinds.MAPS in kinds.of(prediction):
         return label_map(picture, prediction["class_map"], class_names, explained=explained)
     found, scores = (np.asarray(prediction[key]) for key in ("boxes", "scores"))
     ids = np.asarray(prediction["class_ids"])

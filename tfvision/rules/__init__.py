@@ -35,19 +35,30 @@ def check(config: Any) -> None:
         _options(path, path, section)
     for number, step in enumerate(steps(tree["inputs"]["augment"])):
         _options("inputs.augment", f"inputs.augment[{number}]", step)
+    for number, term in enumerate(loss_terms(tree["loss"].get("terms", ()))):
+        _options("loss", f"loss.terms[{number}]", term)
 
 
 def steps(augment: Any) -> list[dict[str, Any]]:
     """The steps of inputs.augment as dicts; UsageError for one that is none, or has no name."""
-    found = []
-    for number, step in enumerate(augment):
-        if not isinstance(step, Mapping) or not isinstance(step.get("name"), str):
+    return _named(augment, "inputs.augment", {"name": "horizontal_flip", "probability": 0.5})
+
+
+def loss_terms(terms: Any) -> list[dict[str, Any]]:
+    """The terms of loss 'sum' as dicts; UsageError for one that is none, or has no name."""
+    return _named(terms, "loss.terms", {"name": "dice", "weight": 0.5})
+
+
+def _named(items: Any, path: str, example: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if not isinstance(items, (list, tuple)):
+        raise errors.UsageError(f"config.{path} is {items!r}; it is a tuple of dicts")
+    for number, item in enumerate(items):
+        if not isinstance(item, Mapping) or not isinstance(item.get("name"), str):
             raise errors.UsageError(
-                f"config.inputs.augment[{number}] is {step!r}; it is a dict with a name and"
-                " options, such as {'name': 'horizontal_flip', 'probability': 0.5}"
+                f"config.{path}[{number}] is {item!r}; it is a dict with a name and options,"
+                f" such as {example}"
             )
-        found.append(dict(step))
-    return found
+    return [dict(item) for item in items]
 
 
 def _options(rules: str, path: str, section: Mapping[str, Any]) -> None:

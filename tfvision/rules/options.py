@@ -77,7 +77,7 @@ OPTIONS: dict[str, dict[str, Rule]] = {
         "hardest": number("a share of the pixels, above 0 and up to 1", 0, 1, above=True),
         "alpha": SHARE,
         **dict.fromkeys(("beta", "gamma", "smooth"), NOT_NEGATIVE),
-        "delta": POSITIVE,
+        **dict.fromkeys(("delta", "weight"), POSITIVE),
         "on": Rule("softmax, sigmoid or logits", lambda v: v in ("softmax", "sigmoid", "logits")),
         "void": number("a whole number from 0 to 255", 0, 255, whole=True),
     },

@@ -19,6 +19,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tfvision import kinds
+
 LEAST_IOU = 0.9  # of two boxes that are the same detection
 SCORES_ATOL = 1e-3  # of theirs: a box's place moves by rounding, and its score with it
 MASKS_ATOL = 1e-3  # of theirs, the mean over the cells, and what their boxes do not share on top
@@ -43,7 +45,7 @@ def compare(
     for name in expected:
         if name not in answers:
             raise ValueError(f"{what} has no output '{name}' (it has: {', '.join(answers)})")
-    if "boxes" in expected:
+    if kinds.BOXES in kinds.of(expected):
         return _compare_boxes(answers, expected, atol=atol, what=what)
     for name, wanted in expected.items():
         found = np.asarray(answers[name])
@@ -51,7 +53,7 @@ def compare(
             found, wanted = _images(found, expected), _images(wanted, expected)
         if found.shape != wanted.shape:
             raise ValueError(f"{what}: '{name}' is {found.shape}, expected {wanted.shape}")
-        if name == "class_ids" and _ranks(expected):
+        if name == "class_ids" and kinds.SCORES in kinds.of(expected):
             scores = expected["scores"]
             found, wanted = (np.take_along_axis(scores, ids, 1) for ids in (found, wanted))
         if name == "class_map":
@@ -86,9 +88,10 @@ def _compare_boxes(
     the tolerance, SCORES_ATOL at least. Where there are masks, those of the two may differ by
     the tolerance, MASKS_ATOL at least, plus what is missing from the boxes' overlap: a mask
     moves with its box. The differences told are those of the scores and of the masks."""
-    names = ["boxes", "masks"] if "masks" in expected else ["boxes"]
+    with_masks = kinds.MASKS in kinds.of(expected)
+    names = ["boxes", "masks"] if with_masks else ["boxes"]
     largest = dict.fromkeys(names, 0.0)
-    if "masks" in expected:
+    if with_masks:
         shapes = [np.shape(a["masks"])[2:] for a in (answers, expected)]
         if shapes[0] != shapes[1]:
             raise ValueError(f"{what}: 'masks' are {shapes[0]} each, expected {shapes[1]}")
@@ -174,11 +177,6 @@ def _images(values: np.ndarray, expected: Mapping[str, np.ndarray]) -> np.ndarra
     sizes = expected["image_size"]
     own = [v[:h, :w].reshape(h * w, -1) for v, (h, w) in zip(values, sizes, strict=True)]
     return np.concatenate(own)
-
-
-def _ranks(expected: Mapping[str, np.ndarray]) -> bool:
-    """Are class_ids [B, n] an order of scores [B, K]? Detections have as many of both."""
-    return "boxes" not in expected and "scores" in expected and expected["scores"].ndim == 2
 
 
 def run(folder: str, samples: str) -> list[dict]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfvision import errors, json_files, paths, stack
+from tfvision import errors, json_files, kinds, paths, stack
 from tfvision.json_files import Maybe
 from tfvision.ops import masks
 from tfvision.records import images
@@ -101,7 +101,7 @@ def full_masks(answer: Mapping[str, np.ndarray]) -> np.ndarray:
 
     The pixels whose probability is above a half, by `ops.masks.from_box_frame`. Raises UsageError
     for an answer without masks."""
-    if "masks" not in answer or "boxes" not in answer:
+    if kinds.MASKS not in kinds.of(answer):
         raise errors.UsageError(
             f"the answer has no masks (it has: {', '.join(answer)}); models of task 'instance' do"
         )
@@ -117,7 +117,7 @@ def plain(answer: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """An answer as JSON takes it: of detections those there are, and of their masks COCO's run
     lengths {"size": [H, W], "counts": text} at the image's size."""
     found = dict(answer)
-    if "masks" in found:
+    if kinds.MASKS in kinds.of(found):
         size = tuple(int(side) for side in found["image_size"])
         pairs = zip(found.pop("masks"), found["boxes"], strict=True)
         found["masks"] = np.array([masks.rle_from_box_frame(m, box, size) for m, box in pairs])

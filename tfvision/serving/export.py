@@ -174,7 +174,7 @@ def answers(
     examples = [{"encoded": tf.constant(sample)} for sample in samples]
     if decoded:
         examples = [{"image": decode.pixels(example)} for example in examples]
-    prepared = [task.prepare(example, False) for example in examples]
+    prepared = [task.prepare_eval(example) for example in examples]
     batch = {k: tf.stack([p[k] for p in prepared]) for k in ("image", "frame")}
     predictions = task.predict(module.outputs(net, batch), batch["frame"])
     return {name: value.numpy() for name, value in predictions.items()}

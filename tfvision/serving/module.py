@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import tensorflow as tf
 from tensorflow.python.framework import convert_to_constants
 
-from tfvision import errors, stack
+from tfvision import errors, kinds, stack
 from tfvision.ops import images
 from tfvision.task import Net, Task
 
@@ -47,9 +47,9 @@ def build(task: Task, net: Net, class_names: Sequence[str]) -> tuple[Serving, di
     """-> (module, {signature: tf.function}), ready for tf.saved_model.save.
 
     serving_default: image_bytes string [B], any mix of sizes. serving_image: image uint8
-    [B, H, W, 3]. Both answer with the predictions of the task and, where these have
-    `class_ids`, with `class_names`, a string for each id ("" for padding). classify
-    (classification only): serialized tf.Example [B] with image/encoded -> classes string
+    [B, H, W, 3]. Both answer with the predictions of the task and, but for maps,
+    with `class_names`, a string for each of `class_ids` ("" for padding). classify
+    (scores only): serialized tf.Example [B] with image/encoded -> classes string
     [B, K] in id order and scores float32 [B, K].
 
     Raises UsageError where a prediction is of a type that JSON has no place for."""
@@ -62,7 +62,7 @@ def build(task: Task, net: Net, class_names: Sequence[str]) -> tuple[Serving, di
     def predict(examples, key: str) -> dict:
         image, frame = _prepared(task, examples, key, size)
         predictions = _checked(_any_batch(answer, image, frame))
-        if "class_ids" in predictions:
+        if kinds.MAPS not in task.kinds:
             predictions["class_names"] = _names_of(predictions["class_ids"], names)
         return predictions
 
@@ -82,7 +82,7 @@ def build(task: Task, net: Net, class_names: Sequence[str]) -> tuple[Serving, di
         return {"classes": classes, "scores": scores}
 
     signatures = {DEFAULT: serving_default, IMAGE: serving_image}
-    if task.name == "classification":
+    if kinds.SCORES in task.kinds:
         signatures[CLASSIFY] = classify
     return Serving(() if frozen else net.serve.variables), signatures
 
@@ -127,7 +127,7 @@ def _prepared(task: Task, examples: tf.Tensor, key: str, size: tuple[int, int]):
     """[B, ...] examples of one `key` -> image float32 [B, H, W, 3] and frame float32 [B, 6]."""
 
     def one(example):
-        sample = task.prepare({key: example}, False)
+        sample = task.prepare_eval({key: example})
         image = tf.ensure_shape(tf.cast(sample["image"], tf.float32), (*size, 3))
         return image, tf.ensure_shape(sample["frame"], (images.FRAME_SIZE,))
 

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image as pillow
 from PIL import ImageDraw
 
+from tfvision import kinds
 from tfvision.ops import draw
 from tfvision.records import images
 
@@ -53,7 +54,7 @@ def draw_prediction(
     image's, but at least draw.SMALLEST. threshold: boxes of higher scores are drawn."""
     scale = draw.scale_of(image.size, longest)
     canvas = draw.resized(image, scale)
-    if "boxes" in prediction or "class_map" in prediction:
+    if kinds.SCORES not in kinds.of(prediction):
         return draw.prediction(canvas, prediction, class_names, scale=scale, threshold=threshold)
     rows = _rows(prediction, class_names, several)
     return _with_panel(canvas, rows)

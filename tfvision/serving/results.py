@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tfvision import atomic, errors
+from tfvision import atomic, errors, kinds
 
 Row = dict[str, Any]  # an image's result: file, size [H, W], and `client.plain`'s or an error
 
@@ -118,7 +118,7 @@ class Csv(_Growing):
         if "shares" in row:
             ids = {name: i for i, name in enumerate(self._names)}
             return [(name, ids.get(name, ""), share) for name, share in row["shares"].items()]
-        if "boxes" in row:
+        if kinds.BOXES in kinds.of(row):
             columns = (row["class_names"], row["class_ids"], row["scores"], row["boxes"])
             return [
                 (name, number, score, x1, y1, x2, y2)
@@ -152,7 +152,7 @@ class Coco(_List):
                     "bbox": [x1, y1, x2 - x1, y2 - y1],
                     "score": row["scores"][i],
                 }
-                if "masks" in row:
+                if kinds.MASKS in kinds.of(row):
                     entry["segmentation"] = row["masks"][i]
                 found.append(entry)
         super().add(found)

@@ -8,17 +8,13 @@ import os
 from tfvision import errors, rules
 from tfvision.records import dataset
 from tfvision.task import Task
-from tfvision.tasks import checking
-from tfvision.tasks.classification import classification
-from tfvision.tasks.detection import detection
-from tfvision.tasks.instance import instance
-from tfvision.tasks.segmentation import segmentation
+from tfvision.tasks import config_checks
+from tfvision.tasks.box_tasks import DetectionTask, InstanceTask
+from tfvision.tasks.classification_task import ClassificationTask
+from tfvision.tasks.segmentation_task import SegmentationTask
 
-TASKS = {
-    "classification": classification,
-    "segmentation": segmentation,
-    "detection": detection,
-    "instance": instance,
+TASKS: dict[str, type[Task]] = {
+    task.name: task for task in (ClassificationTask, SegmentationTask, DetectionTask, InstanceTask)
 }
 # the group of the schema that a data set must have
 _NEEDS = {
@@ -108,7 +104,7 @@ def build(config) -> Task:
     """The Task of a config. Raises UsageError for unknown names, DataError for unfit data."""
     rules.check(config)
     errors.choose(TASKS, config.task, "task")
-    checking.check(config)
+    config_checks.check(config)
     resolve(config)
-    checking.class_weights(config, len(config.data.class_names))
+    config_checks.class_weights(config, len(config.data.class_names))
     return TASKS[config.task](config, tuple(config.data.class_names))

@@ -37,6 +37,7 @@ def samples(task, data: dataset.Dataset, split: str, config: Any, *, training: b
     files = [os.fsencode(file) for file in data.files(split)]
     with damage.told(data, split, f"split '{split}' cannot be read"):
         records = list(tf.data.TFRecordDataset(files).take(count))
+    prepare = task.prepare_train if training else task.prepare_eval
     for index, record in enumerate(records):
         example = decode.parse(record, task.fields)
         ids.append(os.fsdecode(decode.parse(record, ())["source_id"].numpy()))
@@ -46,7 +47,7 @@ def samples(task, data: dataset.Dataset, split: str, config: Any, *, training: b
                 example["portrait"] = tf.constant(False)
         what = f"{ids[-1]} of split '{split}' cannot be prepared"
         with errors.reported(f"config.inputs: {what}"), damage.told(data, split, what):
-            found.append(task.prepare(example, training))
+            found.append(prepare(example))
     return found, ids
 
 

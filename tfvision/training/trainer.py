@@ -166,7 +166,7 @@ class Trainer:
             self._evaluations[split] = pipeline.evaluation(
                 self.data.files(split),
                 self.task.fields,
-                self.task.prepare,
+                self.task.prepare_eval,
                 batch_size=self.config.eval.batch_size or self.config.train.batch_size,
             )
         return self._evaluations[split]
@@ -176,7 +176,7 @@ class Trainer:
             self.data.files(self.config.data.train),
             self.records,
             self.task.fields,
-            self.task.prepare,
+            self.task.prepare_train,
             batch_size=self.config.train.batch_size,
             seed=self.config.seed,
             start_step=start,

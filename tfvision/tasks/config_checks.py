@@ -57,9 +57,12 @@ def _options(table: Mapping, section: Mapping, what: str, positional: int) -> No
 
 def class_weights(config: Any, classes: int) -> None:
     """Raises UsageError where the loss has another number of class weights than classes."""
-    weights = config.loss.get("class_weights") or ()
-    if len(weights) not in (0, classes):
-        raise errors.UsageError(
-            f"config.loss.class_weights is {tuple(weights)}, {len(weights)} values; the data has"
-            f" {classes} classes: {', '.join(config.data.class_names[:10])}"
-        )
+    terms = enumerate(rules.loss_terms(config.loss.get("terms", ())))
+    sections = {"loss": config.loss, **{f"loss.terms[{number}]": term for number, term in terms}}
+    for path, section in sections.items():
+        weights = section.get("class_weights") or ()
+        if len(weights) not in (0, classes):
+            raise errors.UsageError(
+                f"config.{path}.class_weights is {tuple(weights)}, {len(weights)} values; the data"
+                f" has {classes} classes: {', '.join(config.data.class_names[:10])}"
+            )
