@@ -29,7 +29,7 @@ def write(folder, sides):
     return files
 
 
-def prepare(record, training):
+def prepare(record):
     assert training
     number = tf.strings.to_number(record["source_id"], tf.int32)
     return {"id": number, "portrait": record.get("portrait", tf.constant(False))}
