@@ -1,4 +1,4 @@
-"""Contenders in processes of their own, timed in turns; benchmarks/train.py and infer.py use it.
+"""Contenders in processes of their own, timed in turns, for train_speed.py and infer.py.
 
 Every contender is a file, this one if none is named, run with what it is to be; it answers "N"
 with the seconds that N steps took, those of its processor, and its peak memory. All see the same
@@ -134,7 +134,7 @@ def ours_infer(model, precision):
     from PIL import Image
 
     from tfvision import config, serving, stack, training
-    from tfvision.serving import export
+    from tfvision.serving import exporter
     from tfvision.tasks import ClassificationTask
 
     size = size_of(model)
@@ -146,9 +146,9 @@ def ours_infer(model, precision):
     buffer = io.BytesIO()
     Image.fromarray(pixels(model)[0]).save(buffer, "png")
     # The check would fail on random logits in bfloat16 by chance alone; it is not what is timed.
-    export.TOLERANCES["bfloat16"] = (0.0, 1.0)
+    exporter.TOLERANCES["bfloat16"] = (0.0, 1.0)
     folder = tempfile.mkdtemp()
-    export.export(
+    exporter.export(
         task, net, class_names=[str(i) for i in range(1000)], config_json=conf.to_dict(),
         metrics={}, output=folder, samples=[buffer.getvalue()],
     )  # fmt: skip

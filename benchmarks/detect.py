@@ -34,13 +34,13 @@ def ours(folder, model, precision):
     from tensorflow.python.framework import convert_to_constants
 
     from tfvision import models, stack, weights
-    from tfvision.models import yolo
-    from tfvision.ops import yolo as ops
+    from tfvision.models import yolo_networks
+    from tfvision.ops import yolo_decode as ops
 
     with stack.precision(precision):
         net = models.build(model, num_classes=CLASSES, image_size=SIZE)
     weights.load(net, os.path.join(folder, "net.weights"), source="darknet")
-    heads = yolo.heads(model, num_classes=CLASSES)
+    heads = yolo_networks.heads(model, num_classes=CLASSES)
 
     @tf.function(input_signature=[tf.TensorSpec((1, *SIZE, 3))])
     def detect(image):
@@ -132,15 +132,15 @@ def contend(who, folder, model):
 def write_files(folder, model):
     """A cfg file and fresh weights of a network of ours."""
     from tfvision import models
-    from tfvision.models import darknet_cfg, yolo
-    from tfvision.weights import darknet, native
+    from tfvision.models import darknet_cfg, yolo_networks
+    from tfvision.weights import darknet_weights, native
 
     net = models.build(model, num_classes=CLASSES, image_size=SIZE)
     for name, variable in native.named(net).items():
         if name.endswith("/gamma"):  # else the numbers of an untrained network grow without end
             variable.assign([0.7] * variable.shape[0])
-    darknet.write(net, os.path.join(folder, "net.weights"))
-    sections = yolo.sections(model, num_classes=CLASSES)
+    darknet_weights.write(net, os.path.join(folder, "net.weights"))
+    sections = yolo_networks.sections(model, num_classes=CLASSES)
     with open(os.path.join(folder, "net.cfg"), "w", encoding="utf-8") as file:
         file.write(darknet_cfg.text(sections, SIZE))
 

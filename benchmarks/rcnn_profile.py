@@ -1,4 +1,4 @@
-"""Where a graph's time goes, by part of R-CNN and by kind of op; for benchmarks/rcnn.py."""
+"""Where a graph's time goes, by part of R-CNN and by kind of op; for benchmarks/rcnn_peer.py."""
 
 import collections
 import glob

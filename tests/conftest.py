@@ -43,7 +43,7 @@ def small_model():
 @pytest.fixture
 def checked_here(monkeypatch):
     """Exports are checked in this process: another takes as long again to start TensorFlow."""
-    from tfvision.serving import check, export
+    from tfvision.serving import check, exporter
 
     start = subprocess.run
 
@@ -53,7 +53,7 @@ def checked_here(monkeypatch):
         rows = check.run(*command[-2:])
         return subprocess.CompletedProcess(command, 0, "\n".join(map(json.dumps, rows)), "")
 
-    monkeypatch.setattr(export.subprocess, "run", run)
+    monkeypatch.setattr(exporter.subprocess, "run", run)
 
 
 @pytest.fixture(scope="session")

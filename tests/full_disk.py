@@ -30,7 +30,7 @@ from absl import flags
 from tfvision import config as configs
 from tfvision import errors, serving, sources, synthetic, tasks, training
 from tfvision.records import writer
-from tfvision.serving import export
+from tfvision.serving import exporter
 from tfvision.tools import runs
 
 FORMATS = ("json", "jsonl", "csv", "coco", "yolo")
@@ -128,13 +128,13 @@ class Works:
         )
 
     def _export(self, output):
-        export._check = lambda *_: []
-        export._report = lambda *_: ""
+        exporter._check = lambda *_: []
+        exporter._report = lambda *_: ""
         samples = runs.samples(self.config, 1)
         options = {"config_json": json.loads(configs.to_json(self.config)), "metrics": {}}
         names = self.run.config.data.class_names
         options |= {"class_names": names, "output": str(output), "samples": samples}
-        export.export(self.run.task, self.run.net, **options)
+        exporter.export(self.run.task, self.run.net, **options)
 
     def verb(self, name, *arguments):
         """Calls a tool's main with flags."""

@@ -16,9 +16,9 @@ from PIL import Image
 
 from tfvision import config as configs
 from tfvision import serving, sources, stack, tasks, training
-from tfvision.metrics import detection
+from tfvision.metrics import detection_metrics
 from tfvision.records import dataset, listing, writer
-from tfvision.serving import export, server
+from tfvision.serving import exporter, server
 
 CASES = {
     "classification": {"head": "softmax"},
@@ -321,8 +321,8 @@ def test_what_is_served_is_what_was_evaluated(case, records, tmp_path, request):
     images = [p["image/encoded"].bytes_list.value[0] for p in parsed]
     assert {Image.open(io.BytesIO(i)).getexif().get(0x0112, 1) for i in images} == {1, 6}
     with again.averaged():
-        evaluated = export.answers(task, again.net, images)
-        model = export.export(
+        evaluated = exporter.answers(task, again.net, images)
+        model = exporter.export(
             task,
             again.net,
             class_names=config.data.class_names,
@@ -341,7 +341,7 @@ def test_what_is_served_is_what_was_evaluated(case, records, tmp_path, request):
         assert not np.isnan(results["ap50"])
         rows = listing.rows(os.path.join(path, listing.file("records", "val")))
         listed = {int(row.image_id): row.file_name for row in rows}
-        _, found = detection.writer(again.evaluator.metrics).as_coco()
+        _, found = detection_metrics.writer(again.evaluator.metrics).as_coco()
         assert {(e["image_id"], e["file_name"]) for e in found} <= set(listed.items())
         assert len({entry["image_id"] for entry in found}) > 1
     if name == "instance":

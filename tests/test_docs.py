@@ -14,7 +14,7 @@ DOCS = pathlib.Path(__file__).parents[1] / "docs"
 PAGES = {
     "activations": activations.names(),
     "augmentation": [*augment.AUGMENTATIONS, *augment.WINDOWS, *mixing.MIXES, *mixing.BOX_MIXES],
-    "losses": [*losses.LOSSES, *losses.PIXELS, *losses.boxes.BOXES],
+    "losses": [*losses.LOSSES, *losses.PIXELS, *losses.BOXES],
     "metrics": {name: None for names in metrics.METRICS.values() for name in names},
     "optimizers": list(optimizers.OPTIMIZERS),
     "schedules": list(optimizers.schedules.SCHEDULES),

@@ -1,6 +1,7 @@
 """Imports go down only: the floors of the house, checked on the source."""
 
 import ast
+import collections
 import pathlib
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -66,6 +67,13 @@ def imported(path):
 def test_every_module_has_a_floor():
     unknown = [name for name, _ in modules() if name != "tfvision" and place(name) is None]
     assert not unknown
+
+
+def test_every_module_has_a_name_of_its_own():
+    paths = [path for _, path in modules() if path.stem != "__init__"]
+    paths += [p for folder in ("benchmarks", "docs") for p in (ROOT / folder).glob("*.py")]
+    names = collections.Counter(path.stem for path in paths)
+    assert not [name for name, count in names.items() if count > 1]
 
 
 def test_imports_go_down_only():

@@ -11,7 +11,7 @@ from tfvision.json_files import COUNT, Maybe
 from tfvision.models import darknet_cfg, darknet_plan
 from tfvision.records import dataset
 from tfvision.serving import client
-from tfvision.training import checkpoints, logs, report
+from tfvision.training import checkpoints, logs, run_report
 
 SHARD = {"file": "d-train-00000-of-00001.tfrecord", "records": 1, "bytes": 4, "sha256": "0"}
 SPLIT = {"shards": [SHARD], "records": 1, "groups": ["labels"], "objects": 0, "max_objects": 0}
@@ -55,11 +55,11 @@ def of_card(folder):
 
 def of_versions(folder):
     path = folder / "versions.json"
-    return path, functools.partial(report._json, str(path))
+    return path, functools.partial(run_report._json, str(path))
 
 
 def of_log(folder):
-    return folder / "log.jsonl", functools.partial(report.read_log, str(folder))
+    return folder / "log.jsonl", functools.partial(run_report.read_log, str(folder))
 
 
 SOUND = {

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from absl import app, flags
 
 from tfvision import errors, schema, sources
+from tfvision.records import convert_report as report_text
 from tfvision.records import plausible, proposals, shrink, splits, writer
-from tfvision.records import report as report_text
 from tfvision.sources.source import BOXES, FRAMES
 
 _FORMAT = flags.DEFINE_string("format", None, f"One of: {', '.join(sources.FORMATS)}.")

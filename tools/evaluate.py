@@ -48,17 +48,17 @@ def main(argv: Sequence[str]) -> None:
         run = runs.open_run(_WORKDIR.value, _CHECKPOINT.value, _DATA.value)
     split = _SPLIT.value or run.config.data.val
     evaluator = run.trainer.evaluator
-    from tfvision.metrics import detection
+    from tfvision.metrics import detection_metrics
 
-    found = detection.writer(evaluator.metrics)
+    found = detection_metrics.writer(evaluator.metrics)
     if _DETECTIONS.value and found is None:
         raise errors.UsageError(
             "--detections needs the metric 'coco' of a detector (config.metrics)"
         )
-    from tfvision.training import checking
+    from tfvision.training import start_checks
 
     data = run.trainer.data
-    checking.samples(run.task, data, split, run.config, training=False)
+    start_checks.samples(run.task, data, split, run.config, training=False)
     results = run.trainer.evaluate(split)
     what = f"{_WORKDIR.value}, step {run.step}" if _WORKDIR.value else run.config.weights.path
     print(f"{what}, split '{split}', {run.precision}")

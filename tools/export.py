@@ -74,8 +74,8 @@ def _weights(images: Sequence[str]) -> None:
         except OSError as error:
             raise errors.DataError(f"{file} cannot be read: {error.strerror}") from error
     from tfvision import sources, stack, tasks, training, weights
-    from tfvision.serving import export
-    from tfvision.training import checking
+    from tfvision.serving import exporter
+    from tfvision.training import start_checks
 
     if _LABELS.value:
         config.data.path, config.data.class_names = "", tuple(sources.read_labels(_LABELS.value))
@@ -84,10 +84,10 @@ def _weights(images: Sequence[str]) -> None:
     with policy, errors.reported(f"config.model: {config.model.name} cannot be built"):
         net = task.build()
     section = config.weights
-    checking.same_classes(net, config)
+    start_checks.same_classes(net, config)
     chosen = {"source": section.source, "skip": tuple(section.skip), "which": section.which}
     weights.load(net, section.path, **chosen, say=print)
-    export.export(
+    exporter.export(
         task,
         net,
         class_names=config.data.class_names,

@@ -107,12 +107,12 @@ def _options(name: str) -> dict[str, Any]:
 
 
 def _read(name: str) -> dict[str, Any]:
-    from tfvision.weights import darknet, keras_applications, readers
+    from tfvision.weights import darknet_weights, keras_applications, readers
 
     if _SOURCE.value == "darknet" or _CHECKPOINT.value == keras_applications.IMAGENET:
         readers.check_single(_CHECKPOINT.value, _WHICH.value)
     if _SOURCE.value == "darknet":
-        return darknet.read(_CHECKPOINT.value)
+        return darknet_weights.read(_CHECKPOINT.value)
     if _SOURCE.value == "keras" and _CHECKPOINT.value == keras_applications.IMAGENET:
         return keras_applications.download(name)
     arrays, notes = readers.inspect(_CHECKPOINT.value, _WHICH.value)
@@ -127,48 +127,50 @@ def _say(note: str) -> None:
 
 def _size(name: str) -> tuple[int, int]:
     """(height, width) to build the model for; weights depend on it in YOLOv1 alone."""
-    from tfvision.models import darknet, yolo
+    from tfvision.models import darknet, yolo_networks
 
     if _CFG.value:
         return darknet.size(_CFG.value)
-    return yolo.V1_SIZE if name in yolo.NETWORKS else (224, 224)
+    return yolo_networks.V1_SIZE if name in yolo_networks.NETWORKS else (224, 224)
 
 
 def _write(net: Any, arrays: dict) -> int:
     """Returns the number of variables."""
-    from tfvision.weights import darknet, native
+    from tfvision.weights import darknet_weights, native
 
     values = native.collect(net)
     if not _is_darknet(_OUTPUT.value):
         native.save(values, _OUTPUT.value)
     elif _SOURCE.value == "darknet":
-        darknet.write(net, _OUTPUT.value, header=darknet.Header(*map(int, arrays["header"])))
+        darknet_weights.write(
+            net, _OUTPUT.value, header=darknet_weights.Header(*map(int, arrays["header"]))
+        )
     else:
-        darknet.write(net, _OUTPUT.value)
+        darknet_weights.write(net, _OUTPUT.value)
     return len(values)
 
 
 def _write_cfg(name: str, num_classes: int, options: dict) -> None:
     """The network's cfg file, beside its weights."""
-    from tfvision.models import darknet_cfg, yolo
+    from tfvision.models import darknet_cfg, yolo_networks
 
     size = _size(name)
-    sections = yolo.sections(name, num_classes=num_classes, image_size=size, **options)
+    sections = yolo_networks.sections(name, num_classes=num_classes, image_size=size, **options)
     path = os.path.splitext(_OUTPUT.value)[0] + ".cfg"
     atomic.write_text(path, darknet_cfg.text(sections, size))
 
 
 def _classes(name: str, arrays: dict, options: dict) -> int:
     """How many classes the checkpoint is for."""
-    from tfvision.models import darknet, yolo
+    from tfvision.models import darknet, yolo_networks
     from tfvision.weights import prefixes
 
     if _CFG.value:
         return darknet.classes(_CFG.value)
-    if name in yolo.NETWORKS:
+    if name in yolo_networks.NETWORKS:
         count = sum(arrays[key].size for key in arrays if key != "header")
         try:
-            return yolo.num_classes(name, count, **options)
+            return yolo_networks.num_classes(name, count, **options)
         except errors.DataError as error:
             header = _header(name, arrays, count, options)
             raise errors.DataError(f"{_CHECKPOINT.value}: {error}{header}") from error
@@ -186,13 +188,15 @@ def _classes(name: str, arrays: dict, options: dict) -> int:
 
 def _header(name: str, arrays: dict, count: int, options: dict) -> str:
     """What to know of the header, where one value more or less is that of a network."""
-    from tfvision.models import yolo
-    from tfvision.weights import darknet
+    from tfvision.models import yolo_networks
+    from tfvision.weights import darknet_weights
 
     for extra in (-1, 1) if "header" in arrays else ():
         with contextlib.suppress(errors.DataError):
-            yolo.num_classes(name, count - extra, **options)
-            return darknet.off_by_header(darknet.Header(*map(int, arrays["header"])), extra)
+            yolo_networks.num_classes(name, count - extra, **options)
+            return darknet_weights.off_by_header(
+                darknet_weights.Header(*map(int, arrays["header"])), extra
+            )
     return ""
 
 

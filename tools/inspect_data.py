@@ -184,12 +184,12 @@ def _task(data, split: str) -> tuple:
     """The task of --augment, once it has prepared an image of the split, and its config."""
     from tfvision import config as settings
     from tfvision import tasks
-    from tfvision.training import checking
+    from tfvision.training import start_checks
 
     config = settings.experiment(_AUGMENT.value)
     config.data.path, config.data.train = data.path, split
     task = tasks.build(config)
-    checking.samples(task, data, split, config, training=True)
+    start_checks.samples(task, data, split, config, training=True)
     return task, config
 
 

@@ -28,11 +28,11 @@ def main(argv: Sequence[str]) -> None:
     if _WORKDIR.value:
         paths.check_file(_OUTPUT.value or os.path.join(_WORKDIR.value, "report.html"), "--output")
     run = runs.open_run(_WORKDIR.value, _CHECKPOINT.value, _DATA.value)
-    from tfvision.training import report
+    from tfvision.training import run_report
 
     output = _OUTPUT.value or os.path.join(_WORKDIR.value, "report.html")
     split = _SPLIT.value or run.config.data.val
-    results = report.write(run.trainer, output, step=run.step, split=split)
+    results = run_report.write(run.trainer, output, step=run.step, split=split)
     name, value = next(iter(results.items()))
     print(f"step {run.step}, split '{split}': {name} {value:.4f} -> {output}")
 

@@ -129,11 +129,11 @@ def export_run(
     data: str | None = None,
 ) -> None:
     """Exports a run's weights to `output`, checked on `count` of its validation images."""
-    from tfvision.serving import export
+    from tfvision.serving import exporter
 
     run = open_run(workdir, which, data)
     with run.trainer.averaged():
-        export.export(
+        exporter.export(
             run.task,
             run.net,
             class_names=run.config.data.class_names,

@@ -20,7 +20,7 @@ def main(argv: Sequence[str]) -> None:
     """Verifies. Raises UsageError, and DataError where something is wrong."""
     if len(argv) != 2:
         raise errors.UsageError("name one folder: tfvision verify DIR")
-    from tfvision.records import dataset, verify
+    from tfvision.records import dataset, verifier
 
     data = dataset.read(argv[1])
     total = sum(split.records for split in data.splits.values())
@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> None:
     import tqdm
 
     with tqdm.tqdm(total=total, unit="image", disable=not sys.stderr.isatty(), leave=False) as bar:
-        for found in verify.verify(argv[1]):
+        for found in verifier.verify(argv[1]):
             if isinstance(found, int):
                 images += found
                 bar.update(found)

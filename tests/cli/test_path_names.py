@@ -19,7 +19,7 @@ from PIL import Image
 
 from tfvision import cli, models, paths
 from tfvision.net import Net
-from tfvision.serving import check, export
+from tfvision.serving import check, exporter
 from tfvision.training import report_plots
 from tfvision.weights import native, readers
 
@@ -98,7 +98,7 @@ def one_process(monkeypatch):
 
     for table in (models.MODELS, models.CLASSIFIERS):
         monkeypatch.setitem(table, "tiny", tiny)
-    monkeypatch.setattr(export.subprocess, "run", run)
+    monkeypatch.setattr(exporter.subprocess, "run", run)
     for plot in ("_curves", "_reliability"):
         monkeypatch.setattr(report_plots, plot, lambda *_: "data:,")
 

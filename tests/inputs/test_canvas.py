@@ -7,7 +7,7 @@ from PIL import Image
 
 from tfvision import config as configs
 from tfvision import errors
-from tfvision.inputs import canvas, decode, objects, truth
+from tfvision.inputs import canvas, decode, object_tensors, targets
 
 pytestmark = pytest.mark.addons
 
@@ -144,9 +144,9 @@ def test_masks_follow_their_boxes_into_a_batch():
         resize="letterbox", augment=({"name": "horizontal_flip", "probability": 1.0},)
     )
     sample = canvas.load({**EXAMPLE, "seed": tf.constant([0, 1], tf.int64)}, settings, True)
-    sample = objects.framed(sample, 6)
+    sample = object_tensors.framed(sample, 6)
     sample = canvas.fit(sample, (8, 12), settings)
-    batch = truth.padded(sample, 4)
+    batch = targets.padded(sample, 4)
     np.testing.assert_allclose(batch["boxes"][0], [2, 2, 6, 8])  # mirrored, twice as large
     assert batch["masks"].shape == (4, 6, 6)
     cells = np.repeat(np.repeat([[0, 0, 1], [1, 1, 0]], 3, axis=0), 2, axis=1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfvision.inputs import affine, augment, geometry, objects, scaling, windows
+from tfvision.inputs import affine, augment, geometry, object_tensors, scaling, windows
 
 SEED = tf.constant([3, 5], tf.int64)
 ROWS = tf.reshape(tf.range(12, dtype=tf.float32), [3, 4, 1]) * tf.ones([1, 1, 3])
@@ -134,7 +134,7 @@ def test_letterbox_centres_and_scale_crop_ends_on_its_canvas():
 def test_masks_bounds_are_where_their_pixels_are():
     masks = np.zeros([2, 5, 6], np.uint8)
     masks[0, 1:3, 2:5] = 1
-    np.testing.assert_array_equal(objects.bounds(tf.constant(masks))[0], [1, 2, 3, 5])
+    np.testing.assert_array_equal(object_tensors.bounds(tf.constant(masks))[0], [1, 2, 3, 5])
 
 
 def painted(sides, box, with_mask):

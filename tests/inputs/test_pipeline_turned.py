@@ -30,7 +30,6 @@ def write(folder, sides):
 
 
 def prepare(record):
-    assert training
     number = tf.strings.to_number(record["source_id"], tf.int32)
     return {"id": number, "portrait": record.get("portrait", tf.constant(False))}
 

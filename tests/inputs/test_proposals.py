@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from tfvision import config as configs
 from tfvision import errors, schema
-from tfvision.inputs import augment, canvas, decode, geometry, mixing, multi_scale, truth
-from tfvision.records import encode, images, maps
+from tfvision.inputs import augment, canvas, decode, geometry, mixing, multi_scale, targets
+from tfvision.records import encode, image_files, label_maps
 
 pytestmark = pytest.mark.addons
 
@@ -108,22 +108,22 @@ def test_training_and_the_canvas_move_them_and_pad_them():
     wanted[:, [1, 3]] = 16 - wanted[:, [3, 1]]
     np.testing.assert_allclose(flipped["proposals"], wanted)
 
-    padded = truth.padded_proposals(flipped, 5)
+    padded = targets.padded_proposals(flipped, 5)
     assert padded["proposals"].shape == (5, 4)
     np.testing.assert_allclose(padded["proposals"], [*wanted, [0] * 4, [0] * 4])
     assert padded["num_proposals"].dtype == tf.int32
     assert int(padded["num_proposals"]) == 3
-    cut = truth.padded_proposals(flipped, 2)
+    cut = targets.padded_proposals(flipped, 2)
     np.testing.assert_allclose(cut["proposals"], wanted[:2])
     assert int(cut["num_proposals"]) == 2
-    none = truth.padded_proposals({"proposals": tf.zeros([0, 4])}, 2)
+    none = targets.padded_proposals({"proposals": tf.zeros([0, 4])}, 2)
     np.testing.assert_array_equal(none["proposals"], np.zeros((2, 4)))
     assert int(none["num_proposals"]) == 0
 
 
 @pytest.mark.parametrize("fields", [("proposals",), ("image", "boxes", "proposals")])
 def test_a_record_gives_them_in_pixels(fields):
-    image = images.normalise(maps.png(np.zeros((4, 8), np.uint8)))
+    image = image_files.normalise(label_maps.png(np.zeros((4, 8), np.uint8)))
     record = encode.encode(
         schema.Sample("a.png", "a.png", "a", objects=[]),
         image,

@@ -12,7 +12,7 @@ from tfvision import config as configs
 from tfvision import tasks
 from tfvision.inputs import canvas, decode, geometry, scaled
 from tfvision.net import Net
-from tfvision.serving import export
+from tfvision.serving import exporter
 
 pytestmark = pytest.mark.addons
 
@@ -264,7 +264,7 @@ def test_what_is_served_is_what_was_evaluated(tmp_path):
         encoded(smooth((20, 30)), "png").numpy(),
     ]
     # Raises where the signatures differ from what `prepare` and the net say, bytes or pixels.
-    export.export(
+    exporter.export(
         task,
         net,
         class_names=("a", "b", "c"),
@@ -273,7 +273,7 @@ def test_what_is_served_is_what_was_evaluated(tmp_path):
         output=str(tmp_path / "model"),
         samples=samples,
     )
-    of_bytes = export.answers(task, net, samples)["scores"]
-    of_pixels = export.answers(task, net, samples, decoded=True)["scores"]
+    of_bytes = exporter.answers(task, net, samples)["scores"]
+    of_pixels = exporter.answers(task, net, samples, decoded=True)["scores"]
     assert (np.abs(of_bytes - of_pixels).max(axis=1) > 1e-5).tolist() == [True, True, False]
     np.testing.assert_allclose(of_bytes, of_pixels, atol=0.01)

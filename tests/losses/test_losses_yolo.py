@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from tfvision import errors, losses
-from tfvision.ops.yolo import Head
+from tfvision.ops.yolo_decode import Head
 
 pytestmark = pytest.mark.addons
 K = 3
@@ -105,7 +105,7 @@ def v1_raws(head, seed=0):
 def test_v1_has_the_deltas_of_darknets_detection_layer(changes):
     head = V1._replace(**changes)
     values, truth = v1_raws(head), batch()
-    found, deltas = differentiated(lambda raw: losses.yolo.v1(raw, head, *truth), [values])
+    found, deltas = differentiated(lambda raw: losses.yolo_losses.v1(raw, head, *truth), [values])
     for image, name in enumerate(IMAGES):
         own = darknet.truths(truth[0][image], truth[1][image], SIZE)
         delta, costs = darknet.v1(values[image].astype(np.float64), head, own)
@@ -118,7 +118,9 @@ def test_v1_takes_the_nearest_box_where_none_overlaps():
     values = np.zeros((1, *GRID, K + 10), np.float32)
     values[0, 1, 2, K + 2 :] = [-1.0, 0.5, 0.1, 0.1, 5.0, 0.5, 0.1, 0.1]
     boxes, class_ids = batch("one")  # centre (20, 40): row 1, column 2
-    _, (delta,) = differentiated(lambda raw: losses.yolo.v1(raw, head, boxes, class_ids), [values])
+    _, (delta,) = differentiated(
+        lambda raw: losses.yolo_losses.v1(raw, head, boxes, class_ids), [values]
+    )
     assert (delta[0, 1, 2, K + 2 : K + 6] != 0).all()
     assert (delta[0, 1, 2, K + 6 :] == 0).all()
     own = darknet.truths(boxes[0], class_ids[0], SIZE)
@@ -133,7 +135,7 @@ def test_v2_has_the_deltas_of_darknets_region_layer(changes, seen):
     head = V2._replace(**changes)
     values, truth = raws((*GRID, 3, 5 + K)), batch()
     found, deltas = differentiated(
-        lambda raw: losses.yolo.v2(raw, head, *truth, images_seen=seen), [values]
+        lambda raw: losses.yolo_losses.v2(raw, head, *truth, images_seen=seen), [values]
     )
     for image, name in enumerate(IMAGES):
         own = darknet.truths(truth[0][image], truth[1][image], SIZE)
@@ -156,7 +158,7 @@ def test_v3_has_the_deltas_of_darknets_yolo_layer(changes, smooth):
     values, truth = v3_raws(), batch()
 
     def loss(*outputs):
-        return losses.yolo.v3(outputs, heads, *truth, label_smoothing=smooth)
+        return losses.yolo_losses.v3(outputs, heads, *truth, label_smoothing=smooth)
 
     found, deltas = differentiated(loss, values)
     for image, name in enumerate(IMAGES):
@@ -187,7 +189,7 @@ def test_a_perfect_answer_of_v3_costs_almost_nothing():
     coarse, fine = (np.full_like(value[:1], -30.0) for value in v3_raws())
     # Centre (20, 40) of 20 x 40: row 1 and a quarter, column 2 and a half, the second anchor.
     coarse[0, 1, 2, 0] = [0.0, -np.log(3), 0.0, 0.0, 30.0, -30.0, 30.0, -30.0]
-    found = losses.yolo.v3([coarse, fine], [COARSE, FINE], boxes, class_ids)
+    found = losses.yolo_losses.v3([coarse, fine], [COARSE, FINE], boxes, class_ids)
     for name in ("box", "object", "class"):
         np.testing.assert_allclose(found[name], [0.0], atol=1e-5)
 
@@ -199,7 +201,7 @@ def test_overlap_losses_of_v3_are_those_of_the_decoded_box(name):
     heads = [head._replace(coord_scale=0.07) for head in (COARSE, FINE)]
 
     def loss(*outputs):
-        return losses.yolo.v3(outputs, heads, boxes, class_ids, box_loss=name)
+        return losses.yolo_losses.v3(outputs, heads, boxes, class_ids, box_loss=name)
 
     found, deltas = differentiated(loss, values)
     for image, truth in ((0, boxes[0, :1]), (2, boxes[2, 1:2])):  # of two the last one
@@ -214,22 +216,22 @@ def test_overlap_losses_of_v3_are_those_of_the_decoded_box(name):
 
 def test_an_unknown_box_loss_is_refused():
     with pytest.raises(errors.UsageError, match="did you mean 'giou'"):
-        losses.yolo.v3(v3_raws(), [COARSE, FINE], *batch(), box_loss="gio")
+        losses.yolo_losses.v3(v3_raws(), [COARSE, FINE], *batch(), box_loss="gio")
 
 
 def test_outputs_come_by_name_or_in_order():
     values, truth = v3_raws(), batch()
     named = {f"yolo_{place}": value for place, value in enumerate(values)}
     heads = [COARSE, FINE]
-    one, other = (losses.yolo.v3(outputs, heads, *truth) for outputs in (named, values))
+    one, other = (losses.yolo_losses.v3(outputs, heads, *truth) for outputs in (named, values))
     for name in one:
         np.testing.assert_array_equal(one[name], other[name])
 
 
 LOSSES = {
-    "v1": (lambda raw, *truth: losses.yolo.v1(raw, V1, *truth), (K + 10,)),
-    "v2": (lambda raw, *truth: losses.yolo.v2(raw, V2, *truth, images_seen=5), (3, 5 + K)),
-    "v3": (lambda raw, *truth: losses.yolo.v3([raw], [COARSE], *truth), (2, 5 + K)),
+    "v1": (lambda raw, *truth: losses.yolo_losses.v1(raw, V1, *truth), (K + 10,)),
+    "v2": (lambda raw, *truth: losses.yolo_losses.v2(raw, V2, *truth, images_seen=5), (3, 5 + K)),
+    "v3": (lambda raw, *truth: losses.yolo_losses.v3([raw], [COARSE], *truth), (2, 5 + K)),
 }
 
 

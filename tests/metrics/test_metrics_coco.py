@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tfvision import errors, metrics, schema
-from tfvision.metrics import coco, coco_json
+from tfvision.metrics import coco_json, coco_metrics
 
 pytestmark = pytest.mark.addons
 ORACLES = pathlib.Path(__file__).parents[1] / "oracles" / "metrics_coco"
@@ -36,8 +36,10 @@ def test_the_twelve_numbers_and_the_categories_are_pycocotools(name, peer):
     found = metrics.coco_ap(*paths, kind=expected["iouType"])
     assert list(found) == expected["stat_names"]
     np.testing.assert_allclose(list(found.values()), expected["stats"], rtol=0, atol=1e-9)
-    evaluation = coco.evaluate(*(json.loads(p.read_text()) for p in paths), expected["iouType"])
-    columns = coco.per_category(evaluation)
+    evaluation = coco_metrics.evaluate(
+        *(json.loads(p.read_text()) for p in paths), expected["iouType"]
+    )
+    columns = coco_metrics.per_category(evaluation)
     assert [str(number) for number in evaluation.category_ids] == list(expected["per_category"])
     for place, wanted in enumerate(expected["per_category"].values()):
         sizes = [columns[key][place] for key in ("APs", "APm", "APl")]
@@ -91,7 +93,7 @@ def test_detections_with_box_and_mask_are_counted_as_pycocotools_counts_them(kin
 
 
 def test_curves_reach_the_recall_that_is_reached():
-    found = coco.curves(coco.evaluate(TRUTH, FOUND))
+    found = coco_metrics.curves(coco_metrics.evaluate(TRUTH, FOUND))
     assert found["recall"][[0, -1]].tolist() == [0.0, 1.0]
     np.testing.assert_allclose(found["precision"][0], 1.0)
     np.testing.assert_allclose(found["scores"][0], 0.9)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tfvision import errors, metrics, schema
-from tfvision.metrics import detection, truth
+from tfvision.metrics import detection_metrics, ground_truth
 from tfvision.ops import masks
 
 pytestmark = pytest.mark.addons
@@ -63,7 +63,7 @@ def png(mask):
 
 
 def test_truth_survives_its_serialization():
-    found = truth.read(batch_of([one(area=[7.5], is_crowd=[1], masks=[b"png"])]), 0)
+    found = ground_truth.read(batch_of([one(area=[7.5], is_crowd=[1], masks=[b"png"])]), 0)
     np.testing.assert_array_equal(found["boxes"], [BOX])
     assert found["boxes"].dtype == np.float32
     assert found["size"] == SIZE
@@ -74,11 +74,11 @@ def test_truth_survives_its_serialization():
 
 
 def test_truth_without_objects_and_without_optional_fields():
-    empty = truth.read(batch_of([one((), (), difficult=[], masks=[])]), 0)
+    empty = ground_truth.read(batch_of([one((), (), difficult=[], masks=[])]), 0)
     assert empty["boxes"].shape == (0, 4)
     assert [len(empty[k]) for k in ("class_ids", "is_crowd", "difficult", "masks")] == [0] * 4
     with pytest.raises(ValueError, match="2 of class_ids"):
-        truth.read(batch_of([one(class_ids=(0, 1))]), 0)
+        ground_truth.read(batch_of([one(class_ids=(0, 1))]), 0)
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -86,7 +86,7 @@ def test_a_mask_is_of_the_whole_image_or_of_its_box(whole):
     canvas = np.zeros(SIZE, np.uint8)
     canvas[10:30, 20:60] = np.eye(20, 40, dtype=np.uint8)
     part = canvas if whole else canvas[10:30, 20:60]
-    found = truth.run_lengths(png(part), np.array(BOX, np.float32), SIZE)
+    found = ground_truth.run_lengths(png(part), np.array(BOX, np.float32), SIZE)
     np.testing.assert_array_equal(masks.from_rle(found), canvas)
 
 
@@ -191,9 +191,9 @@ def test_masks_are_measured_by_masks():
 def test_detections_are_written_by_the_metric_that_has_masks():
     boxes, segm = (metrics.CocoDetection(["a"], kind) for kind in ("bbox", "segm"))
     voc = metrics.VocDetection(["a"], kind="segm")
-    assert detection.writer([voc, boxes, segm]) is segm
-    assert detection.writer([voc, boxes]) is boxes
-    assert detection.writer([voc]) is None
+    assert detection_metrics.writer([voc, boxes, segm]) is segm
+    assert detection_metrics.writer([voc, boxes]) is boxes
+    assert detection_metrics.writer([voc]) is None
 
 
 def test_a_box_counts_only_with_the_mask_in_it():

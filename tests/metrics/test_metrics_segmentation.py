@@ -8,7 +8,7 @@ from PIL import Image
 from sklearn import metrics as peer
 
 from tfvision import metrics
-from tfvision.metrics.segmentation import confusion
+from tfvision.metrics.segmentation_metrics import confusion
 
 ORACLES = pathlib.Path(__file__).parents[1] / "oracles" / "metrics_segmentation"
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tfvision import errors
-from tfvision.metrics import voc
+from tfvision.metrics import voc_metrics
 
 pytestmark = pytest.mark.addons
 ORACLES = pathlib.Path(__file__).parents[1] / "oracles" / "metrics_voc"
@@ -21,7 +21,7 @@ def curve(case, name, iou):
     truths = [entry for entry in case["gt"] if entry["class"] == name]
     found = [entry for entry in case["dt"] if entry["class"] == name]
     images = {entry["image"]: i for i, entry in enumerate(case["gt"] + case["dt"])}
-    return voc.curve(
+    return voc_metrics.curve(
         ours(truths),
         np.array([images[entry["image"]] for entry in truths], int),
         np.array([entry["difficult"] for entry in truths], bool),
@@ -42,7 +42,7 @@ def test_average_precision_is_the_oracles(name, iou):
         for label, numbers in wanted["per_class"].items():
             found = curve(case, label, iou)
             assert found.positives == numbers["npos"]
-            value = voc.average_precision(found, style)
+            value = voc_metrics.average_precision(found, style)
             if numbers["ap" + key] is None:
                 assert np.isnan(value)
                 continue
@@ -57,7 +57,7 @@ def test_a_curve_by_hand():
     """Two objects and a difficult one; right, a second on the same object, difficult, right."""
     truths = np.array([[0, 0, 10, 10], [0, 20, 10, 30], [0, 40, 10, 50]], float)
     boxes = truths[[0, 0, 2, 1]]
-    found = voc.curve(
+    found = voc_metrics.curve(
         truths,
         np.zeros(3, int),
         np.array([False, False, True]),
@@ -68,21 +68,21 @@ def test_a_curve_by_hand():
     np.testing.assert_allclose(found.recall, [1 / 2, 1 / 2, 1])
     np.testing.assert_allclose(found.precision, [1, 1 / 2, 2 / 3])
     np.testing.assert_allclose(found.scores, [0.9, 0.8, 0.6])
-    assert voc.ap_2010(found) == pytest.approx(1 / 2 + 1 / 2 * 2 / 3)
-    assert voc.ap_2007(found) == pytest.approx((6 + 5 * 2 / 3) / 11)
+    assert voc_metrics.ap_2010(found) == pytest.approx(1 / 2 + 1 / 2 * 2 / 3)
+    assert voc_metrics.ap_2007(found) == pytest.approx((6 + 5 * 2 / 3) / 11)
 
 
 def test_nothing_found_is_zero_and_nothing_there_is_undefined():
     none, no_boxes = np.zeros(0), np.zeros((0, 4))
     truth = (np.array([[0.0, 0, 1, 1]]), np.zeros(1), np.zeros(1))
-    nothing_found = voc.curve(*truth, no_boxes, none, none)
-    nothing_there = voc.curve(no_boxes, none, none, truth[0], np.zeros(1), np.ones(1))
-    for style in voc.STYLES:
-        assert voc.average_precision(nothing_found, style) == 0.0
-        assert np.isnan(voc.average_precision(nothing_there, style))
+    nothing_found = voc_metrics.curve(*truth, no_boxes, none, none)
+    nothing_there = voc_metrics.curve(no_boxes, none, none, truth[0], np.zeros(1), np.ones(1))
+    for style in voc_metrics.STYLES:
+        assert voc_metrics.average_precision(nothing_found, style) == 0.0
+        assert np.isnan(voc_metrics.average_precision(nothing_there, style))
     np.testing.assert_array_equal(nothing_there.precision, [0.0])
 
 
 def test_an_unknown_style_is_refused():
     with pytest.raises(errors.UsageError, match="2007, 2010"):
-        voc.average_precision(voc.Curve(*[np.zeros(0)] * 3, 1), "2012")
+        voc_metrics.average_precision(voc_metrics.Curve(*[np.zeros(0)] * 3, 1), "2012")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfvision import errors, models
-from tfvision.models import darknet, darknet_cfg, darknet_plan, yolo
+from tfvision.models import darknet, darknet_cfg, darknet_plan, yolo_networks
 
 pytestmark = pytest.mark.addons
 
@@ -233,10 +233,10 @@ def test_the_image_of_a_dense_layer_must_be_known():
 
 @pytest.mark.parametrize("name", ["yolo_v1", "yolo_v2", "yolo_v3_tiny", "yolo_v3_spp"])
 def test_a_network_of_ours_has_a_cfg_file(tmp_path, name):
-    sections = yolo.sections(name, num_classes=3)
+    sections = yolo_networks.sections(name, num_classes=3)
     path = tmp_path / "net.cfg"
     path.write_text(darknet_cfg.text(sections, (448, 448)), encoding="utf-8")
     assert darknet.size(path) == (448, 448)
-    assert darknet.heads(path) == yolo.heads(name, num_classes=3)
+    assert darknet.heads(path) == yolo_networks.heads(name, num_classes=3)
     for read, made in zip(darknet.load(path), sections, strict=True):
         assert (read.kind, read.values) == (made.kind, made.values)

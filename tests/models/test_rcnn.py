@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tfvision import errors, stack
-from tfvision.layers import rcnn
+from tfvision.layers import rcnn_layers
 from tfvision.models.backbones import resnet
 from tfvision.models.rcnn_network import Network, serving
 from tfvision.models.rcnn_options import FASTER, MASK
@@ -95,24 +95,24 @@ def test_proposals_are_suppressed_inside_a_level_alone_and_padded():
         "anchors": anchors,
         "frame": tf.constant([[40.0, 30.0, 1.0, 1.0, 0.0, 0.0]]),
     }
-    found = rcnn.Proposals(post_nms=5)(inputs)
+    found = rcnn_layers.Proposals(post_nms=5)(inputs)
     assert found["num_proposals"].numpy().tolist() == [3]
     kept = [b, b, [0.0, 0.0, 40.0, 30.0]]
     assert found["proposals"].numpy().tolist() == [[*kept, [0.0] * 4, [0.0] * 4]]
-    first = rcnn.Proposals(pre_nms=2, post_nms=2)(inputs)  # the flat one takes a place
+    first = rcnn_layers.Proposals(pre_nms=2, post_nms=2)(inputs)  # the flat one takes a place
     assert first["proposals"].numpy().tolist() == [kept[:2]]
 
 
 def test_boxes_are_cut_to_a_picture_in_the_canvas_s_middle():
     frame = tf.constant([[10.0, 20.0, 2.0, 2.0, 5.0, 0.0]])  # rows 5 to 25, columns 0 to 40
-    found = rcnn.clip(tf.constant([[[0.0, -3.0, 90.0, 90.0]]]), frame)
+    found = rcnn_layers.clip(tf.constant([[[0.0, -3.0, 90.0, 90.0]]]), frame)
     assert found.numpy().tolist() == [[[5.0, 0.0, 25.0, 40.0]]]
 
 
 def test_padding_of_proposals_never_becomes_a_detection():
     logits = tf.constant([[[9.0, 0.0, 0.0], [9.0, 0.0, 0.0], [0.0, 0.0, 9.0]]])
     box = [0.0, 0.0, 10.0, 10.0]
-    found = rcnn.Detections(max_detections=4)(
+    found = rcnn_layers.Detections(max_detections=4)(
         {
             "proposals": tf.constant([[box, [20.0, 20.0, 30.0, 30.0], box]]),
             "num_proposals": tf.constant([1]),
@@ -144,5 +144,5 @@ def test_the_features_of_regions_and_both_heads_have_gradients():
 
 def test_a_mask_is_its_own_classs():
     logits = tf.reshape(tf.range(2 * 3 * 2 * 2, dtype=tf.float32), [1, 2, 2, 2, 3])
-    found = rcnn.OwnClass()([logits, tf.constant([[1, -1]])])
+    found = rcnn_layers.OwnClass()([logits, tf.constant([[1, -1]])])
     assert found.numpy().tolist() == [[[[1, 4], [7, 10]], [[12, 15], [18, 21]]]]

@@ -11,7 +11,7 @@ from tfvision import config as configs
 from tfvision import errors, models, sources, tasks, training
 from tfvision.models import rcnn
 from tfvision.records import writer
-from tfvision.serving import export
+from tfvision.serving import exporter
 
 SMALL = {
     "width": 4,
@@ -169,7 +169,7 @@ def test_fast_rcnn_learns_from_the_records_proposals_and_is_not_exported(photos,
     assert {"class", "box"} <= set(entry)
     assert "rpn_class" not in entry
     with pytest.raises(errors.UsageError, match="looks at num_proposals, proposals beside"):
-        export.export(
+        exporter.export(
             task,
             trainer.net,
             class_names=("a", "b"),

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfvision import layers, stack
 from tfvision.layers import context, rcnn_samples
-from tfvision.losses import rcnn as losses
+from tfvision.losses import rcnn_losses as losses
 from tfvision.models.backbones import resnet
 from tfvision.models.rcnn_network import serving, training
 from tfvision.models.rcnn_options import FASTER, MASK

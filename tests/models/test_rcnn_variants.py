@@ -9,8 +9,8 @@ import tensorflow as tf
 from test_rcnn_training import BOXES, CLASS_IDS, batch, total
 
 from tfvision import config, errors, layers, stack
-from tfvision.layers import context, rcnn
-from tfvision.losses import rcnn as losses
+from tfvision.layers import context, rcnn_layers
+from tfvision.losses import rcnn_losses as losses
 from tfvision.models.backbones import mobilenet, resnet
 from tfvision.models.rcnn_network import serving, training
 from tfvision.models.rcnn_options import C4, FAST, FASTER, MASK
@@ -65,9 +65,9 @@ def test_roi_pool_takes_the_largest_pixel_where_roi_align_takes_means():
     level = np.zeros((1, 8, 8, 1), np.float32)
     level[0, 2, 5] = 4.0  # 1 pixel of the upper right bin
     inputs = {"levels": [level], "boxes": np.array([[[0.0, 0.0, 28.0, 28.0]]], np.float32)}
-    pooled = rcnn.RoiPool(2)(inputs).numpy()[0, 0, :, :, 0]
+    pooled = rcnn_layers.RoiPool(2)(inputs).numpy()[0, 0, :, :, 0]
     assert pooled.tolist() == [[0, 4], [0, 0]]
-    means = rcnn.RoiAlign(2, sampling_ratio=0)(inputs).numpy()[0, 0, :, :, 0]
+    means = rcnn_layers.RoiAlign(2, sampling_ratio=0)(inputs).numpy()[0, 0, :, :, 0]
     # 4 points along a bin of 3.5 pixels, .4375 + .875 i; of row 2 the second sees .3125, the third
     # .8125; of column 5 likewise
     assert means[0, 1] == pytest.approx(4.0 * (1.125 / 4) ** 2)
@@ -78,16 +78,16 @@ def test_roi_pool_takes_the_largest_pixel_where_roi_align_takes_means():
 def test_a_level_has_the_stride_of_its_number(lowest):
     ramp = np.tile(np.arange(16, dtype=np.float32)[None, None, :, None], [1, 16, 1, 1])
     box = np.array([[[4, 4, 7, 7]]], np.float32) * 2**lowest
-    found = rcnn.RoiPool(2, lowest=lowest)({"levels": [ramp], "boxes": box})
+    found = rcnn_layers.RoiPool(2, lowest=lowest)({"levels": [ramp], "boxes": box})
     assert found.numpy()[0, 0, :, :, 0].tolist() == [[5, 7], [5, 7]]
-    found = rcnn.RoiAlign(3, lowest=lowest)({"levels": [ramp], "boxes": box})
+    found = rcnn_layers.RoiAlign(3, lowest=lowest)({"levels": [ramp], "boxes": box})
     np.testing.assert_allclose(found.numpy()[0, 0, 0, :, 0], [4.5, 5.5, 6.5])
 
 
 def test_the_heads_take_the_pooling_that_is_asked_for():
     model = serving(MASK, STAGES, pooling="pool", mask_widths=(8,), **NET, **PYRAMID, **LIMITS)
     for name in ("box_features", "mask_features"):
-        assert type(model.get_layer(name)) is rcnn.RoiPool
+        assert type(model.get_layer(name)) is rcnn_layers.RoiPool
     found = tf.function(model)({k: tf.constant(batch()[k]) for k in ("image", "frame")})
     assert 0.0 < found["masks"].numpy().min() <= found["masks"].numpy().max() < 1.0
     model = serving(FASTER, STAGES, sampling_ratio=0, aligned=True, **NET, **PYRAMID)

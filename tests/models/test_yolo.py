@@ -6,7 +6,14 @@ import pytest
 import tensorflow as tf
 
 from tfvision import errors, layers, models, stack
-from tfvision.models import darknet, darknet_cfg, darknet_plan, summary, yolo, yolo_sections
+from tfvision.models import (
+    darknet,
+    darknet_cfg,
+    darknet_plan,
+    summary,
+    yolo_networks,
+    yolo_sections,
+)
 from tfvision.net import Net
 
 pytestmark = pytest.mark.addons
@@ -24,7 +31,7 @@ NARROW = {  # every network, cheap
 
 def build(name, size=(64, 64), **options):
     image = keras.Input((*size, 3), name="image")
-    outputs = yolo.network(image, name, num_classes=3, **{**NARROW[name], **options})
+    outputs = yolo_networks.network(image, name, num_classes=3, **{**NARROW[name], **options})
     model = keras.Model({"image": image}, outputs, name=name)
     return Net(model, model)
 
@@ -50,7 +57,9 @@ def images(height=64, width=64):
 def test_as_many_values_are_trainable_as_in_the_published_network(
     name, num_classes, options, count
 ):
-    plan = darknet_plan.plan(yolo.sections(name, num_classes=num_classes, **options), (448, 448))
+    plan = darknet_plan.plan(
+        yolo_networks.sections(name, num_classes=num_classes, **options), (448, 448)
+    )
     statistics = sum(
         2 * layer.channels for layer in plan if layer.section.values.get("batch_normalize")
     )
@@ -62,7 +71,7 @@ def test_a_net_has_as_many_values_as_its_plan(name):
     name, local = ("yolo_v1", {"head": "local"}) if name == "local" else (name, {})
     options = {**NARROW[name], **local}
     net = build(name, **options)
-    sections = yolo.sections(name, num_classes=3, image_size=(64, 64), **options)
+    sections = yolo_networks.sections(name, num_classes=3, image_size=(64, 64), **options)
     count = darknet_plan.values(darknet_plan.plan(sections, (64, 64)))
     assert sum(int(np.prod(v.shape)) for v in net.variables()) == count
 
@@ -70,7 +79,7 @@ def test_a_net_has_as_many_values_as_its_plan(name):
 @pytest.mark.parametrize("name", NARROW)
 def test_a_step_reaches_every_weight_and_outputs_are_as_the_heads_say(name):
     net, x = build(name, (128, 128)), images(128, 128)
-    heads = yolo.heads(name, num_classes=3, **NARROW[name])
+    heads = yolo_networks.heads(name, num_classes=3, **NARROW[name])
     assert list(net.serve.output) == [f"yolo_{i}" for i in range(len(heads))]
     with tf.GradientTape() as tape:
         outputs = net.train(x, training=True)
@@ -96,7 +105,7 @@ def test_one_net_takes_images_of_any_multiple_of_32(name):
     for key, value in fixed.serve(images(64, 96), training=False).items():
         np.testing.assert_allclose(got[key], value, atol=1e-5)
     for head, raw in zip(
-        yolo.heads(name, num_classes=3),
+        yolo_networks.heads(name, num_classes=3),
         net.serve(images(32, 160), training=False).values(),
         strict=True,
     ):
@@ -110,14 +119,14 @@ def test_version_1_takes_squares_of_multiples_of_64(size):
 
 
 def test_heads_are_those_of_the_papers():
-    v1 = yolo.heads("yolo_v1", num_classes=20)[0]
+    v1 = yolo_networks.heads("yolo_v1", num_classes=20)[0]
     assert (v1.kind, v1.stride, v1.boxes, v1.num_classes, v1.sqrt) == ("v1", 64, 2, 20, True)
     assert (v1.coord_scale, v1.noobject_scale) == (5.0, 0.5)
-    assert yolo.heads("yolo_v1", num_classes=20, head="local")[0].boxes == 3
-    v2 = yolo.heads("yolo_v2", num_classes=20)[0]
+    assert yolo_networks.heads("yolo_v1", num_classes=20, head="local")[0].boxes == 3
+    v2 = yolo_networks.heads("yolo_v2", num_classes=20)[0]
     assert (v2.kind, v2.stride, v2.boxes, v2.softmax) == ("v2", 32, 5, True)
     assert v2.anchors[0] == pytest.approx((0.677385 * 32, 0.57273 * 32))
-    coarse, middle, fine = yolo.heads("yolo_v3", num_classes=80, activation="mish")
+    coarse, middle, fine = yolo_networks.heads("yolo_v3", num_classes=80, activation="mish")
     assert [head.stride for head in (coarse, middle, fine)] == [32, 16, 8]
     assert (coarse.mask, fine.mask) == ((6, 7, 8), (0, 1, 2))
     assert fine.anchors == ((13, 10), (30, 16), (23, 33))
@@ -126,20 +135,20 @@ def test_heads_are_those_of_the_papers():
 
 def test_anchors_are_an_option_and_shared_among_the_levels():
     anchors = [(10 + i, 20 + i) for i in range(6)]
-    coarse, _, fine = yolo.heads("yolo_v3_small", num_classes=3, anchors=anchors)
+    coarse, _, fine = yolo_networks.heads("yolo_v3_small", num_classes=3, anchors=anchors)
     assert (coarse.anchors, fine.anchors) == (tuple(anchors[4:]), tuple(anchors[:2]))
     net = build("yolo_v3_small", anchors=anchors)
     assert net.serve.output["yolo_0"].shape[1:] == (2, 2, 2, 8)
-    assert len(yolo.heads("yolo_v2_small", num_classes=3, anchors=anchors)[0].anchors) == 6
+    assert len(yolo_networks.heads("yolo_v2_small", num_classes=3, anchors=anchors)[0].anchors) == 6
     with pytest.raises(errors.UsageError, match="7 anchors cannot be shared by 2 levels"):
-        yolo.heads("yolo_v3_tiny", num_classes=3, anchors=[(1, 1)] * 7)
+        yolo_networks.heads("yolo_v3_tiny", num_classes=3, anchors=[(1, 1)] * 7)
 
 
 def test_the_sections_of_tiny_are_those_of_its_cfg_file(shared_data):
     path = shared_data.parent / "weights" / "yolov3_tiny_darknet" / "yolov3-tiny.cfg"
-    file, ours = darknet.load(path), yolo.sections("yolo_v3_tiny", num_classes=80)
+    file, ours = darknet.load(path), yolo_networks.sections("yolo_v3_tiny", num_classes=80)
     assert len(file) == len(ours)
-    assert darknet.heads(path) == yolo.heads("yolo_v3_tiny", num_classes=80)
+    assert darknet.heads(path) == yolo_networks.heads("yolo_v3_tiny", num_classes=80)
     for theirs, mine in zip(darknet_plan.plan(file), darknet_plan.plan(ours), strict=True):
         assert theirs._replace(section=None) == mine._replace(section=None)
         assert theirs.section.kind == mine.section.kind
@@ -178,7 +187,7 @@ def test_an_unknown_option_is_told_with_its_neighbour():
         build("yolo_v3_small", widht=3)
     assert "bn_momentum" in str(caught.value)
     with pytest.raises(errors.UsageError, match="yolo_v3 has no option 'hidden'"):
-        yolo.heads("yolo_v3", num_classes=3, hidden=3)
+        yolo_networks.heads("yolo_v3", num_classes=3, hidden=3)
     with pytest.raises(errors.UsageError, match="unknown YOLOv1 head 'conv'"):
         build("yolo_v1_small", head="conv")
 
@@ -191,9 +200,11 @@ def test_a_fresh_network_starts_at_its_anchors():
 
 @pytest.mark.parametrize("values", [8_858_734, 8_720_134])
 def test_classes_follow_from_the_number_of_values(values):
-    assert yolo.num_classes("yolo_v3_tiny", values) == {8_858_734: 80, 8_720_134: 20}[values]
+    assert (
+        yolo_networks.num_classes("yolo_v3_tiny", values) == {8_858_734: 80, 8_720_134: 20}[values]
+    )
     with pytest.raises(errors.DataError, match="for no number of classes"):
-        yolo.num_classes("yolo_v3_tiny", values + 1)
+        yolo_networks.num_classes("yolo_v3_tiny", values + 1)
 
 
 def test_a_net_is_called_by_its_name_and_its_layers_by_place():
@@ -204,7 +215,7 @@ def test_a_net_is_called_by_its_name_and_its_layers_by_place():
         names
     )
     image = keras.Input((64, 64, 3))
-    assert set(yolo.YOLO["yolo_v3_tiny"](image, num_classes=3)) == {"yolo_0", "yolo_1"}
+    assert set(yolo_networks.YOLO["yolo_v3_tiny"](image, num_classes=3)) == {"yolo_0", "yolo_1"}
 
 
 def test_sections_of_python_have_darknets_defaults():

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tfvision import errors
-from tfvision.ops.yolo import Head, decode, decode_all
+from tfvision.ops.yolo_decode import Head, decode, decode_all
 
 pytestmark = pytest.mark.addons
 

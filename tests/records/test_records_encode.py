@@ -9,7 +9,7 @@ from PIL import Image
 
 from tfvision import schema
 from tfvision.ops import masks
-from tfvision.records import encode, example, images
+from tfvision.records import encode, example, image_files
 
 NAMES = ["cat", "dog"]
 GROUPS = ("labels", "objects", "masks")
@@ -20,7 +20,7 @@ def _jpeg(height, width, orientation=1):
     exif[0x0112] = orientation
     buffer = io.BytesIO()
     Image.fromarray(np.zeros((height, width, 3), np.uint8)).save(buffer, "jpeg", exif=exif)
-    return images.normalise(buffer.getvalue())
+    return image_files.normalise(buffer.getvalue())
 
 
 def _encode(objects, *, image=None, groups=GROUPS, labels=None, size=None):
@@ -164,7 +164,7 @@ def test_annotations_of_the_stored_pixels_are_turned_upright(orientation):
     polygon = [[10, 5, 30, 5, 30, 15, 10, 15]]
     item = schema.Object(0, (5, 10, 15, 30), polygon)
     values, findings = _encode([item], image=image, size=(40, 80))
-    upright = images.upright(stored, orientation) if orientation >= 5 else stored
+    upright = image_files.upright(stored, orientation) if orientation >= 5 else stored
     size = (image.height, image.width)
     assert (values["image/height"], values["image/width"]) == ([size[0]], [size[1]])
     box = _boxes(values)[0] * (size + size)

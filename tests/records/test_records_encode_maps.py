@@ -9,7 +9,7 @@ from PIL import Image
 
 from tfvision import errors, schema
 from tfvision.ops import masks
-from tfvision.records import encode, images, maps
+from tfvision.records import encode, image_files, label_maps
 
 NAMES = ["sky", "road", "car"]
 INDICES = np.array([[0, 0, 0, 1, 1, 1], [0, 0, 1, 1, 1, 1], [2, 2, 1, 1, 1, 255], [2] * 6], "uint8")
@@ -39,7 +39,7 @@ def _coloured(ids):
 def _image(height=4, width=6, orientation=1):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    return images.normalise(
+    return image_files.normalise(
         _file(Image.fromarray(np.zeros((height, width, 3), np.uint8)), "jpeg", exif=exif)
     )
 
@@ -183,7 +183,7 @@ def test_a_missing_mask_skips_the_image(tmp_path):
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_mask_of_the_stored_pixels_is_turned_and_an_upright_one_stays(orientation):
     image = _image(orientation=orientation)
-    upright = images.upright(INDICES, orientation) if orientation >= 5 else INDICES
+    upright = image_files.upright(INDICES, orientation) if orientation >= 5 else INDICES
     assert upright.shape == (image.height, image.width)
     np.testing.assert_array_equal(_pixels(_map(_grey(INDICES), image)), upright)
     np.testing.assert_array_equal(_pixels(_map(_grey(upright), image)), upright)
@@ -243,8 +243,8 @@ def test_masks_that_are_ids_come_from_the_segments_file_read_once(tmp_path, monk
         schema.Object(0, (0, 0, 1, 1), 77, name="segment 77"),
     ]
     calls = []
-    read = maps.read
-    monkeypatch.setattr(maps, "read", lambda *a: calls.append(a) or read(*a))
+    read = label_maps.read
+    monkeypatch.setattr(label_maps, "read", lambda *a: calls.append(a) or read(*a))
     values = {0: 0, 1000: 1, 2000: 2, 255_000: schema.VOID}
     features, findings = _encode(
         ("objects", "masks", "label_map"),
@@ -266,7 +266,7 @@ def test_masks_that_are_ids_come_from_the_segments_file_read_once(tmp_path, monk
 @pytest.mark.parametrize("claimed", ["stored", "upright"])
 def test_segments_are_turned_with_their_boxes(tmp_path, orientation, claimed):
     image = _image(orientation=orientation)
-    turned = images.upright(INDICES, orientation) if orientation >= 5 else INDICES
+    turned = image_files.upright(INDICES, orientation) if orientation >= 5 else INDICES
     path = tmp_path / "s.png"
     path.write_bytes(_grey(INDICES))
     size = image.stored_size if claimed == "stored" else (image.height, image.width)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from tfvision import schema
 from tfvision.ops import masks
-from tfvision.records import encode, images
+from tfvision.records import encode, image_files
 from tfvision.sources import tfrecord
 
 EDGES = ("ymin", "xmin", "ymax", "xmax")
@@ -42,7 +42,7 @@ def test_our_record_parses_with_model_gardens_features():
         schema.Object(0, (0, 0, 2, 6), [[0, 0, 6, 0, 6, 2, 0, 2]], is_crowd=True),
     ]
     sample = schema.Sample("a.png", "a.png", "17", objects=objects)
-    image = images.normalise(PICTURE)
+    image = image_files.normalise(PICTURE)
     encoded = encode.encode(sample, image, ["cat", "dog"], ("objects", "masks"), full_masks=True)
     parsed = tf.io.parse_single_example(encoded.record, SPEC)
     dense = {
@@ -105,7 +105,7 @@ def test_a_record_of_the_object_detection_api_becomes_ours(tmp_path):
     with open(sample.path, "rb") as file:
         data = file.read()[offset : offset + length]
     assert data == PICTURE
-    encoded = encode.encode(sample, images.normalise(data), source.class_names, source.groups)
+    encoded = encode.encode(sample, image_files.normalise(data), source.class_names, source.groups)
     assert encoded.findings == []
     parsed = tf.io.parse_single_example(encoded.record, SPEC)
     found = {k: v.values.numpy() for k, v in parsed.items() if isinstance(v, tf.SparseTensor)}
@@ -126,12 +126,12 @@ def test_our_own_record_read_as_a_source_encodes_to_the_same_bytes(tmp_path):
         "a.png", "x/a.png", "17", labels=[1], objects=objects, label_map=label_map
     )
     names, groups = ["cat", "dog"], ("labels", "objects", "masks", "label_map")
-    first = encode.encode(sample, images.normalise(PICTURE), names, groups)
+    first = encode.encode(sample, image_files.normalise(PICTURE), names, groups)
     with tf.io.TFRecordWriter(str(tmp_path / "own-train-00000-of-00001.tfrecord")) as writer:
         writer.write(first.record)
     source = tfrecord.read(str(tmp_path), None, labels=names)
     assert source.groups == groups
     (sample,) = source.items
-    second = encode.encode(sample, images.normalise(PICTURE), names, groups)
+    second = encode.encode(sample, image_files.normalise(PICTURE), names, groups)
     assert second.record == first.record
     assert second.findings == []

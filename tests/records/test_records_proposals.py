@@ -12,7 +12,16 @@ import tensorflow as tf
 from PIL import Image
 
 from tfvision import errors, schema, sources
-from tfvision.records import dataset, encode, images, proposals, read, statistics, verify, writer
+from tfvision.records import (
+    dataset,
+    encode,
+    image_files,
+    proposals,
+    read,
+    statistics,
+    verifier,
+    writer,
+)
 
 pytestmark = pytest.mark.addons
 
@@ -134,7 +143,7 @@ def test_records_hold_them_normalised_and_say_so(tmp_path, three_boxes):
     assert data.groups == ("labels", "objects", "proposals")
     (record,) = records(data)
     np.testing.assert_allclose(read.values(record, "proposals"), three_boxes / [10, 20, 10, 20])
-    assert list(verify.verify(str(tmp_path / "out"))) == [1]
+    assert list(verifier.verify(str(tmp_path / "out"))) == [1]
     (fewer,) = records(convert(write_voc(tmp_path / "v", [[]]), tmp_path / "two", max_proposals=2))
     assert len(fewer["image/proposals/bbox/xmax"]) == 2
     plain = convert(write_voc(tmp_path / "w", [[]]), tmp_path / "none", proposals="")
@@ -180,7 +189,7 @@ def test_damaged_proposals_are_named(tmp_path, three_boxes, edge, values, words)
         "sha256": dataset.digest(file),
     }
     dataset.write(data.path, raw)
-    problem, count = verify.verify(data.path)
+    problem, count = verifier.verify(data.path)
     assert count == 1
     assert words in problem.what
 
@@ -191,7 +200,7 @@ def test_turned_photos_are_searched_upright(orientation):
     exif[0x0112] = orientation
     turned = io.BytesIO()
     Image.fromarray(scene()).save(turned, "jpeg", exif=exif)
-    image = images.normalise(turned.getvalue())
+    image = image_files.normalise(turned.getvalue())
     assert image.kept
     sample = schema.Sample("a.jpg", "a.jpg", "a")
     search = proposals.selective_search
@@ -223,7 +232,7 @@ def test_the_balloons_of_real_photos_are_found(shared_data):
     source = sources.via.read(str(folder), str(folder / "via_region_data.json"))
     overlaps, sides, counts = [], [], []
     for sample in source.items:
-        image = images.normalise((folder / sample.filename).read_bytes())
+        image = image_files.normalise((folder / sample.filename).read_bytes())
         record = encode.encode(
             sample, image, source.class_names, ("objects",), propose=proposals.selective_search
         )

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tfvision import sources
-from tfvision.records import dataset, verify, writer
+from tfvision.records import dataset, verifier, writer
 
 # format, folder of the images, annotations, {split: images}, objects of all splits, classes
 SETS = {
@@ -87,7 +87,7 @@ def test_a_real_data_set_converts_and_is_sound(shared_data, tmp_path, name):
     assert len(data.class_names) == classes
     if objects is not None:
         assert sum(split.objects for split in data.splits.values()) == objects
-    found = list(verify.verify(str(tmp_path / name)))
+    found = list(verifier.verify(str(tmp_path / name)))
     assert found == [1] * sum(counts.values())
 
 
@@ -174,4 +174,4 @@ def test_a_folder_of_odd_inputs_converts_and_the_report_names_what_was_left_out(
     assert census.found == census.used + sum(n for n, _ in census.left.values())
     assert census.found == sum(not path.endswith("/") for path in rows)
     assert {p: p.read_bytes() for p in before} == before
-    assert list(verify.verify(str(tmp_path / "out"))) == [1] * report.images
+    assert list(verifier.verify(str(tmp_path / "out"))) == [1] * report.images

@@ -13,16 +13,16 @@ from PIL import Image
 from tfvision import errors, schema, sources
 from tfvision.inputs import decode
 from tfvision.records import (
+    convert_report,
     dataset,
     encode,
-    images,
-    maps,
+    image_files,
+    label_maps,
     proposals,
     read,
-    report,
     shards,
     shrink,
-    verify,
+    verifier,
     writer,
 )
 from tfvision.tools import convert
@@ -43,7 +43,7 @@ def picture(size, kind="jpeg", orientation=1, **options):
 
 
 def small(size, side=32, **options):
-    return images.normalise(picture(size, **options), limit=shrink.Limit(side))
+    return image_files.normalise(picture(size, **options), limit=shrink.Limit(side))
 
 
 def pixels(image):
@@ -98,10 +98,10 @@ def test_all_eight_orientations_are_upright_after_shrinking(orientation):
     from PIL import ImageOps
 
     data = picture((66, 96), orientation=orientation)
-    found = images.normalise(data, limit=shrink.Limit(32))
+    found = image_files.normalise(data, limit=shrink.Limit(32))
     turned = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
     wanted = np.asarray(turned.resize((found.width, found.height), Image.Resampling.LANCZOS))
-    assert images.orientation(found.data) == 1
+    assert image_files.orientation(found.data) == 1
     assert found.size == ((22, 32) if orientation < 5 else (32, 22))
     assert found.stored_size == (66, 96)
     assert np.abs(pixels(found) - wanted).mean() < 4
@@ -120,7 +120,7 @@ def test_all_eight_orientations_are_upright_after_shrinking(orientation):
 def test_only_what_is_lossy_becomes_a_jpeg(kind, options, stored):
     buffer = io.BytesIO()
     Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(buffer, kind, **options)
-    image = images.normalise(buffer.getvalue(), limit=shrink.Limit(16))
+    image = image_files.normalise(buffer.getvalue(), limit=shrink.Limit(16))
     assert (image.format, image.size) == (stored, (16, 16))
     assert np.abs(pixels(image) - 90).max() <= 1
 
@@ -128,7 +128,7 @@ def test_only_what_is_lossy_becomes_a_jpeg(kind, options, stored):
 def test_a_truncated_photo_is_refused_at_an_eighth_too():
     data = picture((512, 512), quality=95)
     with pytest.raises(errors.DataError, match=r"a\.jpg: .*truncated"):
-        images.normalise(data[: len(data) // 2], "a.jpg", limit=shrink.Limit(32))
+        image_files.normalise(data[: len(data) // 2], "a.jpg", limit=shrink.Limit(32))
 
 
 def test_boxes_stay_and_areas_shrink_with_the_image():
@@ -190,11 +190,11 @@ def test_a_label_map_is_shrunk_by_the_nearest_pixel():
     # Each new pixel of 3 old ones has the middle one.
     values = np.zeros((48, 96), np.uint8)
     values[1::3, 1::3] = 1
-    source = schema.LabelMap("map.png", maps.png(values))
+    source = schema.LabelMap("map.png", label_maps.png(values))
     found, _ = record(small((48, 96)), groups=("label_map",), label_map=source)
     png = found["image/segmentation/class/encoded"][0]
     np.testing.assert_array_equal(drawn(png), np.ones((16, 32)))
-    same = maps.png(np.zeros((16, 32), np.uint8))
+    same = label_maps.png(np.zeros((16, 32), np.uint8))
     kept, _ = record(
         small((16, 32)), groups=("label_map",), label_map=schema.LabelMap("map.png", same)
     )
@@ -253,7 +253,7 @@ def test_a_conversion_counts_what_it_shrinks_and_strict_is_content(photos, tmp_p
     raw = json.loads((tmp_path / "out" / "dataset.json").read_text())
     assert raw["splits"]["train"]["shrunk"] == {"images": 6, "max_side": 30, "quality": 80}
     line = "shrunk to at most 30 pixels a side, JPEG quality 80: 6 images"
-    assert line in (tmp_path / "out" / report.FILE).read_text()
+    assert line in (tmp_path / "out" / convert_report.FILE).read_text()
     row = "  shrunk   6 images to at most 30 pixels"
     options = writer.Options(limit=shrink.Limit(30))
     assert row in convert.table("train", done, source, "out", options).splitlines()
@@ -287,7 +287,7 @@ def test_shrunk_records_are_sound_and_training_reads_them_in_place(tmp_path):
     )
     options = writer.Options(name="zoo", limit=shrink.Limit(48))
     writer.write(Annotated([sample]), str(tmp_path / "out"), options)
-    assert [p for p in verify.verify(str(tmp_path / "out")) if p != 1] == []
+    assert [p for p in verifier.verify(str(tmp_path / "out")) if p != 1] == []
     shard = dataset.read(tmp_path / "out").files("train")[0]
     fields = ("image", "boxes", "masks", "label_map", "area")
     example = decode.parse(next(read.records(shard)), fields)

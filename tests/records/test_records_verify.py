@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tfvision import errors, sources
-from tfvision.records import dataset, read, statistics, verify, writer
+from tfvision.records import dataset, read, statistics, verifier, writer
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def scenes(tmp_path):
 
 
 def problems(path):
-    return [str(p.what) for p in verify.verify(str(path)) if not isinstance(p, int)]
+    return [str(p.what) for p in verifier.verify(str(path)) if not isinstance(p, int)]
 
 
 def rewrite(path, change):
@@ -64,7 +64,7 @@ def png(values):
 
 
 def test_a_sound_data_set_has_no_problem(scenes):
-    found = list(verify.verify(str(scenes)))
+    found = list(verifier.verify(str(scenes)))
     assert found == [1, 1]
 
 
@@ -122,7 +122,7 @@ def test_shards_are_held_against_dataset_json(scenes):
     (scenes / "labels.txt").write_text("cat\n")
     assert any("its 1 names are not those" in what for what in problems(scenes))
     with pytest.raises(errors.DataError, match="does not exist"):
-        list(verify.verify(str(scenes / "nothing")))
+        list(verifier.verify(str(scenes / "nothing")))
 
 
 def test_an_id_that_is_there_twice_is_found(scenes):

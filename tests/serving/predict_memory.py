@@ -20,7 +20,7 @@ from PIL import Image
 
 from tfvision import config as configs
 from tfvision import tasks
-from tfvision.serving import export
+from tfvision.serving import exporter
 
 BATCH = 16
 MOST = 1.05
@@ -37,7 +37,7 @@ def model(folder):
     config.data.class_names = ("cat", "dog")
     task = tasks.build(config)
     samples = [next(iter(folder.glob("images/*.png"))).read_bytes()]
-    export.export(
+    exporter.export(
         task,
         task.build(),
         class_names=config.data.class_names,

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tfvision import config as configs
 from tfvision import errors, serving
-from tfvision.serving import export, module
+from tfvision.serving import exporter, module
 from tfvision.tasks import ClassificationTask
 
 NAMES = ("cat", "dog", "owl")
@@ -47,7 +47,7 @@ def save(output, head="softmax", **changes):
         "output": str(output),
         "samples": samples,
     }
-    return export.export(task, net, **{**options, **changes}), task, net
+    return exporter.export(task, net, **{**options, **changes}), task, net
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_a_saved_model_answers_as_the_net_it_was_made_from(exported):
     model = serving.load(os.path.dirname(path))
     assert (model.name, model.version, model.class_names) == ("pets", 1, NAMES)
     found = model.predict([*images, picture(64, 20, 8)])
-    expected = export.answers(task, net, images)
+    expected = exporter.answers(task, net, images)
     for i in range(2):
         np.testing.assert_allclose(found[i]["scores"], expected["scores"][i], 1e-4, 1e-5)
         assert list(found[i]["class_ids"]) == list(expected["class_ids"][i])
@@ -136,13 +136,13 @@ def test_a_version_is_never_overwritten(exported):
 
 
 def test_nothing_is_left_when_the_saved_model_answers_differently(tmp_path, monkeypatch):
-    right = export.answers
+    right = exporter.answers
 
     def wrong(*args):
         found = right(*args)
         return {**found, "scores": found["scores"] + np.float32(0.001)}
 
-    monkeypatch.setattr(export, "answers", wrong)
+    monkeypatch.setattr(exporter, "answers", wrong)
     with pytest.raises(errors.DataError, match=r"scores.*differs by up to 0\.001"):
         save(tmp_path / "base")
     assert os.listdir(tmp_path) == []

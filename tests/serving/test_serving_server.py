@@ -14,8 +14,8 @@ import uvicorn
 from PIL import Image
 
 from tfvision import config as configs
-from tfvision.records import example, images
-from tfvision.serving import client, export, rest, server
+from tfvision.records import example, image_files
+from tfvision.serving import client, exporter, rest, server
 from tfvision.tasks import ClassificationTask
 
 NAMES = ("cat", "dog", "owl")
@@ -52,7 +52,7 @@ class Desk:
         )
         self.task = ClassificationTask(config, NAMES)
         self.net = self.task.build()
-        export.export(
+        exporter.export(
             self.task,
             self.net,
             class_names=NAMES,
@@ -93,8 +93,8 @@ class Desk:
 
     def expected(self, files):
         """The training-side scores [B, K] of encoded images."""
-        ready = [images.normalise(data).data for data in files]
-        return export.answers(self.task, self.net, ready)["scores"]
+        ready = [image_files.normalise(data).data for data in files]
+        return exporter.answers(self.task, self.net, ready)["scores"]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 import test_serving_export as exports
 
 from tfvision import errors
-from tfvision.serving import export, versions
+from tfvision.serving import exporter, versions
 
 
 def names(base):
@@ -28,16 +28,16 @@ def quick(monkeypatch):
         with open(os.path.join(folder, "saved_model.pb"), "wb") as file:
             file.write(b"graph")
 
-    monkeypatch.setattr(export, "_write", write)
-    monkeypatch.setattr(export, "_check", lambda *_: [])
-    monkeypatch.setattr(export, "_write_warmup", lambda *_: False)
+    monkeypatch.setattr(exporter, "_write", write)
+    monkeypatch.setattr(exporter, "_check", lambda *_: [])
+    monkeypatch.setattr(exporter, "_write_warmup", lambda *_: False)
     made = exports.make()
 
     def function(base):
         samples = [exports.encoded(exports.picture(8, 8))]
         task, net, config = made
         options = {"config_json": config.to_dict(), "metrics": {}, "samples": samples}
-        return export.export(task, net, class_names=exports.NAMES, output=str(base), **options)
+        return exporter.export(task, net, class_names=exports.NAMES, output=str(base), **options)
 
     return function
 

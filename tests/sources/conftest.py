@@ -31,7 +31,7 @@ def manifest(shared_data):
 def outcome():
     """A function: a reader and its arguments -> (findings by the reader and by the encoder,
     {file name: number of objects in its record}); an error is a finding of the kind "error"."""
-    from tfvision.records import encode, images
+    from tfvision.records import encode, image_files
 
     def function(read, *arguments, **options):
         findings, records = [], {}
@@ -42,7 +42,7 @@ def outcome():
                     findings.append(item)
                     continue
                 with open(item.path, "rb") as file:
-                    image = images.normalise(file.read(), item.filename)
+                    image = image_files.normalise(file.read(), item.filename)
                 encoded = encode.encode(item, image, source.class_names, source.groups)
                 if isinstance(encoded, schema.Finding):
                     findings.append(encoded)

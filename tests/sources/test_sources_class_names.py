@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from tfvision import errors, sources
-from tfvision.records import verify, writer
+from tfvision.records import verifier, writer
 from tfvision.sources import class_names
 from tfvision.sources.source import ClassList, check_class_names
 
@@ -40,7 +40,7 @@ def picture(path):
 def converted(source, folder):
     """The class names that are stored and the reasons of the findings, after a verification."""
     writer.write(source, str(folder), writer.Options())
-    assert [found for found in verify.verify(str(folder)) if found != 1] == []
+    assert [found for found in verifier.verify(str(folder)) if found != 1] == []
     with open(folder / "dataset.json", encoding="utf-8") as file:
         found = json.load(file)
     listed = found["splits"]["train"]["findings"]["listed"]

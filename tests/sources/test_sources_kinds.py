@@ -16,7 +16,7 @@ from PIL import Image, PngImagePlugin
 
 from tfvision import errors, schema, sources
 from tfvision.ops import header
-from tfvision.records import encode, images, plausible, writer
+from tfvision.records import encode, image_files, plausible, writer
 
 EXPECTED = {"a.png": [("cat", [2, 4, 12, 24])], "b.png": [("dog", [5, 10, 15, 30])]}
 
@@ -148,7 +148,7 @@ def test_a_recorded_size_that_is_wrong_is_told_and_scaled_on_request(tmp_path, k
         sample = next(i for i in source.items if getattr(i, "filename", "") == "a.png")
         data = (tmp_path / "images" / "a.png").read_bytes()
         encoded = encode.encode(
-            sample, images.normalise(data), source.class_names, source.groups, scale=scale
+            sample, image_files.normalise(data), source.class_names, source.groups, scale=scale
         )
         assert reason in [finding.reason for finding in encoded.findings]
         (found,) = _boxes(encoded.record)
@@ -279,7 +279,7 @@ def test_values_of_sixteen_bits_that_use_few_are_told():
 def _note(pixels):
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "png")
-    return images.normalise(buffer.getvalue()).note
+    return image_files.normalise(buffer.getvalue()).note
 
 
 # 5. Names relative to another root, with backslashes, %20 or blanks are found or explained.
@@ -403,7 +403,7 @@ def test_xmps_orientation_turns_no_picture(tmp_path, kind):
     exports.picture(path, 0, kind, **options)
     with Image.open(path) as image:
         assert image.getexif().get(0x0112) == 6  # Pillow does find it
-    image = images.normalise(path.read_bytes())
+    image = image_files.normalise(path.read_bytes())
     assert (image.height, image.width) == (exports.HEIGHT, exports.WIDTH)
     assert header.sizes(str(path)) == ((exports.HEIGHT, exports.WIDTH),) * 2
 
@@ -416,11 +416,11 @@ def test_a_fourth_channel_that_no_tag_calls_alpha_hides_nothing(tmp_path):
     info = TiffImagePlugin.ImageFileDirectory_v2()
     Image.fromarray(pixels, "RGBA").save(tmp_path / "a.tif", tiffinfo=info)
     data = (tmp_path / "a.tif").read_bytes()
-    white = images.normalise(data)
+    white = image_files.normalise(data)
     assert np.asarray(Image.open(io.BytesIO(white.data))).min() == 255
     tag = (338).to_bytes(2, "little")
     assert data.count(tag) >= 1
-    found = images.normalise(data.replace(tag, (65000).to_bytes(2, "little"), 1))
+    found = image_files.normalise(data.replace(tag, (65000).to_bytes(2, "little"), 1))
     assert np.asarray(Image.open(io.BytesIO(found.data))).max() == 90
     assert found.note.startswith("fourth channel left out")
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from tfvision import errors, schema, sources
-from tfvision.records import encode, images
-from tfvision.sources import masks, pairs
+from tfvision.records import encode, image_files
+from tfvision.sources import index_masks, pairs
 
 PIXELS = np.zeros((2, 3), np.uint8)
 
@@ -35,7 +35,9 @@ def tree(tmp_path):
 
 
 def _read(unpack, root, annotations=None, *, labels=("a", "b"), split="train"):
-    source = masks.read(str(root), annotations and str(annotations), split=split, labels=labels)
+    source = index_masks.read(
+        str(root), annotations and str(annotations), split=split, labels=labels
+    )
     samples, findings = unpack(source)
     found = {s.filename: os.path.relpath(s.label_map.path, root) for s in samples}
     return found, sorted((f.kind, f.reason, f.file) for f in findings)
@@ -99,7 +101,7 @@ def test_a_split_chooses_its_folders(tree, unpack):
 
 
 def _values(names):
-    class_names, coding = masks.classes([], names)
+    class_names, coding = index_masks.classes([], names)
     return class_names, {k: v for k, v in coding.values.items() if k != 255}
 
 
@@ -112,12 +114,12 @@ def test_a_class_table_may_have_gaps_and_255(tree, unpack):
     root = tree("i/a.png", "m/a.png")
     table = root / "classes.csv"
     table.write_text("name,ID,r\nroad,7,1\nsky,3,2\nignore,255,0\n\n")
-    source = masks.read(str(root / "i"), str(root / "m"))
+    source = index_masks.read(str(root / "i"), str(root / "m"))
     (sample,), _ = unpack(source)
     assert source.class_names == ["sky", "road"]
     assert sample.label_map.values == {3: 0, 7: 1, 255: schema.VOID}
     table.write_text("name\nroad\nsky\n")
-    assert masks.read(str(root / "i"), str(root / "m")).class_names == ["road", "sky"]
+    assert index_masks.read(str(root / "i"), str(root / "m")).class_names == ["road", "sky"]
     for text, message in (
         ("0,Sky\n", "columns"),
         ("id,name\nx,Sky\n", "line 2: id 'x'"),
@@ -128,12 +130,12 @@ def test_a_class_table_may_have_gaps_and_255(tree, unpack):
     ):
         table.write_text(text)
         with pytest.raises(errors.DataError, match=message):
-            masks.read(str(root / "i"), str(root / "m"))
+            index_masks.read(str(root / "i"), str(root / "m"))
 
 
 def test_the_nearest_class_list_wins_and_a_missing_one_is_an_error(tree):
     root = tree("d/i/a.png", "d/m/a.png", labels="far\n")
-    read = masks.read
+    read = index_masks.read
     assert read(str(root / "d/i"), str(root / "d/m")).class_names == ["far"]
     (root / "d" / "classes.txt").write_text("near\nvoid\n")
     assert read(str(root / "d/i"), str(root / "d/m")).class_names == ["near"]
@@ -146,9 +148,9 @@ def test_the_nearest_class_list_wins_and_a_missing_one_is_an_error(tree):
 
 def test_missing_folders_are_named(tmp_path):
     with pytest.raises(errors.DataError, match=r"image folder .* does not exist"):
-        masks.read(str(tmp_path / "i"), labels=["a"])
+        index_masks.read(str(tmp_path / "i"), labels=["a"])
     with pytest.raises(errors.DataError, match=r"mask folder .* does not exist"):
-        masks.read(str(tmp_path), str(tmp_path / "m"), labels=["a"])
+        index_masks.read(str(tmp_path), str(tmp_path / "m"), labels=["a"])
 
 
 def test_only_one_folder_is_listed_at_a_time(tree, monkeypatch):
@@ -233,7 +235,7 @@ def test_every_broken_mask_ends_as_its_manifest_expects(shared_data, tmp_path, r
     image = path.with_name(path.stem.replace("_mask", "_image") + ".png")
     own = image if image.exists() else root / "masks" / "ok_control_image.png"
     shutil.copy(own, tmp_path / image.name)
-    outcome = _outcome(masks.read(str(tmp_path)))
+    outcome = _outcome(index_masks.read(str(tmp_path)))
     assert outcome == row["expected"], row
 
 
@@ -242,7 +244,7 @@ def _outcome(source):
     try:
         if isinstance(item, schema.Sample):
             with open(item.path, "rb") as file:
-                image = images.normalise(file.read(), item.path)
+                image = image_files.normalise(file.read(), item.path)
             item = encode.encode(item, image, source.class_names, source.groups)
     except errors.DataError:
         return "error"

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tfvision import errors, schema, sources
-from tfvision.records import encode, images
+from tfvision.records import encode, image_files
 
 CATEGORIES = [
     {"id": 200, "name": "rug", "isthing": 0},
@@ -109,7 +109,7 @@ def test_coco128_has_the_counts_of_its_readme(shared_data, unpack, split, count,
     assert sum(len(s.objects) for s in samples) == objects
     for sample in samples[:5]:
         with open(sample.path, "rb") as file:
-            image = images.normalise(file.read(), sample.path)
+            image = image_files.normalise(file.read(), sample.path)
         encoded = encode.encode(sample, image, source.class_names, source.groups)
         assert encoded.findings == []
         assert encoded.objects == len(sample.objects)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tfvision import errors, schema, sources
-from tfvision.records import images, maps
+from tfvision.records import image_files, label_maps
 from tfvision.sources import labels
 
 
@@ -86,10 +86,10 @@ def masks(tmp_path):
         ((sample,), reasons) = unpacked(source)
         assert reasons == []
         assert (source.census.found, source.census.used) == (1, 1)
-        image = images.normalise((tmp_path / "images" / "a.png").read_bytes())
-        mask = maps.read(sample.label_map.path, None, [(2, 2)])
-        png, _ = maps.label_map(sample.label_map, mask, image, len(source.class_names))
-        return source.class_names, maps.read("x", png, [(2, 2)]).pixels.tolist()
+        image = image_files.normalise((tmp_path / "images" / "a.png").read_bytes())
+        mask = label_maps.read(sample.label_map.path, None, [(2, 2)])
+        png, _ = label_maps.label_map(sample.label_map, mask, image, len(source.class_names))
+        return source.class_names, label_maps.read("x", png, [(2, 2)]).pixels.tolist()
 
     return function
 
@@ -188,15 +188,15 @@ def test_shares_of_yolo_are_of_the_frame_that_the_user_says(tmp_path):
 @pytest.mark.parametrize("frame", ["stored", "upright"])
 def test_mask_files_are_turned_by_the_frame(tmp_path, orientation, frame):
     _rotated(tmp_path / "a.jpg", orientation)
-    image = images.normalise((tmp_path / "a.jpg").read_bytes())
+    image = image_files.normalise((tmp_path / "a.jpg").read_bytes())
     stored = np.zeros((20, 40), np.uint8)
     stored[2:12, 4:24] = 1
-    drawn = stored if frame == "stored" else images.upright(stored, orientation)
-    mask = maps.Indices(np.ascontiguousarray(drawn), False, None)
-    png, pixels = maps.label_map(schema.LabelMap("m"), mask, image, 2, frame)
+    drawn = stored if frame == "stored" else image_files.upright(stored, orientation)
+    mask = label_maps.Indices(np.ascontiguousarray(drawn), False, None)
+    png, pixels = label_maps.label_map(schema.LabelMap("m"), mask, image, 2, frame)
     size = (image.height, image.width)
     np.testing.assert_array_equal(
-        maps.read("x", png, [size]).pixels, images.upright(stored, orientation)
+        label_maps.read("x", png, [size]).pixels, image_files.upright(stored, orientation)
     )
     assert pixels == {0: 600, 1: 200}
 

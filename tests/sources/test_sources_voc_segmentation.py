@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from tfvision import errors, schema, sources
-from tfvision.records import encode, images
+from tfvision.records import encode, image_files
 from tfvision.sources import voc_segmentation
 
 read = sources.FORMATS["voc_segmentation"]
@@ -47,7 +47,7 @@ def test_the_lists_name_the_images(voc, unpack):
 def test_palette_indices_become_the_record_and_void_stays(voc, unpack):
     source = read(str(voc), split="")
     (sample, _), _ = unpack(source)
-    image = images.normalise((voc / "JPEGImages/a.jpg").read_bytes())
+    image = image_files.normalise((voc / "JPEGImages/a.jpg").read_bytes())
     encoded = encode.encode(sample, image, source.class_names, source.groups)
     assert encoded.findings == []
     assert voc_segmentation.CLASS_NAMES[8] == "cat"

@@ -9,7 +9,7 @@ from PIL import Image
 from tfvision import errors, sources, synthetic
 from tfvision.ops import masks
 from tfvision.records import writer
-from tfvision.synthetic import drawing, outline, scenes
+from tfvision.synthetic import drawing, drawn_scenes, outline
 
 SMALL = {"train": 6, "val": 2, "size": (96, 128)}
 
@@ -64,7 +64,7 @@ def test_the_json_says_what_the_scenes_show(balloons):
 
 def test_every_balloon_shows_enough_to_be_told():
     for seed in range(10):
-        scene = scenes.make(np.random.default_rng(seed), (128, 160), "train")
+        scene = drawn_scenes.make(np.random.default_rng(seed), (128, 160), "train")
         assert 1 <= len(scene.kinds) <= 7
         assert set(scene.kinds) <= set(drawing.KINDS)
         assert min(scene.visible) >= 0.35

@@ -10,7 +10,7 @@ import test_trainer
 from tfvision import errors
 from tfvision.records import damage
 from tfvision.tools import runs
-from tfvision.training import checking
+from tfvision.training import start_checks
 
 records = test_trainer.records
 trainer, small = test_trainer.trainer, test_trainer.small
@@ -84,7 +84,7 @@ def test_what_looks_at_the_first_records_names_them_too(made, tmp_path):
     named = rf"{shard.name}: record 0 \({image}\)"
     try:
         with pytest.raises(errors.DataError, match=named):
-            checking.samples(run.task, run.data, "val", run.config, training=False)
+            start_checks.samples(run.task, run.data, "val", run.config, training=False)
         with pytest.raises(errors.DataError, match=named):
             runs.samples(run.config, 3)
     finally:

@@ -15,7 +15,7 @@ from tfvision import sources, tasks, training
 from tfvision.metrics import Report
 from tfvision.metrics.examples import Example
 from tfvision.records import dataset, writer
-from tfvision.training import evaluation, report, report_html, report_plots
+from tfvision.training import evaluation, report_html, report_plots, run_report
 
 CLASSES = ("dark", "<b>light")
 
@@ -64,7 +64,7 @@ def test_a_report_holds_all_it_shows(records, tmp_path, head):
     run = training.Trainer(tasks.build(config), config, str(tmp_path / "run"))
     final = run.fit()
     path = tmp_path / "out" / "report.html"
-    results = report.write(run, str(path), step=2, split="val")
+    results = run_report.write(run, str(path), step=2, split="val")
     assert results == pytest.approx(final)
     page = Page(path.read_text())
     assert page.fetched
@@ -83,11 +83,11 @@ def test_pictures_come_from_their_place_in_the_shards(records):
     files = data.files("val")
     shades = []
     for path in files:
-        for record in report.read.records(path):
-            name = report.read.text(report.read.features(record), "source_id")
+        for record in run_report.read.records(path):
+            name = run_report.read.text(run_report.read.features(record), "source_id")
             shades.append(int(re.search(r"(\d+)\.png", name)[1]))
     examples = [Example(index, "", False, "") for index in (11, 0, 7)]
-    found = report.thumbnails(data, "val", examples)
+    found = run_report.thumbnails(data, "val", examples)
     assert sorted(found) == [0, 7, 11]
     for index, uri in found.items():
         with Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))) as picture:
@@ -107,7 +107,7 @@ def test_a_long_log_is_averaged_and_a_torn_one_is_read(tmp_path):
     entries = [{"kind": "train", "step": i + 1, "loss": float(i % 2)} for i in range(4000)]
     text = "".join(json.dumps(entry) + "\n" for entry in entries) + '{"kind": "tr'
     (tmp_path / "log.jsonl").write_text(text)
-    log = report.read_log(str(tmp_path))
+    log = run_report.read_log(str(tmp_path))
     steps, values = report_plots.series(log["train"], "loss")
     assert len(log["train"]) == 4000
     assert len(steps) == 400

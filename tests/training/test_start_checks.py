@@ -11,7 +11,7 @@ from test_contract import RCNN, SMALL
 from tfvision import config as configs
 from tfvision import errors, stack, tasks, training
 from tfvision.records import dataset
-from tfvision.training import checking
+from tfvision.training import start_checks
 from tfvision.weights import native
 
 pytestmark = pytest.mark.usefixtures("small_model")
@@ -48,7 +48,7 @@ def run(records, tmp_path_factory):
 def test_the_first_batch_changes_no_variable(records, tmp_path):
     run = trainer(settings(records), tmp_path / "run")
     before = [np.array(stack.raw(v)) for v in run.net.variables()]
-    checking.first_batch(run)
+    start_checks.first_batch(run)
     for value, variable in zip(before, run.net.variables(), strict=True):
         np.testing.assert_array_equal(value, np.array(stack.raw(variable)))
     assert not (tmp_path / "run").exists()
@@ -128,7 +128,7 @@ def test_the_head_is_what_counts_classes(model, heads):
     from tfvision import models
 
     net = models.build(**model, num_classes=3, image_size=(96, 96))
-    assert {n.split("/")[0] for n in checking.head_variables(net)} == heads
+    assert {n.split("/")[0] for n in start_checks.head_variables(net)} == heads
 
 
 def test_weights_that_do_not_fit_make_no_folder(records, tmp_path):

@@ -12,9 +12,9 @@ import warm
 from oracle_files import fill
 
 from tfvision import errors, models, weights
-from tfvision.models import yolo, yolo_sections
-from tfvision.ops import yolo as yolo_ops
-from tfvision.weights import darknet, native
+from tfvision.models import yolo_networks, yolo_sections
+from tfvision.ops import yolo_decode as yolo_ops
+from tfvision.weights import darknet_weights, native
 
 pytestmark = pytest.mark.addons
 
@@ -83,7 +83,7 @@ def _oracle(case):
             array *= np.float32(meta["weight_scale"].get(name, 1.0))
         arrays.append(array.ravel())
     values = np.concatenate(arrays)
-    header = darknet.Header(*meta["weights_header"], meta["weights_seen"])
+    header = darknet_weights.Header(*meta["weights_header"], meta["weights_seen"])
     start = struct.pack("<3i", *header[:3]) + struct.pack("<q" if header.long else "<i", header[3])
     assert len(start) + values.nbytes == meta["weights_file"]["bytes"]
     assert zlib.crc32(values, zlib.crc32(start)) == meta["weights_file"]["crc32"]
@@ -103,7 +103,7 @@ def test_layers_heads_and_boxes_are_those_of_opencv(case):
     meta, golden, layers, file = _oracle(case)
     name, options = CASES[case]
     classes = layers[-1]["classes"]
-    assert yolo.num_classes(name, file["values"].size, **options) == classes
+    assert yolo_networks.num_classes(name, file["values"].size, **options) == classes
     size = tuple(meta["input_hw"])
     net = models.build(name, num_classes=classes, image_size=size, **options)
     assert weights.load(net, file, source="darknet") == meta["stored_floats"]
@@ -113,7 +113,7 @@ def test_layers_heads_and_boxes_are_those_of_opencv(case):
 
     picture = {"image": fill.image(meta["image_seed"], *size)[None] * np.float32(255)}
     _check_layers(net, picture, golden)
-    heads = yolo.heads(name, num_classes=classes, **options)
+    heads = yolo_networks.heads(name, num_classes=classes, **options)
     outputs = {k: np.asarray(v) for k, v in net.serve(picture, training=False).items()}
     _check_heads(case, outputs, golden)
     boxes, objectness, probabilities = (
@@ -162,9 +162,11 @@ def test_real_files_fill_the_net_of_their_cfg_and_come_back_byte_for_byte(
     path = shared_data.parent / "weights" / name
     cfg, file = (path.parent / f"{path.name}.{extension}" for extension in ("cfg", "weights"))
     net = models.build("darknet", num_classes=REAL[name], image_size=(320, 320), cfg=cfg)
-    content = darknet.read(file)
+    content = darknet_weights.read(file)
     assert weights.load(net, file, source="darknet") == content["values"].size
-    darknet.write(net, tmp_path / "back", header=darknet.Header(*content["header"].tolist()))
+    darknet_weights.write(
+        net, tmp_path / "back", header=darknet_weights.Header(*content["header"].tolist())
+    )
     assert (tmp_path / "back").read_bytes() == file.read_bytes()
 
 
@@ -220,7 +222,7 @@ def test_values_are_taken_in_darknets_order(tmp_path):
     ],
 )
 def test_seen_is_as_long_as_the_version_says(tmp_path, start, header):
-    content = darknet.read(_file(tmp_path, [1, 2], start))
+    content = darknet_weights.read(_file(tmp_path, [1, 2], start))
     assert tuple(content["header"]) == header
     np.testing.assert_array_equal(content["values"], [1, 2])
 
@@ -243,7 +245,7 @@ num=1
 classes=3
 """
     net = _net(tmp_path, text, 4)
-    header = darknet.Header(major, 2, 0, 5)
+    header = darknet_weights.Header(major, 2, 0, 5)
     count = 32 + 16 * 2 * 27 + 32 + 32 * 32
     start = struct.pack("<3iq" if header.long else "<3ii", *header)
     path = _file(tmp_path, np.arange(count), start)
@@ -256,7 +258,7 @@ classes=3
     first = count - 32 * 32
     at = 5 * 32 + 3 if major else 3 * 32 + 5
     assert got["L001.head/kernel"][5, 3] == first + at
-    darknet.write(net, tmp_path / "back", header=header)
+    darknet_weights.write(net, tmp_path / "back", header=header)
     assert (tmp_path / "back").read_bytes() == path.read_bytes()
 
 
@@ -283,12 +285,12 @@ def test_a_file_that_is_cut_off_or_missing_is_refused(tmp_path):
     path = _file(tmp_path, [1, 2])
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(errors.DataError, match=r"27 bytes are a header of 20 and 1\.75 values"):
-        darknet.read(path)
+        darknet_weights.read(path)
     path.write_bytes(b"abc")
     with pytest.raises(errors.DataError, match="3 bytes: no Darknet weights"):
-        darknet.read(path)
+        darknet_weights.read(path)
     with pytest.raises(errors.DataError, match="cannot be read"):
-        darknet.read(tmp_path / "none")
+        darknet_weights.read(tmp_path / "none")
 
 
 def test_a_net_that_is_not_darknets_is_refused(tmp_path):
@@ -350,7 +352,7 @@ def test_import_weights_takes_a_cfg_and_writes_both_formats(tmp_path):
 def test_import_weights_counts_the_classes_of_a_named_network(tmp_path):
     name, options = "yolo_v3_small", ("--set=width=4", "--model=yolo_v3_small")
     net = models.build(name, num_classes=7, image_size=(32, 32), width=4)
-    darknet.write(net, tmp_path / "a.weights")
+    darknet_weights.write(net, tmp_path / "a.weights")
     flags = (f"--checkpoint={tmp_path / 'a.weights'}", f"--output={tmp_path / 'a.npz'}")
     done = _import_weights("--source=darknet", *options, *flags)
     assert done.returncode == 0, done.stderr
@@ -402,7 +404,7 @@ def test_a_file_that_is_four_bytes_off_names_its_header(tmp_path, start, count, 
 
 def test_import_weights_names_the_header_of_a_named_network(tmp_path):
     net = models.build("yolo_v3_small", num_classes=7, image_size=(32, 32), width=4)
-    darknet.write(net, tmp_path / "a.weights")
+    darknet_weights.write(net, tmp_path / "a.weights")
     content = (tmp_path / "a.weights").read_bytes()
     (tmp_path / "a.weights").write_bytes(content[:16] + content[20:])
     flags = (f"--checkpoint={tmp_path / 'a.weights'}", f"--output={tmp_path / 'a.npz'}")

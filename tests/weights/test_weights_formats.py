@@ -12,7 +12,7 @@ import pytest
 from torch_files import tensor, write_legacy, write_zip
 
 from tfvision import errors
-from tfvision.weights import darknet, formats, native, readers
+from tfvision.weights import darknet_weights, formats, native, readers
 
 pytestmark = pytest.mark.addons
 
@@ -113,7 +113,7 @@ def test_what_lies_in_the_place_of_darknets_weights_is_called_by_its_name(tmp_pa
     path = tmp_path / "yolov3.weights"
     write(path)
     with pytest.raises(errors.DataError, match=message):
-        darknet.read(path)
+        darknet_weights.read(path)
 
 
 @pytest.mark.parametrize("name", ["saved_model.pb", "ckpt-1.index"])
@@ -138,7 +138,7 @@ def test_a_file_of_another_source_names_the_source(tmp_path):
     with pytest.raises(errors.DataError, match="source='darknet'"):
         readers.read(path)
     with pytest.raises(errors.DataError, match="no Darknet"):
-        darknet.read(write_zip(path, CONTENT, {"0": TWO.tobytes()}))
+        darknet_weights.read(write_zip(path, CONTENT, {"0": TWO.tobytes()}))
 
 
 def test_a_torchscript_program_is_called_by_its_name(tmp_path):

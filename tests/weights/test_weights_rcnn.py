@@ -11,7 +11,7 @@ import tensorflow as tf
 from oracle_files import fill
 
 from tfvision import weights
-from tfvision.layers import rcnn
+from tfvision.layers import rcnn_layers
 from tfvision.models import rcnn_network
 from tfvision.models.backbones import pixels, resnet
 from tfvision.models.rcnn_options import FASTER, MASK
@@ -84,7 +84,7 @@ class _Case:
         inner["given_logits"], inner["given_deltas"] = network.box_head(
             network.features, given, prefix="given."
         )
-        more = rcnn.Detections(
+        more = rcnn_layers.Detections(
             score_threshold=0.05, max_detections=1000, candidates=20000, name="more"
         )
         names = ("proposals", "num_proposals", "class_logits", "box_deltas")

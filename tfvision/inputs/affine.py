@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tfvision import schema
-from tfvision.inputs import geometry, objects, seeds
+from tfvision.inputs import geometry, object_tensors, seeds
 from tfvision.inputs.geometry import Colour, Sample
 
 
@@ -91,9 +91,9 @@ def warp(
 
     boxes = None
     if "boxes" in sample and "masks" in sample:
-        has = objects.filled(result["masks"])[:, tf.newaxis]
-        boxes = tf.where(has, objects.bounds(result["masks"]), move(sample["boxes"]))
-    return objects.settle(
+        has = object_tensors.filled(result["masks"])[:, tf.newaxis]
+        boxes = tf.where(has, object_tensors.bounds(result["masks"]), move(sample["boxes"]))
+    return object_tensors.settle(
         sample,
         result,
         move,

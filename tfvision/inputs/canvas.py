@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 import tensorflow as tf
 
 from tfvision import errors, schema
-from tfvision.inputs import augment, decode, geometry, objects, scaled
+from tfvision.inputs import augment, decode, geometry, object_tensors, scaled
 from tfvision.ops import images
 
 Sample = dict[str, tf.Tensor]
@@ -73,7 +73,7 @@ def fit(sample: Sample, size: Size, inputs: Mapping) -> Sample:
         if key in sample:
             result[key] = nearest(sample[key], frame, size, fill)
     scale = frame[2] * frame[3]
-    return objects.settle(
+    return object_tensors.settle(
         sample,
         result,
         lambda boxes: images.to_frame(boxes, frame),
@@ -107,7 +107,7 @@ def load(example: decode.Example, inputs: Mapping, training: bool) -> Sample:
     image. Masks are for training alone: evaluation takes the truth's as they are. With
     inputs.scaled_decoding, training counts the pixels of the window as decoded, evaluation those of
     the image."""
-    moving = (*objects.KEYS, objects.PROPOSALS)
+    moving = (*object_tensors.KEYS, object_tensors.PROPOSALS)
     sample = {key: example[key] for key in moving if key in example and key != "masks"}
     if "masks" in example and training:
         sample["masks"] = decode.object_masks(example)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tfvision import schema
-from tfvision.inputs import objects, seeds
+from tfvision.inputs import object_tensors, seeds
 from tfvision.ops import images
 
 Sample = dict[str, tf.Tensor]
@@ -46,7 +46,7 @@ def mirror(sample: Sample, axis: int, flip: tf.Tensor) -> Sample:
         return tf.raw_ops.Reverse(tensor=tensor, dims=tf.stack(dims))
 
     result = {**sample, "image": reversed_(tf.convert_to_tensor(sample["image"]), axis)}
-    for key in (key for key in objects.BOXES if key in sample):
+    for key in (key for key in object_tensors.BOXES if key in sample):
         length = tf.cast(canvas(sample)[axis], tf.float32)
         edges = tf.unstack(sample[key], axis=-1)
         edges[axis], edges[axis + 2] = length - edges[axis + 2], length - edges[axis]
@@ -71,7 +71,7 @@ def cut(sample: Sample, window: tf.Tensor, *, min_visible: float = 0.0) -> Sampl
     if "label_map" in sample:
         result["label_map"] = sample["label_map"][y : y + height, x : x + width]
     edge, size = tf.cast(tf.stack([y, x, y, x]), tf.float32), tf.stack([height, width])
-    return objects.settle(sample, result, lambda b: b - edge, size, min_visible=min_visible)
+    return object_tensors.settle(sample, result, lambda b: b - edge, size, min_visible=min_visible)
 
 
 def reduced(sample: Sample, ratio: tf.Tensor) -> Sample:
@@ -85,7 +85,7 @@ def reduced(sample: Sample, ratio: tf.Tensor) -> Sample:
         result["masks"] = tf.gather(tf.gather(sample["masks"], rows, axis=1), columns, axis=2)
     if "label_map" in sample:
         result["label_map"] = tf.gather(tf.gather(sample["label_map"], rows), columns, axis=1)
-    return objects.settle(sample, result, lambda b: b * factor, size, scale=factor * factor)
+    return object_tensors.settle(sample, result, lambda b: b * factor, size, scale=factor * factor)
 
 
 def resize(sample: Sample, size: tf.Tensor, *, antialias: bool = True) -> Sample:
@@ -104,7 +104,7 @@ def resize(sample: Sample, size: tf.Tensor, *, antialias: bool = True) -> Sample
     if "label_map" in sample:
         result["label_map"] = tf.gather(tf.gather(sample["label_map"], rows), columns, axis=1)
     factors, scale = tf.concat([factor, factor], axis=0), tf.reduce_prod(factor)
-    return objects.settle(sample, result, lambda b: b * factors, size, scale=scale)
+    return object_tensors.settle(sample, result, lambda b: b * factors, size, scale=scale)
 
 
 def place(
@@ -139,7 +139,7 @@ def place(
     if "label_map" in sample:
         result["label_map"] = moved(sample["label_map"], schema.VOID)
     edge = tf.cast(tf.concat([offset, offset], axis=0), tf.float32)
-    return objects.settle(sample, result, lambda b: b + edge, size, min_visible=min_visible)
+    return object_tensors.settle(sample, result, lambda b: b + edge, size, min_visible=min_visible)
 
 
 def fixed(sample: Sample, size: Sequence[int]) -> Sample:

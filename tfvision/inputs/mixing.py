@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 import tensorflow as tf
 
 from tfvision import errors
-from tfvision.inputs import geometry, objects, seeds, truth
+from tfvision.inputs import geometry, object_tensors, seeds, targets
 from tfvision.inputs.geometry import Colour, Sample
 
 Batch = dict[str, tf.Tensor]
@@ -127,7 +127,7 @@ def mosaic(
     cut off at the canvas and filled up with `colour`. So each should be about as large as the
     canvas or smaller. Returns the keys that geometry and objects know, and no other; proposals
     are refused."""
-    if any(objects.PROPOSALS in sample for sample in samples):
+    if any(object_tensors.PROPOSALS in sample for sample in samples):
         raise errors.UsageError(_NO_PROPOSALS)
     draws = tf.random.stateless_uniform([2], seeds.fold(seed, 0), *middle)
     point = tf.cast(tf.round(draws * tf.constant(size, tf.float32)), tf.int32)
@@ -166,7 +166,7 @@ def _joined(quarters: Sequence[Sample]) -> Sample:
         if key in ("image", "label_map"):
             above, below = tf.concat(parts[:2], axis=1), tf.concat(parts[2:], axis=1)
             result[key] = tf.concat([above, below], axis=0)
-        elif key in objects.KEYS:
+        elif key in object_tensors.KEYS:
             result[key] = tf.concat(parts, axis=0)
     return result
 
@@ -186,7 +186,7 @@ def mosaic_batch(
     The batch holds `image` [B, H, W, 3] and padded `boxes` [B, M, 4] and `class_ids` [B, M].
     probability: that an image becomes a mosaic. Objects beyond M are cut off."""
     del classes
-    if objects.PROPOSALS in batch:
+    if object_tensors.PROPOSALS in batch:
         raise errors.UsageError(_NO_PROPOSALS)
     size, places = tuple(batch["image"].shape[1:3]), batch["boxes"].shape[1]
     count = tf.shape(batch["image"])[0]
@@ -200,11 +200,11 @@ def mosaic_batch(
             parts = []
             for back in range(4):
                 part = {key: batch[key][(row - back) % count] for key in keys}
-                parts.append(objects.select(part, part["class_ids"] >= 0))
+                parts.append(object_tensors.select(part, part["class_ids"] >= 0))
             made = mosaic(
                 parts, own, size=size, middle=middle, colour=colour, min_visible=min_visible
             )
-            return {"image": made["image"], **truth.padded(made, places)}
+            return {"image": made["image"], **targets.padded(made, places)}
 
         return tf.cond(seeds.happens(own, 1, probability), mixed, lambda: alone)
 

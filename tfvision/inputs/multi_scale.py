@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tfvision import errors
-from tfvision.inputs import objects, seeds
+from tfvision.inputs import object_tensors, seeds
 
 _POSITION = 1 << 21  # tells these draws from those of samples and mixes
 
@@ -43,4 +43,4 @@ def resize(batch: dict[str, tf.Tensor], size: tf.Tensor) -> dict[str, tf.Tensor]
     factor = tf.cast(size, tf.float32) / before
     result = {**batch, "image": tf.image.resize(image, tf.stack([size, size]))}
     factors = tf.concat([factor, factor], axis=0)
-    return {**result, **{key: batch[key] * factors for key in objects.BOXES if key in batch}}
+    return {**result, **{key: batch[key] * factors for key in object_tensors.BOXES if key in batch}}

@@ -11,7 +11,7 @@ from tfvision.layers.basic import (
     StochasticDepth,
 )
 from tfvision.layers.convolution import Conv2D, DepthwiseConv2D
-from tfvision.layers.darknet import (
+from tfvision.layers.darknet_layers import (
     AnchorCells,
     Bias,
     ChannelGroup,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfvision.layers import context
-from tfvision.layers.rcnn import BOX_WEIGHTS, Part
+from tfvision.layers.rcnn_layers import BOX_WEIGHTS, Part
 from tfvision.ops import boxes as box_ops
 from tfvision.ops import matching, roi
 

@@ -1,15 +1,15 @@
 """Losses by name: `CLASSIFICATION`, `SEGMENTATION` and `BOXES` by what they compare."""
 
-from tfvision.losses import named, yolo
-from tfvision.losses.boxes import BOXES, ciou, diou, giou, iou
-from tfvision.losses.classification import (
+from tfvision.losses import named, yolo_losses
+from tfvision.losses.classification_losses import (
     binary_cross_entropy,
     cross_entropy,
     focal,
     softmax_focal,
 )
 from tfvision.losses.distances import huber, mae, mse, rmse, smooth_l1
-from tfvision.losses.segmentation import (
+from tfvision.losses.iou_losses import BOXES, ciou, diou, giou, iou
+from tfvision.losses.segmentation_losses import (
     dice,
     jaccard,
     lovasz,
@@ -57,6 +57,6 @@ __all__ = [
     "iou",
     "named",
     "pixel_weights",
-    "yolo",
+    "yolo_losses",
     *LOSSES,
 ]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfvision.ops import boxes as box_ops
-from tfvision.ops import yolo as heads
+from tfvision.ops import yolo_decode as heads
 
 _LEAST_SIDE = 0.001
 

@@ -1,4 +1,4 @@
-"""The loss of YOLO v1; what it has in common with those of v2 and v3 is told in `losses.yolo`.
+"""The loss of YOLO v1; `losses.yolo_losses` says what it shares with those of v2 and v3.
 
 Axis letters: B images, M truths, H, W cells, A boxes a cell, K classes.
 """
@@ -10,16 +10,16 @@ import tensorflow as tf
 from tfvision.losses import yolo_match
 from tfvision.losses.yolo_parts import softmax, squares, total
 from tfvision.ops import boxes as box_ops
-from tfvision.ops import yolo
+from tfvision.ops import yolo_decode
 
 
 def v1(
-    raw: tf.Tensor, head: yolo.Head, boxes: tf.Tensor, class_ids: tf.Tensor
+    raw: tf.Tensor, head: yolo_decode.Head, boxes: tf.Tensor, class_ids: tf.Tensor
 ) -> dict[str, tf.Tensor]:
     """YOLO v1 (Redmon et al. 2016, arXiv:1506.02640, eq. 3; Darknet's detection_layer.c).
 
-    raw [B, H, W, K + 5 A] (`ops.yolo.Head`). Of the truths of a cell the first counts. In its
-    cell, responsible is the box with the largest IoU, or with the smallest root of squared
+    raw [B, H, W, K + 5 A] (`ops.yolo_decode.Head`). Of the truths of a cell the first counts. In
+    its cell, responsible is the box with the largest IoU, or with the smallest root of squared
     differences where none overlaps. Deltas: coord_scale (t - o) for x, y and the square roots of
     width and height (shares of the image); object_scale (IoU - c) for the responsible box's
     confidence (1 - c without `rescore`), noobject_scale (0 - c) for all others; class_scale
@@ -60,10 +60,10 @@ def v1(
 
 
 def _responsible(
-    raw: tf.Tensor, head: yolo.Head, truth: yolo_match.Truth, size: tf.Tensor
+    raw: tf.Tensor, head: yolo_decode.Head, truth: yolo_match.Truth, size: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """int32 [B, M], the box of each truth's cell that answers for it, and their IoU [B, M]."""
-    predicted = tf.stop_gradient(yolo.decode(raw, head, size)[0])
+    predicted = tf.stop_gradient(yolo_decode.decode(raw, head, size)[0])
     predicted = tf.reshape(predicted, [tf.shape(raw)[0], -1, head.boxes, 4])
     predicted = tf.gather(predicted, truth.cell, batch_dims=1)
     overlap = box_ops.iou(predicted, truth.boxes[:, :, None])

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from tfvision import errors
 from tfvision.metrics.box_examples import BoxExamples
 from tfvision.metrics.calibration import Calibration
-from tfvision.metrics.classification import ClassReport, MultiLabelReport, TopK
-from tfvision.metrics.coco import coco_ap
-from tfvision.metrics.detection import CocoDetection, VocDetection
+from tfvision.metrics.classification_metrics import ClassReport, MultiLabelReport, TopK
+from tfvision.metrics.coco_metrics import coco_ap
+from tfvision.metrics.detection_metrics import CocoDetection, VocDetection
 from tfvision.metrics.examples import Examples
 from tfvision.metrics.metric import Metric, Report
-from tfvision.metrics.segmentation import MapExamples, SegmentationReport
+from tfvision.metrics.segmentation_metrics import MapExamples, SegmentationReport
 
 __all__ = [
     "DEFAULTS",

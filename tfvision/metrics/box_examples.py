@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfvision.metrics import truth
+from tfvision.metrics import ground_truth
 from tfvision.metrics.examples import Example, Ranked
 from tfvision.metrics.metric import Metric
 from tfvision.ops import draw, overlaps
@@ -53,7 +53,7 @@ class BoxExamples(Metric):
     def update(self, batch: dict, predictions: dict) -> None:
         """Adds a batch; images that are not `valid` are left out."""
         for row in np.flatnonzero(batch["valid"]):
-            own = truth.read(batch, row)
+            own = ground_truth.read(batch, row)
             scores, ids = predictions["scores"][row], predictions["class_ids"][row]
             drawn = np.flatnonzero((scores > draw.THRESHOLD) & (ids >= 0))
             boxes, ids, scores = predictions["boxes"][row][drawn], ids[drawn], scores[drawn]

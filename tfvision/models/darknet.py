@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from tfvision import errors
 from tfvision.models import darknet_build, darknet_cfg, darknet_heads, darknet_plan
 from tfvision.models.darknet_cfg import Section
-from tfvision.ops.yolo import Head
+from tfvision.ops.yolo_decode import Head
 
 
 def load(cfg: str | os.PathLike, *, num_classes: int | None = None) -> list[Section]:

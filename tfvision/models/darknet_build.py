@@ -1,4 +1,4 @@
-"""Darknet's sections -> functional Keras: those of a cfg file, or made in Python (models.yolo).
+"""Darknet's sections -> functional Keras: of a cfg file, or made in `models.yolo_networks`.
 
 Layer 15 of a cfg is called "L015": its convolution "L015.conv" (that before a head, "L015.head"),
 its normalisation "L015.bn", so that a .weights file, which has no names, fills them in order.

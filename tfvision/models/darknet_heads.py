@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from tfvision import errors
 from tfvision.models.darknet_cfg import Section
-from tfvision.ops.yolo import Head
+from tfvision.ops.yolo_decode import Head
 
 
 def head(section: Section, channels: int, stride: Fraction) -> Head:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from tfvision import errors
 from tfvision.models import darknet_heads
 from tfvision.models.darknet_cfg import Section
-from tfvision.ops.yolo import Head
+from tfvision.ops.yolo_decode import Head
 
 _MOST_VALUES = 1 << 31  # of a layer: 8 GiB
 IMAGE = -1  # as the source of a layer

@@ -14,13 +14,12 @@ import tensorflow as tf
 
 from tfvision import errors, layers
 from tfvision.layers import context
-from tfvision.losses import rcnn as rcnn_losses
-from tfvision.losses import yolo as yolo_losses
-from tfvision.losses.boxes import BOXES
-from tfvision.models import darknet, rcnn, yolo
+from tfvision.losses import rcnn_losses, yolo_losses
+from tfvision.losses.iou_losses import BOXES
+from tfvision.models import darknet, rcnn, yolo_networks
 from tfvision.net import Net
 from tfvision.ops import nms, reduce
-from tfvision.ops import yolo as yolo_ops
+from tfvision.ops import yolo_decode as yolo_ops
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,9 +154,9 @@ def _check_loss(kind: str, loss: Mapping, what: str) -> None:
         errors.choose(BOXES, loss["box_loss"], "config.loss.box_loss")
 
 
-_NETWORKS: dict[str, Callable] = {**yolo.YOLO, "darknet": darknet.darknet}
+_NETWORKS: dict[str, Callable] = {**yolo_networks.YOLO, "darknet": darknet.darknet}
 _HEADS: dict[str, Callable] = {
-    **{name: functools.partial(yolo.heads, name) for name in yolo.YOLO},
+    **{name: functools.partial(yolo_networks.heads, name) for name in yolo_networks.YOLO},
     "darknet": darknet.heads,
 }
 

@@ -18,7 +18,7 @@ from typing import Any
 import keras
 
 from tfvision import errors
-from tfvision.layers import rcnn, rcnn_samples
+from tfvision.layers import rcnn_layers, rcnn_samples
 from tfvision.models import fpn, roi_heads, rpn
 from tfvision.models.rcnn_options import Family
 
@@ -95,7 +95,7 @@ class Network:
                 "num_proposals": keras.Input((), name="num_proposals", dtype="int32"),
             }
             return given, given
-        layer = rcnn.Proposals(
+        layer = rcnn_layers.Proposals(
             pre_nms=own.train_pre_nms if training else own.pre_nms,
             post_nms=own.train_post_nms if training else own.post_nms,
             nms_iou=own.proposal_nms_iou,
@@ -114,7 +114,7 @@ class Network:
         logits, deltas = self.box_head(self.features, found["proposals"])
         answers = {"class_logits": logits, "box_deltas": deltas}
         own = self.family.detections
-        layer = rcnn.Detections(
+        layer = rcnn_layers.Detections(
             score_threshold=own.score_threshold,
             nms_iou=own.nms_iou,
             max_detections=own.max_detections,
@@ -132,8 +132,8 @@ class Network:
         The mask head sees the final boxes, not the proposals (He et al. 2017, section 3,
         "Inference"). Padding has masks too; `num_detections` tells how many count."""
         logits = self.mask_head(self.features, detections["boxes"])
-        own = rcnn.OwnClass(name="own_mask_logits")([logits, detections["class_ids"]])
-        return rcnn.Sigmoid(name="masks")(own)
+        own = rcnn_layers.OwnClass(name="own_mask_logits")([logits, detections["class_ids"]])
+        return rcnn_layers.Sigmoid(name="masks")(own)
 
     def train(self) -> tuple[Tensors, Tensors]:
         """(inputs, outputs) of training.
@@ -142,7 +142,7 @@ class Network:
         (-1: padding), and of a mask head masks uint8 [B, M, s, s] of 0 and 1, each truth's in the
         frame of its box, all 0 where it has none. Outputs: those of `layers.rcnn_samples`,
         class_logits [B, S, K + 1], box_deltas [B, S, K + 1, 4], and mask_logits
-        [B, P, 28, 28, K + 1]; `losses.rcnn.terms` takes them."""
+        [B, P, 28, 28, K + 1]; `losses.rcnn_losses.terms` takes them."""
         truth = {
             "boxes": keras.Input((None, 4), name="boxes", dtype="float32"),
             "class_ids": keras.Input((None,), name="class_ids", dtype="int32"),

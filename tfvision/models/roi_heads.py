@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tfvision import errors, layers
-from tfvision.layers import rcnn
+from tfvision.layers import rcnn_layers
 
 _NAME = "roi_heads"
 _LEVELS = ("p2", "p3", "p4", "p5")
 ONE_MAP = 4  # the level that regions are of where there is no pyramid
-POOLINGS = {"align": rcnn.RoiAlign, "pool": rcnn.RoiPool}
+POOLINGS = {"align": rcnn_layers.RoiAlign, "pool": rcnn_layers.RoiPool}
 
 
 def _levels(pyramid):
@@ -54,9 +54,9 @@ def box_predictor(num_classes: int) -> Callable:
     regress = layers.Dense(size, std=0.001, name=f"{at}.bbox_pred", dtype="float32")
 
     def call(x, boxes, prefix=""):
-        logits = rcnn.UnfoldRegions(name=f"{prefix}class_logits")([classify(x), boxes])
-        x = rcnn.UnfoldRegions(name=f"{prefix}box_head.unfold")([regress(x), boxes])
-        return logits, rcnn.ClassDeltas(name=f"{prefix}box_deltas")(x)
+        logits = rcnn_layers.UnfoldRegions(name=f"{prefix}class_logits")([classify(x), boxes])
+        x = rcnn_layers.UnfoldRegions(name=f"{prefix}box_head.unfold")([regress(x), boxes])
+        return logits, rcnn_layers.ClassDeltas(name=f"{prefix}box_deltas")(x)
 
     return call
 
@@ -74,7 +74,7 @@ def box_head(num_classes: int, *, hidden: int = 1024, **pooling) -> Callable:
     def call(pyramid, boxes, prefix=""):
         region = regions(7, name=f"{prefix}box_features", **pooling)
         x = region({"levels": _levels(pyramid), "boxes": boxes})
-        x = rcnn.FoldRegions(name=f"{prefix}box_head.fold")(x)
+        x = rcnn_layers.FoldRegions(name=f"{prefix}box_head.fold")(x)
         x = layers.Flatten(name=f"{prefix}box_head.flatten")(x)
         for number, layer in enumerate(dense, 6):
             x = layers.Activation("relu", name=f"{prefix}box_head.relu{number}")(layer(x))
@@ -95,7 +95,7 @@ def stage_head(stages: Callable, num_classes: int, *, backbone: dict, **pooling)
         # The last stage halves the 14 x 14 of a region.
         region = regions(14, name=f"{prefix}box_features", lowest=ONE_MAP, **pooling)
         x = region({"levels": [features[f"c{ONE_MAP}"]], "boxes": boxes})
-        x = rcnn.FoldRegions(name=f"{prefix}box_head.fold")(x)
+        x = rcnn_layers.FoldRegions(name=f"{prefix}box_head.fold")(x)
         x = stages(x, first=ONE_MAP + 1, last=ONE_MAP + 1, **backbone)[f"c{ONE_MAP + 1}"]
         x = layers.GlobalAveragePool(name=f"{prefix}box_head.mean")(x)
         return predict(x, boxes, prefix)
@@ -117,17 +117,17 @@ def mask_head(
     at, kind = f"{_NAME}.mask_head", {"use_bias": True}
     convs = [layers.Conv2D(w, 3, name=f"{at}.{i}.0", **kind) for i, w in enumerate(widths)]
     at = f"{_NAME}.mask_predictor"
-    enlarge = rcnn.Deconvolution(widths[-1], name=f"{at}.conv5_mask")
+    enlarge = rcnn_layers.Deconvolution(widths[-1], name=f"{at}.conv5_mask")
     name = f"{at}.mask_fcn_logits"
     classify = layers.Conv2D(num_classes + 1, 1, use_bias=True, name=name, dtype="float32")
 
     def call(pyramid, boxes, prefix=""):
         region = regions(14, name=f"{prefix}mask_features", **pooling)
         x = region({"levels": _levels(pyramid), "boxes": boxes})
-        x = rcnn.FoldRegions(name=f"{prefix}mask_head.fold")(x)
+        x = rcnn_layers.FoldRegions(name=f"{prefix}mask_head.fold")(x)
         for number, layer in enumerate(convs):
             x = layers.Activation("relu", name=f"{prefix}mask_head.relu{number}")(layer(x))
         x = layers.Activation("relu", name=f"{prefix}mask_head.relu5")(enlarge(x))
-        return rcnn.UnfoldRegions(name=f"{prefix}mask_logits")([classify(x), boxes])
+        return rcnn_layers.UnfoldRegions(name=f"{prefix}mask_logits")([classify(x), boxes])
 
     return call

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tfvision import errors, layers
-from tfvision.layers import rcnn
+from tfvision.layers import rcnn_layers
 from tfvision.ops import rpn_anchors
 
 _NAME = "rpn.head"
@@ -47,7 +47,7 @@ def head(
     logits, deltas = [], []
     for level in levels:
         x = activate(conv(pyramid[level]))
-        logits.append(rcnn.Places(1, name=f"rpn_logits.{level}")(classify(x)))
-        deltas.append(rcnn.Places(4, name=f"rpn_deltas.{level}")(regress(x)))
-    anchors = rcnn.Anchors(cells, name="anchors")([image, *pyramid.values()])
+        logits.append(rcnn_layers.Places(1, name=f"rpn_logits.{level}")(classify(x)))
+        deltas.append(rcnn_layers.Places(4, name=f"rpn_deltas.{level}")(regress(x)))
+    anchors = rcnn_layers.Anchors(cells, name="anchors")([image, *pyramid.values()])
     return {"logits": logits, "deltas": deltas, "anchors": anchors}

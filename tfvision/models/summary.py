@@ -13,7 +13,7 @@ from typing import Any
 import keras
 
 from tfvision import layers, stack
-from tfvision.layers import rcnn
+from tfvision.layers import rcnn_layers
 
 # Each output of these depends on the whole image.
 _WHOLE = (
@@ -21,11 +21,11 @@ _WHOLE = (
     layers.Dense,
     layers.Flatten,
     layers.GlobalAveragePool,
-    rcnn.Proposals,
-    rcnn.RoiAlign,
-    rcnn.RoiPool,
+    rcnn_layers.Proposals,
+    rcnn_layers.RoiAlign,
+    rcnn_layers.RoiPool,
 )
-_TRANSPOSED = (layers.Conv2DTranspose, rcnn.Deconvolution)
+_TRANSPOSED = (layers.Conv2DTranspose, rcnn_layers.Deconvolution)
 # Each output of these lies between two inputs, on each axis.
 _RESIZING = (layers.Conv2DTranspose, layers.Resize, layers.ScaleFlip)
 _RESOLUTIONS = 2
@@ -142,9 +142,9 @@ def _pair(value: Any) -> tuple[int, int]:
 def _look(layer: Any, inputs: Sequence, outputs: Sequence, before: Sequence[_Seen]) -> _Seen:
     """The largest field of the inputs, widened by what the layer reaches over."""
     copies = max(seen.copies for seen in before)
-    if isinstance(layer, rcnn.FoldRegions):
+    if isinstance(layer, rcnn_layers.FoldRegions):
         copies = inputs[0].shape[1] or 1
-    elif isinstance(layer, rcnn.UnfoldRegions):
+    elif isinstance(layer, rcnn_layers.UnfoldRegions):
         copies = 1
     field, jump = _reach(layer, inputs, outputs, before)
     return _Seen(field, jump, copies)

@@ -1,7 +1,7 @@
 """Which true box an anchor or a proposal answers for, and which of them a loss looks at.
 
 (Ren et al. 2015, arXiv:1506.01497, section 3.1.2.) Truths are padded: class id -1 is none, and a
-crowd has to be left out before (`inputs.truth.for_training`) or be named in `ignored`. No
+crowd has to be left out before (`inputs.targets.for_training`) or be named in `ignored`. No
 gradient here; shapes are static, randomness is that of a seed.
 
 Axis letters: B images, N anchors or proposals, M truths (padded), S sampled.

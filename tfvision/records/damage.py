@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from tfvision import errors
-from tfvision.records import dataset, read, verify
+from tfvision.records import dataset, read, verifier
 
 
 def first(data: dataset.Dataset, split: str) -> str | None:
@@ -17,7 +17,7 @@ def first(data: dataset.Dataset, split: str) -> str | None:
     for file in data.files(split):
         try:
             for number, record in enumerate(read.records(file)):
-                for problem in verify.problems(record, f"{file}: record {number}", part, data):
+                for problem in verifier.problems(record, f"{file}: record {number}", part, data):
                     return f"{problem.place}: {problem.what}"
         except errors.DataError as error:
             return str(error)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from tfvision import schema
-from tfvision.records import example, images, maps, objects, read
+from tfvision.records import example, image_files, label_maps, object_fields, read
 
 Propose = Callable[[np.ndarray], np.ndarray]  # uint8 [H, W, 3], upright -> [R, 4], pixels
 
@@ -39,7 +39,7 @@ class Encoded:
 
 def encode(
     sample: schema.Sample,
-    image: images.Image,
+    image: image_files.Image,
     class_names: Sequence[str],
     groups: Sequence[str],
     *,
@@ -63,13 +63,13 @@ def encode(
     class."""
     try:
         return _encode(sample, image, class_names, groups, frame, full_masks, scale, propose)
-    except maps.Skip as skip:
+    except label_maps.Skip as skip:
         return _finding(sample, "skipped", *skip.args)
 
 
 def _encode(
     sample: schema.Sample,
-    image: images.Image,
+    image: image_files.Image,
     class_names: Sequence[str],
     groups: Sequence[str],
     frame: str,
@@ -90,7 +90,7 @@ def _encode(
         reason = "annotations scaled to the image" if scale else "recorded size is wrong"
         detail += "" if scale else "; --scale_annotations scales them"
         findings.append(_finding(sample, "noted", reason, detail))
-        sample = objects.scaled(sample, image, turn) if scale else sample
+        sample = object_fields.scaled(sample, image, turn) if scale else sample
     digest = hashlib.sha256(image.data).hexdigest()
     values: dict[str, Any] = {
         "image": image.data,
@@ -103,15 +103,15 @@ def _encode(
     }
     # Label map and segments may be one file.
     sizes = (image.full_size, image.stored_size)
-    indices = functools.cache(lambda path: maps.read(path, None, sizes))
-    kept: list[objects.Kept] = []
+    indices = functools.cache(lambda path: label_maps.read(path, None, sizes))
+    kept: list[object_fields.Kept] = []
     classes: dict[int, int] = {}
     labels = list(sample.labels or [])
     if "objects" in groups:
-        canvas = objects.Canvas(
-            image, turn, objects.segments(sample, indices, image, turn, frame), full_masks
+        canvas = object_fields.Canvas(
+            image, turn, object_fields.segments(sample, indices, image, turn, frame), full_masks
         )
-        kept, lost = objects.fit(sample, canvas, findings)
+        kept, lost = object_fields.fit(sample, canvas, findings)
         labels = [label for label in labels if label not in lost]
         values |= _object_values(kept, class_names, "masks" in groups)
     if "labels" in groups:
@@ -119,10 +119,10 @@ def _encode(
     if "label_map" in groups:
         found = sample.label_map
         if found is None:
-            raise maps.Skip("no mask", "")
+            raise label_maps.Skip("no mask", "")
         known = found.data is None
-        mask = indices(found.path) if known else maps.read(found.path, found.data, sizes)
-        encoded, classes = maps.label_map(found, mask, image, len(class_names), frame)
+        mask = indices(found.path) if known else label_maps.read(found.path, found.data, sizes)
+        encoded, classes = label_maps.label_map(found, mask, image, len(class_names), frame)
         values |= {"label_map": encoded, "label_map_format": b"png"}
     elif "objects" in groups:
         classes = dict(collections.Counter(k.object.class_id for k in kept))
@@ -140,7 +140,7 @@ def _finding(sample: schema.Sample, kind: str, reason: str, detail: str) -> sche
     return schema.Finding(kind, reason, sample.filename, detail)
 
 
-def _turn(sample: schema.Sample, image: images.Image, frame: str) -> tuple[int, bool]:
+def _turn(sample: schema.Sample, image: image_files.Image, frame: str) -> tuple[int, bool]:
     """The EXIF orientation that the annotation still needs, and whether its size is wrong."""
     known = sample.size in (None, image.full_size, image.stored_size)
     if frame:
@@ -155,7 +155,7 @@ def _texts(class_ids: Sequence[int], class_names: Sequence[str]) -> list[bytes]:
 
 
 def _object_values(
-    kept: Sequence[objects.Kept], class_names: Sequence[str], with_masks: bool
+    kept: Sequence[object_fields.Kept], class_names: Sequence[str], with_masks: bool
 ) -> dict[str, Any]:
     class_ids = [k.object.class_id for k in kept]
     values: dict[str, Any] = {

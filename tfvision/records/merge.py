@@ -10,8 +10,8 @@ from typing import Any
 
 from tfvision import errors, schema
 from tfvision.records import aside, dataset, listing, plausible
-from tfvision.records import report as report_text
-from tfvision.records.options import Options, Report, Source
+from tfvision.records import convert_report as report_text
+from tfvision.records.convert_options import Options, Report, Source
 
 
 def check_place(output: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from tfvision import schema
-from tfvision.records.options import Report
+from tfvision.records.convert_options import Report
 
 _NAMED = 5  # classes that a line names
 _MUCH = 0.3  # of all pixels void: more than any published data set has

@@ -18,7 +18,7 @@ from PIL import Image as pillow
 
 from tfvision import errors, schema
 from tfvision.ops import masks, wire
-from tfvision.records import images
+from tfvision.records import image_files
 
 Features = dict[str, list[Any]]
 
@@ -91,7 +91,7 @@ def pixels(data: bytes) -> np.ndarray:
     """The upright pixels uint8 [H, W, 3] of a record's image, RGB."""
     with pillow.open(io.BytesIO(data)) as image:
         stored = np.asarray(image.convert("RGB"))
-    return np.ascontiguousarray(images.upright(stored, images.orientation(data)))
+    return np.ascontiguousarray(image_files.upright(stored, image_files.orientation(data)))
 
 
 def png(data: bytes) -> np.ndarray:

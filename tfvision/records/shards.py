@@ -21,14 +21,14 @@ from tfvision import atomic, errors, schema
 from tfvision.records import (
     dataset,
     encode,
-    images,
+    image_files,
     listing,
     merge,
     proposals,
     shrink,
     workers,
 )
-from tfvision.records.options import Options, Report, Source
+from tfvision.records.convert_options import Options, Report, Source
 from tfvision.records.spool import Spool
 
 SHARD_BYTES = 128 << 20
@@ -210,7 +210,9 @@ def _work(
     names = (sample.source_id, sample.filename)
     try:
         data = _bytes(sample)
-        image = images.normalise(data, sample.path, bake_orientation=bake_orientation, limit=limit)
+        image = image_files.normalise(
+            data, sample.path, bake_orientation=bake_orientation, limit=limit
+        )
     except (OSError, errors.DataError) as error:
         if skip_unreadable:
             found = schema.Finding("skipped", "unreadable image", sample.filename, str(error))

@@ -20,17 +20,17 @@ from tfvision import atomic, errors, paths, schema
 from tfvision.records import (
     aside,
     commit,
+    convert_report,
     dataset,
     duplicates,
     listing,
     merge,
     proposals,
-    report,
     shards,
     splits,
     workers,
 )
-from tfvision.records.options import MAX_NAMED, Options, Report, Source
+from tfvision.records.convert_options import MAX_NAMED, Options, Report, Source
 from tfvision.records.spool import Spool
 
 __all__ = ["Options", "Report", "Source", "write"]
@@ -190,9 +190,9 @@ def _commit(
 ) -> None:
     shards = [shard.file for done in reports.values() for shard in done.shards]
     listed = [listing.file(name, split) for split in reports]
-    atomic.write_text(os.path.join(folder, report.FILE), report.text(raw))
+    atomic.write_text(os.path.join(folder, convert_report.FILE), convert_report.text(raw))
     dataset.write(folder, raw)
-    texts = [report.FILE, dataset.LABELS_FILE, dataset.FILE]
+    texts = [convert_report.FILE, dataset.LABELS_FILE, dataset.FILE]
     old = merge.files(before, reports) - {*shards, *listed}
     commit.put(folder, output, [*shards, *listed, *texts], old)
 

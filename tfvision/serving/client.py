@@ -15,7 +15,7 @@ import tensorflow as tf
 from tfvision import errors, json_files, kinds, paths, stack
 from tfvision.json_files import Maybe
 from tfvision.ops import masks
-from tfvision.records import images
+from tfvision.records import image_files
 from tfvision.serving import check, module, versions
 
 Image = bytes | np.ndarray | str | os.PathLike
@@ -139,7 +139,7 @@ def ready(item: Image, index: int = 0) -> bytes | np.ndarray:
         except OSError as error:
             raise errors.DataError(f"{name}: {error.strerror or error}") from error
     if isinstance(item, (bytes, bytearray, memoryview)):
-        return images.normalise(bytes(item), name).data
+        return image_files.normalise(bytes(item), name).data
     array = np.asarray(item)
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
         raise errors.DataError(

@@ -10,10 +10,10 @@ from typing import Any
 import tensorflow as tf
 
 from tfvision import errors
-from tfvision.records import images
+from tfvision.records import image_files
 from tfvision.serving import module
 
-PIXELS = images.MAX_PIXELS  # of all images of one request; one image may have as many
+PIXELS = image_files.MAX_PIXELS  # of all images of one request; one image may have as many
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
@@ -55,7 +55,7 @@ def sound_images(files: Sequence[bytes], what: str, limit: int = PIXELS) -> list
     total, names = 0, [f"{what} {index}" for index in range(len(files))]
     try:
         for file, name in zip(files, names, strict=True):
-            with images.opened(file, name) as (image, _):
+            with image_files.opened(file, name) as (image, _):
                 total += image.width * image.height
             if total > limit:
                 raise BadRequest(
@@ -63,7 +63,7 @@ def sound_images(files: Sequence[bytes], what: str, limit: int = PIXELS) -> list
                     f" have {limit:,}; send fewer or smaller images",
                     413,
                 )
-        return [images.normalise(file, n).data for file, n in zip(files, names, strict=True)]
+        return [image_files.normalise(file, n).data for file, n in zip(files, names, strict=True)]
     except errors.DataError as error:
         raise BadRequest(str(error)) from error
 

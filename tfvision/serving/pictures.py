@@ -15,7 +15,7 @@ from PIL import ImageDraw
 
 from tfvision import kinds
 from tfvision.ops import draw
-from tfvision.records import images
+from tfvision.records import image_files
 
 ROWS = 5  # labels on a classification panel
 THRESHOLD = 0.5  # of a score: above it a label holds (sigmoid)
@@ -31,7 +31,7 @@ _QUIET = (150, 160, 178, 255)
 
 def open_upright(data: bytes, name: str = "image") -> pillow.Image:
     """An image file's bytes -> RGB, upright. Raises DataError that starts with `name`."""
-    ready = images.normalise(data, name, bake_orientation=True)
+    ready = image_files.normalise(data, name, bake_orientation=True)
     with pillow.open(io.BytesIO(ready.data)) as image:
         return image.convert("RGB")
 

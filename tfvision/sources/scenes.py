@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 
 from tfvision import errors, schema
-from tfvision.sources import masks, texts
+from tfvision.sources import index_masks, texts
 from tfvision.sources.source import NOTHING_SAID, Options, Source, check_class_names, check_folder
 
 _CAMVID = (
@@ -56,7 +56,7 @@ def read_camvid(
     """Reads IMAGES/<split> and IMAGES/<split>annot; void is 11. `labels` replaces the names."""
     if not options.label_file:
         labels = labels or _CAMVID
-    return masks.read(images, annotations, split=split, labels=labels, options=options)
+    return index_masks.read(images, annotations, split=split, labels=labels, options=options)
 
 
 def read_cityscapes(
@@ -78,9 +78,9 @@ def read_cityscapes(
     roots = [_pair(base, truth, split)]
     values = dict.fromkeys((*range(_CITYSCAPES_IDS), schema.VOID), schema.VOID)
     values |= {number: i for i, number in enumerate(_CITYSCAPES)}
-    items = masks.items(roots[0][0], roots, masks.Coding(values))
-    left = masks.folders(base, roots)
-    return Source(list(_CITYSCAPES.values()), masks.GROUPS, items, folders=left)
+    items = index_masks.items(roots[0][0], roots, index_masks.Coding(values))
+    left = index_masks.folders(base, roots)
+    return Source(list(_CITYSCAPES.values()), index_masks.GROUPS, items, folders=left)
 
 
 def read_ade20k(
@@ -102,8 +102,8 @@ def read_ade20k(
     roots = [_pair(base, truth, _ADE_SPLITS.get(split, split))]
     values = {0: schema.VOID, schema.VOID: schema.VOID}
     values |= {i + 1: i for i in range(len(names))}
-    items = masks.items(roots[0][0], roots, masks.Coding(values))
-    return Source(names, masks.GROUPS, items, folders=masks.folders(base, roots))
+    items = index_masks.items(roots[0][0], roots, index_masks.Coding(values))
+    return Source(names, index_masks.GROUPS, items, folders=index_masks.folders(base, roots))
 
 
 def _pair(images: str, truth: str, split: str) -> tuple[str, str]:

@@ -9,8 +9,8 @@ import os
 from collections.abc import Iterator, Sequence
 
 from tfvision import schema
+from tfvision.sources import index_masks, voc_lists
 from tfvision.sources import labels as lists
-from tfvision.sources import masks, voc_lists
 from tfvision.sources.locate import Images
 from tfvision.sources.source import NOTHING_SAID, ClassList, Options, Source, check_folder
 
@@ -54,23 +54,23 @@ def read(
 
 def _classes(
     root: str, labels: Sequence[str] | None, options: Options
-) -> tuple[list[str], masks.Coding]:
+) -> tuple[list[str], index_masks.Coding]:
     """The class names, and what pixels mean where they are no class ids."""
-    plain = masks.Coding(None)
+    plain = index_masks.Coding(None)
     path = options.label_file or voc_lists.label_file(root)
     if options.mask_values or options.mask_colors:
-        return masks.classes([], labels, options)
+        return index_masks.classes([], labels, options)
     if labels:
         return ClassList(list(labels), "--labels").names, plain
     if not path:
         return list(CLASS_NAMES), plain
     if any(entry.colour for entry in lists.entries(path)):
-        return masks.classes([], None, dataclasses.replace(options, label_file=path))
+        return index_masks.classes([], None, dataclasses.replace(options, label_file=path))
     return lists.read_labels(path), plain
 
 
 def _items(
-    names: Sequence[str], pictures: Images, maps: Images, coding: masks.Coding
+    names: Sequence[str], pictures: Images, maps: Images, coding: index_masks.Coding
 ) -> Iterator[schema.Sample | schema.Finding]:
     seen = set()
     for name in names:

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image as pillow
 
 from tfvision import errors
-from tfvision.synthetic import drawing, outline, scenes
+from tfvision.synthetic import drawing, drawn_scenes, outline
 from tfvision.synthetic import output as outputs
 
 _QUALITY = 92
@@ -66,7 +66,7 @@ def _write_split(
     content = _empty_json()
     for index in range(count):
         rng = np.random.default_rng([*seed, index])
-        scene = scenes.make(rng, size, split)
+        scene = drawn_scenes.make(rng, size, split)
         name = f"{index:05d}.jpg"
         _save(scene.image, os.path.join(images, name))
         label_map = pillow.fromarray(_label_map(scene))
@@ -93,7 +93,7 @@ def _empty_json() -> dict[str, list[Any]]:
     return {"images": [], "annotations": [], "categories": categories}
 
 
-def _annotations(scene: scenes.Scene, image_id: int, before: int) -> list[dict[str, Any]]:
+def _annotations(scene: drawn_scenes.Scene, image_id: int, before: int) -> list[dict[str, Any]]:
     entries = []
     for index, kind in enumerate(scene.kinds):
         mask = scene.mask(index)
@@ -115,7 +115,7 @@ def _annotations(scene: scenes.Scene, image_id: int, before: int) -> list[dict[s
     return entries
 
 
-def _label_map(scene: scenes.Scene) -> np.ndarray:
+def _label_map(scene: drawn_scenes.Scene) -> np.ndarray:
     """uint8 [H, W]: 0 for the background, 1 + its kind's place for a balloon."""
     ids = [drawing.KINDS.index(kind) + 1 for kind in scene.kinds]
     return np.array([*ids, 0], np.uint8)[scene.owner]  # the owner -1 is the background
@@ -126,7 +126,7 @@ def _bounds(mask: np.ndarray) -> tuple[int, int, int, int]:
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
 
-def _crops(scene: scenes.Scene, rng: np.random.Generator) -> list[tuple[str, np.ndarray]]:
+def _crops(scene: drawn_scenes.Scene, rng: np.random.Generator) -> list[tuple[str, np.ndarray]]:
     """Class crops of one scene, at most one a class: (class name, pixels)."""
     found: dict[str, np.ndarray] = {}
     for index in rng.permutation(len(scene.kinds)):
@@ -145,7 +145,7 @@ def _crops(scene: scenes.Scene, rng: np.random.Generator) -> list[tuple[str, np.
 
 
 def _window_around(
-    scene: scenes.Scene, index: int, rng: np.random.Generator
+    scene: drawn_scenes.Scene, index: int, rng: np.random.Generator
 ) -> tuple[slice, slice]:
     """A square around a balloon with some margin, off centre, inside the picture."""
     top, left, bottom, right = _bounds(scene.mask(index))
@@ -157,7 +157,9 @@ def _window_around(
     return slice(y, y + side), slice(x, x + side)
 
 
-def _clear_window(scene: scenes.Scene, rng: np.random.Generator) -> tuple[slice, slice] | None:
+def _clear_window(
+    scene: drawn_scenes.Scene, rng: np.random.Generator
+) -> tuple[slice, slice] | None:
     """A square without balloon or string, of the sizes that balloons' crops have."""
     height, width = scene.clear.shape
     for _ in range(8):

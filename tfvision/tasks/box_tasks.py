@@ -12,13 +12,13 @@ import tensorflow as tf
 
 from tfvision import config as configs
 from tfvision import errors, kinds, metrics, models
-from tfvision.inputs import canvas, mixing, multi_scale, objects, orientation, truth
+from tfvision.inputs import canvas, mixing, multi_scale, object_tensors, orientation, targets
 from tfvision.models import detectors, rcnn, rcnn_network
 from tfvision.ops import images
 from tfvision.records import dataset
 from tfvision.task import Task
 
-PROPOSALS = objects.PROPOSALS
+PROPOSALS = object_tensors.PROPOSALS
 _FIELDS = ("image", "boxes", "class_ids", "is_crowd", "difficult", "area")
 # These keep the whole image on the canvas, so that a mask stays that of its whole box.
 _WHOLE_IMAGE = ("stretch", "letterbox", "short_side")
@@ -75,27 +75,27 @@ class DetectionTask(Task):
 
     def prepare_train(self, example):
         inputs, section = self.config.inputs, self.config.detection
-        sample = canvas.load(truth.complete(example), inputs, True)
-        sample = truth.for_training(sample, difficult=section.train_difficult)
+        sample = canvas.load(targets.complete(example), inputs, True)
+        sample = targets.for_training(sample, difficult=section.train_difficult)
         if "masks" in sample:
-            sample = objects.framed(sample, section.mask_size)
+            sample = object_tensors.framed(sample, section.mask_size)
         if inputs.turned:
             sample = orientation.fit(sample, self.train_size, inputs, example["portrait"])
         else:
             sample = canvas.fit(sample, self.train_size, inputs)
-        return {**self._inputs(sample), **truth.padded(sample, self._places)}
+        return {**self._inputs(sample), **targets.padded(sample, self._places)}
 
     def prepare_eval(self, example):
         inputs = self.config.inputs
-        example = truth.complete(example)
+        example = targets.complete(example)
         sample = canvas.fit(canvas.load(example, inputs, False), self.size, inputs)
         result = self._inputs(sample)
         if "boxes" in sample:
             difficult = self.config.detection.train_difficult
-            sample = truth.for_training(sample, difficult=difficult)
-            result |= truth.for_metrics(example)
+            sample = targets.for_training(sample, difficult=difficult)
+            result |= targets.for_metrics(example)
             if self.serve_losses:
-                result |= truth.padded(sample, self._places)
+                result |= targets.padded(sample, self._places)
         return result
 
     def _inputs(self, sample):
@@ -103,7 +103,7 @@ class DetectionTask(Task):
         result = {key: sample[key] for key in ("image", "frame")}
         if self._detector.proposals:
             count = max(int(self.config.detection.max_proposals), 1)
-            result |= truth.padded_proposals(sample, count)
+            result |= targets.padded_proposals(sample, count)
         return result
 
     def build(self):

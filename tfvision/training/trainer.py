@@ -16,7 +16,7 @@ from tfvision import errors, optimizers, stack, weights
 from tfvision.inputs import pipeline
 from tfvision.records import damage, dataset
 from tfvision.task import Task
-from tfvision.training import checking, precision, resuming, speed, tuning, workdirs
+from tfvision.training import precision, resuming, speed, start_checks, tuning, workdirs
 from tfvision.training.averages import Averages
 from tfvision.training.callbacks import Callbacks, Rate
 from tfvision.training.checkpoints import Checkpoints
@@ -192,14 +192,14 @@ class Trainer:
         newest sound checkpoint, or with `strict_resume` from its newest. Raises NonFiniteError for
         a loss that is not finite, Interrupted after SIGTERM, and before anything is written
         UsageError and DataError for a config that cannot train."""
-        checking.splits(self)
+        start_checks.splits(self)
         with workdirs.Folder(self.workdir) as folder:
             before = workdirs.check(self.workdir, self.config)
             notes = resuming.new_end(self, before) if before else []
             state = resuming.restore(self, notes, strict=strict_resume)
             if state is None:
                 self.start_weights()
-                checking.first_batch(self)
+                start_checks.first_batch(self)
             step, pending = int(self.step.numpy()), bool(state and state.get("pending"))
             function, batches = self.traced(step)
             again = pending or step >= self.total
@@ -241,7 +241,7 @@ class Trainer:
         broken or does not fit, and for a run of other classes."""
         section = self.config.weights
         if section.path:
-            checking.same_classes(self.net, self.config)
+            start_checks.same_classes(self.net, self.config)
             chosen = {"source": section.source, "skip": tuple(section.skip), "which": section.which}
             weights.load(self.net, section.path, **chosen, say=print)
             self._averages.restart()

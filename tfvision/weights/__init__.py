@@ -16,7 +16,7 @@ import numpy as np
 from tfvision import errors
 from tfvision.net import Net
 from tfvision.weights import (
-    darknet,
+    darknet_weights,
     keras_applications,
     native,
     prefixes,
@@ -29,7 +29,7 @@ SOURCES = {
     "torchvision": torchvision.fill,
     "smp": smp.fill,
     "keras": keras_applications.fill,
-    "darknet": darknet.fill,
+    "darknet": darknet_weights.fill,
     "tfvision": native.fill,
 }
 _OF_MODULES = ("torchvision", "smp")  # whose names are paths of modules
@@ -62,7 +62,7 @@ def load(
         arrays = keras_applications.download(net.train.name)
     elif source == "darknet":
         readers.check_single(os.fspath(weights), which)
-        path, arrays = f"{os.fspath(weights)}: ", darknet.read(weights)
+        path, arrays = f"{os.fspath(weights)}: ", darknet_weights.read(weights)
     else:
         path = f"{os.fspath(weights)}: "
         arrays, notes = readers.inspect(weights, which, _bytes(net))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tfvision import errors
-from tfvision.weights import arrays, formats, hdf5, prefixes, pth, runs, state_dicts
+from tfvision.weights import arrays, formats, hdf5, prefixes, pth, run_weights, state_dicts
 
 # Bytes that a file may unpack to: these, so many times its size, and what the net takes.
 _ROOM, _TIMES = 64 * 2**20, 4
@@ -29,8 +29,8 @@ def read(path: str | os.PathLike, which: str = "", room: int = 0) -> dict[str, n
 def inspect(path: str | os.PathLike, which: str = "", room: int = 0) -> Weights:
     """All arrays of a weight file by name, without what wrappers put before all names.
 
-    A folder is a run of ours (`weights.runs`). which: the parameters or their average where a file
-    has both, "model", "average" or its key; "" takes the average. room: bytes of the net that is to
+    A folder is a run of ours (`weights.run_weights`). which: the parameters or their average where
+    a file has both, "model", "average" or its key; "" takes the average. room: bytes of the net that is to
     be filled. float16 and bfloat16 come back as float32. No code of the file is run. Raises
     DataError, always of one line, for a file that is missing, broken, no weight file or beyond what
     its size and `room` allow, and UsageError for a `which` that it does not have."""
@@ -44,7 +44,7 @@ def inspect(path: str | os.PathLike, which: str = "", room: int = 0) -> Weights:
     if found in (formats.TORCH_ZIP, formats.PICKLE):
         weights = _torch(path, which, _budget(path, room))
     elif found == formats.RUN:
-        weights = Weights(runs.read(path, which))
+        weights = Weights(run_weights.read(path, which))
     else:
         check_single(f"{path} ({found})", which)
         weights = Weights(_plain(path, found, _budget(path, room)))

@@ -17,7 +17,7 @@ import numpy as np
 
 from tfvision import errors, schema
 from tfvision.ops import sniff
-from tfvision.records import dataset, images, read
+from tfvision.records import dataset, image_files, read
 
 _AHEAD = 64  # records that are checked at the same time
 _LARGE_AREA = 1.5  # an area may exceed its image by rounding, not by this factor
@@ -179,7 +179,7 @@ def _image(found: read.Features, size: tuple[int, int]) -> Iterator[str]:
         yield f"TensorFlow cannot decode the image: {str(error.message).splitlines()[0]}"
         return
     real = tuple(shape[:2])
-    real = real[::-1] if images.orientation(encoded) >= 5 else real
+    real = real[::-1] if image_files.orientation(encoded) >= 5 else real
     if real != size:
         yield (
             f"the upright image is {real[1]} x {real[0]} pixels, the record says"

@@ -14,7 +14,7 @@ import numpy as np
 
 from tfvision import schema
 from tfvision.ops import masks
-from tfvision.records import images, maps
+from tfvision.records import image_files, label_maps
 
 # Formats round to hundredths of a pixel; less than that beyond the border is no finding.
 _BOX_TOLERANCE = 0.01
@@ -42,7 +42,7 @@ class Canvas:
     turn: the EXIF orientation that makes them upright. segments: ids [H, W], or None.
     full_masks: masks are stored whole."""
 
-    image: images.Image
+    image: image_files.Image
     turn: int
     segments: np.ndarray | None
     full_masks: bool
@@ -53,7 +53,7 @@ class Canvas:
         return _size(self.image, self.turn)
 
 
-def scaled(sample: schema.Sample, image: images.Image, turn: int) -> schema.Sample:
+def scaled(sample: schema.Sample, image: image_files.Image, turn: int) -> schema.Sample:
     """The sample with boxes, polygons and areas of its recorded size on the image's pixels."""
     size = _size(image, turn)
     y, x = size[0] / sample.size[0], size[1] / sample.size[1]
@@ -74,14 +74,14 @@ class _Drop(Exception):
     """Leaves one object out: (reason, detail)."""
 
 
-def _size(image: images.Image, turn: int) -> tuple[int, int]:
+def _size(image: image_files.Image, turn: int) -> tuple[int, int]:
     return image.stored_size if turn > 1 else image.full_size
 
 
 def segments(
     sample: schema.Sample,
-    read: Callable[[str], maps.Indices],
-    image: images.Image,
+    read: Callable[[str], label_maps.Indices],
+    image: image_files.Image,
     turn: int,
     frame: str,
 ) -> np.ndarray | None:
@@ -93,8 +93,8 @@ def segments(
         return mask.pixels
     if turn > 1:
         detail = f"{sample.segments}: it is upright, the annotation is not"
-        raise maps.Skip("mask of another size", detail)
-    return maps.upright(mask, image, frame)
+        raise label_maps.Skip("mask of another size", detail)
+    return label_maps.upright(mask, image, frame)
 
 
 def fit(
@@ -148,16 +148,16 @@ def _object(
     if area is None:
         y1, x1, y2, x2 = clipped
         area = (y2 - y1) * (x2 - x1) if mask is None else masks.area(mask)
-    upright = images.upright_box(clipped, size, canvas.turn)
+    upright = image_files.upright_box(clipped, size, canvas.turn)
     normalised = _normalised(upright, canvas.image.full_size)
     if not (normalised[2] > normalised[0] and normalised[3] > normalised[1]):
         raise _Drop("box without area", f"box y x y x {_numbers(box)}")
     encoded = b""
     if mask is not None:
-        mask = images.upright(mask, canvas.turn)
+        mask = image_files.upright(mask, canvas.turn)
         if canvas.image.original:
             mask = masks.shrink(mask, canvas.image.size)
-        encoded = maps.png(mask if canvas.full_masks else _cropped(mask, normalised))
+        encoded = label_maps.png(mask if canvas.full_masks else _cropped(mask, normalised))
     shrunk = math.prod(canvas.image.size) / math.prod(canvas.image.full_size)
     return Kept(item, normalised, encoded, float(area) * shrunk)
 
@@ -230,8 +230,8 @@ def _from_png(item: schema.Object, data: bytes, size: tuple[int, int]) -> np.nda
         window = masks.box_bounds(_normalised(_clip(item.box, size), size), size)
         sizes.append((window[2] - window[0], window[3] - window[1]))
     try:
-        pixels = maps.read("mask", data, sizes).pixels
-    except maps.Skip as skip:
+        pixels = label_maps.read("mask", data, sizes).pixels
+    except label_maps.Skip as skip:
         raise _Drop("broken mask", ": ".join(skip.args)) from skip
     bitmap = (pixels != 0).astype(np.uint8)
     return bitmap if bitmap.shape == size else masks.paste(bitmap, window, size)

@@ -1,7 +1,7 @@
 """Detection metrics of an evaluation, at the original images' size, on host NumPy.
 
-Batches and predictions are those of `metrics.objects`; masks are pasted here, one image after the
-other, and kept as run lengths.
+Batches and predictions are those of `metrics.image_objects`; masks are pasted here, one image
+after the other, and kept as run lengths.
 
 Axis letters: B batch, D detections, N objects, K classes.
 """
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from tfvision import errors
-from tfvision.metrics import coco, coco_json, objects, voc
+from tfvision.metrics import coco_json, coco_metrics, image_objects, voc_metrics
 from tfvision.metrics.metric import Metric, Report
-from tfvision.metrics.tables import table
+from tfvision.metrics.text_tables import table
 from tfvision.ops import masks, run_lengths
 from tfvision.ops import overlaps as box_overlaps
 
@@ -60,7 +60,7 @@ class CocoDetection(Metric):
         kind: str = "bbox",
         category_ids: Sequence[int] | None = None,
     ):
-        errors.choose(coco.KINDS, kind, "kind of COCO evaluation")
+        errors.choose(coco_metrics.KINDS, kind, "kind of COCO evaluation")
         self.class_names, self.kind = tuple(class_names), kind
         self.prefix = _PREFIX[kind]
         self.category_ids = None if category_ids is None else tuple(category_ids)
@@ -69,16 +69,16 @@ class CocoDetection(Metric):
     def reset(self) -> None:
         """Forgets everything."""
         self.images: list[coco_json.Image] = []
-        self._found: coco.Evaluation | None = None
+        self._found: coco_metrics.Evaluation | None = None
 
     def update(self, batch: dict, predictions: dict) -> None:
         """Adds a batch; images that are not `valid` are left out."""
         self._found = None
-        for row, own, found in objects.rows(batch, predictions):
+        for row, own, found in image_objects.rows(batch, predictions):
             name = batch["source_id"][row].decode("utf-8", "replace")
             runs, found_runs = [], []
             if self.kind == "segm":
-                own, found = objects.with_masks(own, found, name)
+                own, found = image_objects.with_masks(own, found, name)
                 runs, found_runs = own["masks"], found["masks"]
             image = coco_json.Image(
                 name,
@@ -103,7 +103,7 @@ class CocoDetection(Metric):
         found = coco_json.detections(self.images, count, ids)
         return coco_json.ground_truth(self.images, self.class_names, ids), found
 
-    def _evaluation(self) -> coco.Evaluation:
+    def _evaluation(self) -> coco_metrics.Evaluation:
         if self._found is None:
             # In the order of the classes, which the category ids need not have.
             count = len(self.class_names)
@@ -111,20 +111,20 @@ class CocoDetection(Metric):
             found = coco_json.detections(self.images, count)
             if self.kind == "segm":  # a detection's size is that of its mask, not of its box
                 found = [{k: v for k, v in entry.items() if k != "bbox"} for entry in found]
-            self._found = coco.evaluate(own, found, self.kind)
+            self._found = coco_metrics.evaluate(own, found, self.kind)
         return self._found
 
     def result(self) -> dict[str, float]:
         """The twelve numbers as "ap", "ap50" ... "ar_large" ("mask_ap" ... of masks), in 0..1.
 
         NaN where there is no truth for a number, such as an object of that size."""
-        numbers = coco.summary(self._evaluation())
+        numbers = coco_metrics.summary(self._evaluation())
         return {self.prefix + NAMES[name]: float(_undefined(v)) for name, v in numbers.items()}
 
     def per_class(self) -> dict[str, np.ndarray]:
         """ap, ap50, ap75, ap_small, ap_medium, ap_large, ar100 (float [K], NaN: no such object)
         and objects (int [K], crowds aside)."""
-        found = coco.per_category(self._evaluation())
+        found = coco_metrics.per_category(self._evaluation())
         columns = {NAMES[name]: _undefined(found[name]) for name in _COLUMNS}
         return {**columns, "objects": found["objects"]}
 
@@ -140,7 +140,7 @@ class CocoDetection(Metric):
         """{class: recall, precision and scores [101]} at IoU 0.5 + 0.05 * threshold.
 
         Classes without truth are left out."""
-        found = coco.curves(self._evaluation(), threshold)
+        found = coco_metrics.curves(self._evaluation(), threshold)
         return {
             name: {key: found[key][k] for key in ("precision", "scores")}
             | {"recall": found["recall"]}
@@ -181,7 +181,7 @@ class VocDetection(Metric):
         style: str = "2010",
         kind: str = "bbox",
     ):
-        errors.choose(voc.STYLES, style, "style of VOC's average precision")
+        errors.choose(voc_metrics.STYLES, style, "style of VOC's average precision")
         errors.choose(_PREFIX, kind, "kind of VOC evaluation")
         self.class_names, self.iou, self.style = tuple(class_names), iou, style
         self.kind, self.prefix = kind, _PREFIX[kind]
@@ -191,16 +191,16 @@ class VocDetection(Metric):
         """Forgets everything."""
         self._truths: list[tuple[np.ndarray, ...]] = []
         self._detections: list[tuple[np.ndarray, ...]] = []
-        self._drawn: list[voc.Curve] | None = None
+        self._drawn: list[voc_metrics.Curve] | None = None
 
     def update(self, batch: dict, predictions: dict) -> None:
         """Adds a batch; images that are not `valid` are left out."""
         self._drawn = None
-        for row, own, found in objects.rows(batch, predictions):
+        for row, own, found in image_objects.rows(batch, predictions):
             shapes = "boxes"
             if self.kind == "segm":
                 name = batch["source_id"][row].decode("utf-8", "replace")
-                own, found = (_array(each) for each in objects.with_masks(own, found, name))
+                own, found = (_array(each) for each in image_objects.with_masks(own, found, name))
                 shapes = "masks"
             number = len(self._truths)
             ignored = (own["difficult"] > 0) | (own["is_crowd"] > 0)
@@ -208,7 +208,7 @@ class VocDetection(Metric):
             self._truths.append((images[0], own["class_ids"], own[shapes], ignored))
             self._detections.append((images[1], found["class_ids"], found[shapes], found["scores"]))
 
-    def _curves(self) -> list[voc.Curve]:
+    def _curves(self) -> list[voc_metrics.Curve]:
         if self._drawn is None:
             truths, found = _joined(self._truths), _joined(self._detections)
             overlaps = run_lengths.iou_matrix if self.kind == "segm" else box_overlaps.iou_matrix
@@ -217,7 +217,7 @@ class VocDetection(Metric):
                 images, _, shapes, ignored = (part[truths[1] == k] for part in truths)
                 found_images, _, found_shapes, scores = (part[found[1] == k] for part in found)
                 parts = (shapes, images, ignored, found_shapes, found_images, scores)
-                self._drawn.append(voc.curve(*parts, iou=self.iou, overlaps=overlaps))
+                self._drawn.append(voc_metrics.curve(*parts, iou=self.iou, overlaps=overlaps))
         return self._drawn
 
     def per_class(self) -> dict[str, np.ndarray]:
@@ -229,7 +229,7 @@ class VocDetection(Metric):
             for name in ("recall", "precision")
         }
         objects = np.array([c.positives for c in drawn], np.int64)
-        ap = np.array([voc.average_precision(c, self.style) for c in drawn])
+        ap = np.array([voc_metrics.average_precision(c, self.style) for c in drawn])
         ends = {name: np.where(objects > 0, values, np.nan) for name, values in last.items()}
         return {"ap": ap, **ends, "objects": objects}
 

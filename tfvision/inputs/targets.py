@@ -9,7 +9,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfvision import schema
-from tfvision.inputs import objects
+from tfvision.inputs import object_tensors
 
 Sample = dict[str, tf.Tensor]
 PREFIX = "truth/"
@@ -47,7 +47,7 @@ def for_training(sample: Sample, *, crowds: bool = False, difficult: bool = Fals
         keep &= tf.equal(sample["is_crowd"], 0)
     if not difficult:
         keep &= tf.equal(sample["difficult"], 0)
-    return objects.select(sample, keep)
+    return object_tensors.select(sample, keep)
 
 
 def padded(sample: Sample, places: int) -> Sample:
@@ -64,8 +64,8 @@ def padded(sample: Sample, places: int) -> Sample:
             tf.pad(ids, [[0, rest]], constant_values=schema.PADDING), (places,)
         ),
     }
-    if objects.FRAMED in sample:
-        masks = sample[objects.FRAMED][:places]
+    if object_tensors.FRAMED in sample:
+        masks = sample[object_tensors.FRAMED][:places]
         shape = (places, *masks.shape[1:])
         result["masks"] = tf.ensure_shape(tf.pad(masks, [[0, rest], [0, 0], [0, 0]]), shape)
     return result
@@ -84,7 +84,7 @@ def for_metrics(example: Sample) -> Sample:
     """{"truth/boxes": ...}: an example's objects, serialized, in the original image's pixels.
 
     Each is a string scalar, so that images with any number of objects make a batch;
-    `truth/size` is int64 [2], height and width. See metrics.truth for the way back."""
+    `truth/size` is int64 [2], height and width. See metrics.ground_truth for the way back."""
     kept = {key: example[key] for key in _KEPT if key in example}
     kept["size"] = tf.stack([example["height"], example["width"]])
     return {PREFIX + key: tf.io.serialize_tensor(value) for key, value in kept.items()}

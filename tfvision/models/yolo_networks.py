@@ -16,7 +16,7 @@ from typing import Any
 from tfvision import errors
 from tfvision.models import darknet_build, darknet_plan, yolo_sections
 from tfvision.models.darknet_cfg import Section
-from tfvision.ops.yolo import Head
+from tfvision.ops.yolo_decode import Head
 
 # name -> (function to sections, what is not that function's default)
 NETWORKS: dict[str, tuple[Callable[..., list[Section]], dict[str, Any]]] = {

@@ -18,7 +18,7 @@ from PIL import Image as pillow
 from tfvision import schema
 from tfvision.metrics.examples import Example, Ranked
 from tfvision.metrics.metric import Metric, Report
-from tfvision.metrics.tables import ratio, table
+from tfvision.metrics.text_tables import ratio, table
 
 
 def confusion(truth: np.ndarray, called: np.ndarray, classes: int, void: int) -> np.ndarray:

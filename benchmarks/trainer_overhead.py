@@ -1,7 +1,7 @@
 """The Trainer's loop against a bare tf.function loop over the same model, optimizer and data.
 
-    python benchmarks/trainer.py [--pairs=5] [--steps=60]     speed: ratio of images/s
-    python benchmarks/trainer.py --memory [--steps=5000]      resident memory of a long run
+    python benchmarks/trainer_overhead.py [--pairs=5] [--steps=60]     speed: ratio of images/s
+    python benchmarks/trainer_overhead.py --memory [--steps=5000]      resident memory of a long run
 
 Speed: interleaved pairs; the median ratio is the answer. Memory: tiny steps with an evaluation
 and a checkpoint every 200; resident memory at the end against that at step 1,000.

@@ -21,7 +21,7 @@ import tensorflow as tf
 import tfvision
 from tfvision import atomic, errors, paths
 from tfvision.inputs import decode
-from tfvision.records import aside, images
+from tfvision.records import aside, image_files
 from tfvision.serving import module, versions
 from tfvision.task import Net, Task
 
@@ -63,7 +63,7 @@ def export(
     reloaded model answers differently; nothing is left behind then. Raises UsageError for a net
     that takes more than an image: Fast R-CNN's proposals come with the records."""
     _check_inputs(net)
-    samples = [images.normalise(s, f"sample {i}").data for i, s in enumerate(samples)]
+    samples = [image_files.normalise(s, f"sample {i}").data for i, s in enumerate(samples)]
     if not samples:
         raise errors.DataError("an export is checked on real images, and there is none")
     for name in class_names:

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image as pillow
 
 from tfvision import errors, schema
-from tfvision.records import images, shrink
+from tfvision.records import image_files, shrink
 
 # Readers that give the indices that the file holds. WebP invents colours, PNM rescales them.
 _KINDS = ("png", "tiff", "bmp", "gif")
@@ -55,7 +55,7 @@ def read(path: str, data: bytes | None, sizes: Collection[tuple[int, int]]) -> I
         if data is None:
             with open(path, "rb") as file:
                 data = file.read()
-        with images.opened(data, path) as (image, kind):
+        with image_files.opened(data, path) as (image, kind):
             size = (image.height, image.width)
             plain = _is_plain(data, image, kind)
             if kind in _KINDS and size in sizes:
@@ -102,20 +102,24 @@ def _palette(image: pillow.Image) -> np.ndarray | None:
     return channels @ _WEIGHTS
 
 
-def _turned(mask: Indices, image: images.Image, frame: str) -> bool:
+def _turned(mask: Indices, image: image_files.Image, frame: str) -> bool:
     """Whether a mask is of the image's stored pixels, and these are not upright."""
     return mask.pixels.shape != image.full_size or (
         frame == "stored" and image.orientation > 1 and mask.pixels.shape == image.stored_size
     )
 
 
-def upright(mask: Indices, image: images.Image, frame: str) -> np.ndarray:
+def upright(mask: Indices, image: image_files.Image, frame: str) -> np.ndarray:
     """The pixels turned as the image is, where they are of its stored ones (see `encode`)."""
-    return images.upright(mask.pixels, image.orientation if _turned(mask, image, frame) else 1)
+    return image_files.upright(mask.pixels, image.orientation if _turned(mask, image, frame) else 1)
 
 
 def label_map(
-    source: schema.LabelMap, mask: Indices, image: images.Image, num_classes: int, frame: str = ""
+    source: schema.LabelMap,
+    mask: Indices,
+    image: image_files.Image,
+    num_classes: int,
+    frame: str = "",
 ) -> tuple[bytes, dict[int, int]]:
     """(the 8-bit PNG of an image's class ids, VOID where nothing counts, upright, of its size;
     {class id or VOID: its pixels in the file}).

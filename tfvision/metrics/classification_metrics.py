@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfvision.metrics.metric import Metric, Report
-from tfvision.metrics.tables import ratio, table
+from tfvision.metrics.text_tables import ratio, table
 
 
 class TopK(Metric):

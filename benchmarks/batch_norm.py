@@ -1,6 +1,6 @@
 """Batch normalisation in bfloat16 where the channels are no multiple of 16.
 
-    python benchmarks/normalization.py
+    python benchmarks/batch_norm.py
 
 Prints the time of a forward and backward pass of TensorFlow's bfloat16 kernel over that of
 layers.BatchNormalization, which computes in float32 there; 16 and 32 channels for comparison.

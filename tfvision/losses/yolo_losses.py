@@ -20,10 +20,10 @@ import tensorflow as tf
 
 from tfvision import errors
 from tfvision.losses import yolo_match
-from tfvision.losses.boxes import BOXES
+from tfvision.losses.iou_losses import BOXES
 from tfvision.losses.yolo_parts import sigmoids, softmax, squares, total
 from tfvision.losses.yolo_v1 import v1
-from tfvision.ops import yolo
+from tfvision.ops import yolo_decode
 
 __all__ = ["v1", "v2", "v3"]
 PULLED = 12800  # images that v2 pulls its boxes to the anchors for (region_layer.c)
@@ -33,7 +33,7 @@ Terms = dict[str, tf.Tensor]
 
 def v2(
     raw: tf.Tensor,
-    head: yolo.Head,
+    head: yolo_decode.Head,
     boxes: tf.Tensor,
     class_ids: tf.Tensor,
     *,
@@ -54,7 +54,7 @@ def v2(
     truth = yolo_match.place(raw, head, boxes, class_ids)
     anchor = yolo_match.best_anchor(truth, head.anchors)
     places = tf.where(truth.valid, truth.cell * head.boxes + anchor, -1)
-    predicted = yolo.decode(raw, head, yolo_match.image_size(raw, head))[0]
+    predicted = yolo_decode.decode(raw, head, yolo_match.image_size(raw, head))[0]
     found = yolo_match.match(predicted, truth, places)
     raw = tf.reshape(raw, [tf.shape(raw)[0], -1, 5 + head.num_classes])
     own = tf.gather(raw, tf.maximum(places, 0), batch_dims=1)
@@ -86,7 +86,7 @@ def v2(
 
 def v3(
     outputs: Mapping[str, tf.Tensor] | Sequence[tf.Tensor],
-    heads: Sequence[yolo.Head],
+    heads: Sequence[yolo_decode.Head],
     boxes: tf.Tensor,
     class_ids: tf.Tensor,
     *,
@@ -126,7 +126,7 @@ def _v3(raw, head, boxes, class_ids, overlap, label_smoothing) -> Terms:
     within = tf.gather(own_place, anchor)
     here = truth.valid & (within >= 0)
     places = tf.where(here, truth.cell * head.boxes + within, -1)
-    predicted = yolo.decode(raw, head, yolo_match.image_size(raw, head))[0]
+    predicted = yolo_decode.decode(raw, head, yolo_match.image_size(raw, head))[0]
     found = yolo_match.match(predicted, truth, places)
     raw = tf.reshape(raw, [tf.shape(raw)[0], -1, 5 + head.num_classes])
     own = tf.gather(raw, tf.maximum(places, 0), batch_dims=1)

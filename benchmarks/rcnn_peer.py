@@ -1,6 +1,7 @@
 """Mask R-CNN R50-FPN against torchvision's, in turns: a training step, and inference.
 
-    python benchmarks/rcnn.py [--peer-python=PYTHON] [--precisions=float32] [--rounds=5] [--profile]
+    python benchmarks/rcnn_peer.py [--peer-python=PYTHON] [--precisions=float32] [--rounds=5]
+        [--profile]
 
 512 x 512 pixels, two images a training step and one at a time in inference, 91 classes with the
 background. Both have the same weights (the recipe of tests/oracles, calibrated so that boxes of
@@ -125,7 +126,7 @@ def ours_train(folder, precision):
 
     from tfvision import config, optimizers
     from tfvision.layers import context
-    from tfvision.losses import rcnn as losses
+    from tfvision.losses import rcnn_losses as losses
     from tfvision.training import tuning
 
     net = ours("train", precision)

@@ -1,7 +1,7 @@
 """The images of an evaluation batch, one after the other: their true objects and what was found.
 
-`batch` has `valid` bool [B] and `truth/*` (metrics.truth); `predictions` has boxes [B, D, 4] yxyx
-in pixels of the original image, scores [B, D], class_ids [B, D] (-1: padding), num_detections [B]
+`batch` has `valid` bool [B] and `truth/*` (metrics.ground_truth); `predictions` has boxes [B, D, 4]
+yxyx in pixels of the original image, scores [B, D], class_ids [B, D] (-1: padding), num_detections [B]
 and, for masks, masks [B, D, m, m]: probabilities in the frame of each box.
 
 Axis letters: B batch, D detections, N objects, m cells of a box's frame.
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tfvision import errors
-from tfvision.metrics import truth
+from tfvision.metrics import ground_truth
 from tfvision.ops import masks
 
 
@@ -31,7 +31,7 @@ def rows(batch: dict, predictions: dict) -> Iterator[tuple[int, dict[str, Any], 
         there &= np.isfinite(scores) & np.isfinite(boxes).all(axis=-1)
         names = ("boxes", "scores", "class_ids", "masks")
         found = {k: predictions[k][row][there] for k in names if k in predictions}
-        yield int(row), truth.read(batch, row), found
+        yield int(row), ground_truth.read(batch, row), found
 
 
 def with_masks(own: dict[str, Any], found: dict[str, Any], name: str) -> tuple[dict, dict]:
@@ -50,7 +50,7 @@ def with_masks(own: dict[str, Any], found: dict[str, Any], name: str) -> tuple[d
     kept = [i for i in range(count) if own["masks"][i]]
     names = ("boxes", "class_ids", "is_crowd", "difficult", "area")
     true = {**own, **{k: own[k][kept] if len(own[k]) else own[k] for k in names}}
-    true["masks"] = [truth.run_lengths(own["masks"][i], own["boxes"][i], size) for i in kept]
+    true["masks"] = [ground_truth.run_lengths(own["masks"][i], own["boxes"][i], size) for i in kept]
     pairs = zip(found["masks"], found["boxes"], strict=True)
     pasted = [masks.rle_from_box_frame(mask, box, size) for mask, box in pairs]
     return true, {**found, "masks": pasted}

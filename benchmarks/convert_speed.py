@@ -1,6 +1,6 @@
 """Peak memory and speed of a conversion, by the number of images.
 
-    python benchmarks/convert.py [--counts=1000,10000,100000] [--workers=1]
+    python benchmarks/convert_speed.py [--counts=1000,10000,100000] [--workers=1]
 
 Small PNGs in ten class folders; each conversion is a process of its own. Memory is the peak
 resident size of its largest process, and should not grow with the number of images.
