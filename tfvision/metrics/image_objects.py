@@ -1,8 +1,8 @@
 """The images of an evaluation batch, one after the other: their true objects and what was found.
 
 `batch` has `valid` bool [B] and `truth/*` (metrics.ground_truth); `predictions` has boxes [B, D, 4]
-yxyx in pixels of the original image, scores [B, D], class_ids [B, D] (-1: padding), num_detections [B]
-and, for masks, masks [B, D, m, m]: probabilities in the frame of each box.
+yxyx in pixels of the original image, scores [B, D], class_ids [B, D] (-1: padding), num_detections
+[B] and, for masks, masks [B, D, m, m]: probabilities in the frame of each box.
 
 Axis letters: B batch, D detections, N objects, m cells of a box's frame.
 """

@@ -29,9 +29,10 @@ def read(path: str | os.PathLike, which: str = "", room: int = 0) -> dict[str, n
 def inspect(path: str | os.PathLike, which: str = "", room: int = 0) -> Weights:
     """All arrays of a weight file by name, without what wrappers put before all names.
 
-    A folder is a run of ours (`weights.run_weights`). which: the parameters or their average where
-    a file has both, "model", "average" or its key; "" takes the average. room: bytes of the net that is to
-    be filled. float16 and bfloat16 come back as float32. No code of the file is run. Raises
+    A folder is a run of ours (`weights.run_weights`). which: the parameters or their average
+    where a file has both, "model", "average" or its key; "" takes the average. room: bytes of the
+    net that is to be filled. float16 and bfloat16 come back as float32. No code of the file is
+    run. Raises
     DataError, always of one line, for a file that is missing, broken, no weight file or beyond what
     its size and `room` allow, and UsageError for a `which` that it does not have."""
     path = os.fspath(path)
