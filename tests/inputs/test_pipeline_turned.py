@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import shutil
 
@@ -245,13 +244,14 @@ def test_a_killed_run_goes_on_with_the_batches_it_had_before_in_one_trace(data, 
     def trainer(place):
         settings = config(data, task="detection", model=FASTER)
         task = tasks.build(settings)
+        made = task.losses
 
         def losses(batch, outputs):
             traces.append(batch["image"].shape.as_list())
-            return task.losses(batch, outputs)
+            return made(batch, outputs)
 
-        counted = dataclasses.replace(task, losses=losses)
-        return training.Trainer(counted, settings, str(place))
+        task.losses = losses
+        return training.Trainer(task, settings, str(place))
 
     whole = trainer(tmp_path / "whole")
     whole.fit()

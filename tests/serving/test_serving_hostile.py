@@ -60,7 +60,7 @@ def test_the_pixels_of_a_request_are_counted_before_any_is_decoded(model, monkey
     image = {"b64": base64.b64encode(fuzz.png(10, 10)).decode()}
     app = server.Server(model, pixel_limit=250)
     assert ask(app, {"instances": [image] * 2})[0] == 200
-    monkeypatch.setattr(payloads.images, "normalise", None)  # nothing gets as far as this
+    monkeypatch.setattr(payloads.image_files, "normalise", None)  # nothing gets as far as this
     status, reply = ask(app, {"instances": [image] * 3})
     assert status == 413
     assert "instance 2: the images up to this one have 300 pixels" in reply["error"]

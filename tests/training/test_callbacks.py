@@ -1,7 +1,6 @@
 """Keras's own callbacks in the Trainer: what they read, and what they change."""
 
 import csv
-import dataclasses
 
 import keras
 import numpy as np
@@ -57,7 +56,8 @@ def trainer(records, workdir, *callbacks, epochs=3, schedule=None, **train):
         schedule={"learning_rate": 0.1, "name": "constant", **(schedule or {})},
         train=train | {"steps_per_call": 1, "report_input": False},
     )
-    task = dataclasses.replace(tasks.build(config), build=tiny)
+    task = tasks.build(config)
+    task.build = tiny
     return training.Trainer(task, config, str(workdir), callbacks=callbacks)
 
 
