@@ -6,14 +6,10 @@ import pytest
 import tensorflow as tf
 
 from tfvision import errors, layers, models, stack
-from tfvision.models import (
-    darknet,
-    darknet_cfg,
-    darknet_plan,
-    summary,
-    yolo_networks,
-    yolo_sections,
-)
+from tfvision.darknet import cfg as darknet_cfg
+from tfvision.darknet import cfg_file as darknet
+from tfvision.darknet import plan as darknet_plan
+from tfvision.models import summary, yolo_networks, yolo_sections
 from tfvision.net import Net
 
 pytestmark = pytest.mark.addons

@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tfvision import errors
-from tfvision.models import darknet_build, darknet_plan, yolo_sections
-from tfvision.models.darknet_cfg import Section
+from tfvision.darknet import cfg_network, plan
+from tfvision.darknet.cfg import Section
+from tfvision.models import yolo_sections
 from tfvision.ops.yolo_decode import Head
 
 # name -> (function to sections, what is not that function's default)
@@ -42,17 +43,17 @@ NETWORKS: dict[str, tuple[Callable[..., list[Section]], dict[str, Any]]] = {
 V1_SIZE = (448, 448)  # section 2.2; for what does not depend on the size
 
 
-_SHARED = errors.keywords(darknet_build.build)  # options that every network has
+_SHARED = errors.keywords(cfg_network.build)  # options that every network has
 
 
 def network(image, name: str, *, num_classes: int, **options) -> dict:
     """image [B, H, W, 3] RGB 0..255 -> {"yolo_0": raw, ...}, float32, coarsest first.
 
     options: those of the network's function in `yolo_sections` (anchors, width ...) and of
-    `darknet_build.build` (activation, bn_momentum ...)."""
+    `cfg_network.build` (activation, bn_momentum ...)."""
     own, shared = _split(name, options)
     layers = sections(name, num_classes=num_classes, image_size=tuple(image.shape[1:3]), **own)
-    return darknet_build.build(image, layers, **shared)
+    return cfg_network.build(image, layers, **shared)
 
 
 def sections(
@@ -67,7 +68,7 @@ def sections(
 def heads(name: str, *, num_classes: int, **options) -> tuple[Head, ...]:
     """The heads of a network, in the order of its outputs; `options` as of `network`."""
     layers = sections(name, num_classes=num_classes, **options)
-    return darknet_plan.heads(darknet_plan.plan(layers, V1_SIZE))
+    return plan.heads(plan.plan(layers, V1_SIZE))
 
 
 def num_classes(name: str, values: int, **options) -> int:
@@ -76,9 +77,7 @@ def num_classes(name: str, values: int, **options) -> int:
     `options` as of `network`; images of 448 x 448, which only version 1 depends on. Raises
     DataError if there is no such number."""
     one, two = (
-        darknet_plan.values(
-            darknet_plan.plan(sections(name, num_classes=count, **options), V1_SIZE)
-        )
+        plan.values(plan.plan(sections(name, num_classes=count, **options), V1_SIZE))
         for count in (1, 2)
     )
     more, left = divmod(values - one, two - one)  # every class adds as many

@@ -11,7 +11,7 @@ import functools
 from collections.abc import Sequence
 
 from tfvision import errors
-from tfvision.models.darknet_cfg import Section, section
+from tfvision.darknet.cfg import Section, section
 
 # (height, width) in pixels, small ones first; version 2's are in cells of 32 in the cfg files.
 V2_COCO = tuple(
