@@ -19,10 +19,7 @@ from tfvision.darknet import cfg, cfg_layers
 from tfvision.darknet import plan as plans
 from tfvision.darknet.cfg import Section
 from tfvision.darknet.plan import Planned
-
-# The first boxes of a fresh network are then its anchors, about: what YOLOv2's first 12,800
-# images are for in Darknet.
-_HEAD_STD = 0.01
+from tfvision.layers.darknet_layers import HEAD_STD
 
 
 class _Options(NamedTuple):
@@ -96,7 +93,7 @@ def _convolution(layer, inputs, options, is_head):
     if is_head:  # logits are float32
         geometry["dtype"] = "float32"
     if s["groups"] == 1:
-        std = _HEAD_STD if is_head else None
+        std = HEAD_STD if is_head else None
         x = layers.Conv2D(s["filters"], s["size"], use_bias=use_bias, std=std, **geometry)(x)
     elif s["groups"] == channels == s["filters"]:
         x = layers.DepthwiseConv2D(s["size"], **geometry)(x)
@@ -122,7 +119,7 @@ def _connected(layer, inputs, options, is_head):
     name, x = _name(layer), inputs[0]
     if len(x.shape) > 2:
         x = layers.Flatten(name=f"{name}.flatten")(x)
-    kind = {"dtype": "float32", "std": _HEAD_STD} if is_head else {}
+    kind = {"dtype": "float32", "std": HEAD_STD} if is_head else {}
     suffix = "head" if is_head else "connected"
     x = layers.Dense(layer.section["output"], name=f"{name}.{suffix}", **kind)(x)
     return _activate(x, name, options, layer)

@@ -11,6 +11,10 @@ import tensorflow as tf
 from tfvision.layers.convolution import output_sizes, padded, pair
 from tfvision.layers.sharing import Layer
 
+# The first boxes of a fresh network are then its anchors, about: what YOLOv2's first 12,800
+# images are for in Darknet.
+HEAD_STD = 0.01  # of a head's weights
+
 
 class LocallyConnected2D(Layer):
     """A convolution with a kernel and a bias of its own at every place (Darknet's [local]).
