@@ -132,7 +132,8 @@ def contend(who, folder, model):
 def write_files(folder, model):
     """A cfg file and fresh weights of a network of ours."""
     from tfvision import models
-    from tfvision.models import darknet_cfg, yolo_networks
+    from tfvision.darknet import cfg
+    from tfvision.models import yolo_networks
     from tfvision.weights import darknet_weights, native
 
     net = models.build(model, num_classes=CLASSES, image_size=SIZE)
@@ -142,7 +143,7 @@ def write_files(folder, model):
     darknet_weights.write(net, os.path.join(folder, "net.weights"))
     sections = yolo_networks.sections(model, num_classes=CLASSES)
     with open(os.path.join(folder, "net.cfg"), "w", encoding="utf-8") as file:
-        file.write(darknet_cfg.text(sections, SIZE))
+        file.write(cfg.text(sections, SIZE))
 
 
 def race(model, *, rounds, steps, opencv_python):

@@ -7,8 +7,9 @@ import pytest
 
 from tfvision import config as configs
 from tfvision import errors, json_files
+from tfvision.darknet import cfg as darknet_cfg
+from tfvision.darknet import plan as darknet_plan
 from tfvision.json_files import COUNT, Maybe
-from tfvision.models import darknet_cfg, darknet_plan
 from tfvision.records import dataset
 from tfvision.serving import client
 from tfvision.training import checkpoints, logs, run_report

@@ -127,10 +127,11 @@ def _say(note: str) -> None:
 
 def _size(name: str) -> tuple[int, int]:
     """(height, width) to build the model for; weights depend on it in YOLOv1 alone."""
-    from tfvision.models import darknet, yolo_networks
+    from tfvision.darknet import cfg_file
+    from tfvision.models import yolo_networks
 
     if _CFG.value:
-        return darknet.size(_CFG.value)
+        return cfg_file.size(_CFG.value)
     return yolo_networks.V1_SIZE if name in yolo_networks.NETWORKS else (224, 224)
 
 
@@ -152,21 +153,23 @@ def _write(net: Any, arrays: dict) -> int:
 
 def _write_cfg(name: str, num_classes: int, options: dict) -> None:
     """The network's cfg file, beside its weights."""
-    from tfvision.models import darknet_cfg, yolo_networks
+    from tfvision.darknet import cfg
+    from tfvision.models import yolo_networks
 
     size = _size(name)
     sections = yolo_networks.sections(name, num_classes=num_classes, image_size=size, **options)
     path = os.path.splitext(_OUTPUT.value)[0] + ".cfg"
-    atomic.write_text(path, darknet_cfg.text(sections, size))
+    atomic.write_text(path, cfg.text(sections, size))
 
 
 def _classes(name: str, arrays: dict, options: dict) -> int:
     """How many classes the checkpoint is for."""
-    from tfvision.models import darknet, yolo_networks
+    from tfvision.darknet import cfg_file
+    from tfvision.models import yolo_networks
     from tfvision.weights import prefixes
 
     if _CFG.value:
-        return darknet.classes(_CFG.value)
+        return cfg_file.classes(_CFG.value)
     if name in yolo_networks.NETWORKS:
         count = sum(arrays[key].size for key in arrays if key != "header")
         try:

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfvision import layers
+from tfvision.darknet import cfg_layers
 
 pytestmark = pytest.mark.addons
 
@@ -61,7 +62,7 @@ def test_pooling_pads_less_at_the_top_and_left(size, stride, padding, height, wi
 @pytest.mark.parametrize("stride", [1, 2])
 def test_groups_of_channels_do_not_see_each_other(groups, stride):
     x = numbers(1, 5, 6, 4)
-    layer = layers.GroupedConv2D(8, 3, groups=groups, strides=stride, padding=1, use_bias=True)
+    layer = cfg_layers.GroupedConv2D(8, 3, groups=groups, strides=stride, padding=1, use_bias=True)
     layer.build((None, None, None, 4))
     kernel, bias = numbers(3, 3, 4 // groups, 8), numbers(8)
     layer.kernel.assign(kernel)
@@ -116,12 +117,12 @@ def test_a_square_s_gradient_is_that_of_its_pixel(dtype):
 
 
 def test_a_part_of_the_channels():
-    got = apply(layers.ChannelGroup(2, 1), np.float32([[[[1, 2, 3, 4]]]]))
+    got = apply(cfg_layers.ChannelGroup(2, 1), np.float32([[[[1, 2, 3, 4]]]]))
     np.testing.assert_array_equal(got, [[[[3, 4]]]])
 
 
 def test_bias_is_one_number_a_channel():
-    layer = layers.Bias()
+    layer = cfg_layers.Bias()
     layer.build((None, None, None, 2))
     layer.bias.assign([10, 20])
     np.testing.assert_array_equal(apply(layer, np.float32([[[[1, 2]]]])), [[[[11, 22]]]])
@@ -147,10 +148,10 @@ def test_the_vector_of_version_1_becomes_cells():
     [
         layers.Reorg(2),
         layers.PaddedMaxPool2D(2, strides=1, padding=1),
-        layers.GroupedConv2D(4, 3, groups=2, padding=1),
+        cfg_layers.GroupedConv2D(4, 3, groups=2, padding=1),
         layers.Upsample(2),
-        layers.ChannelGroup(2, 0),
-        layers.Bias(),
+        cfg_layers.ChannelGroup(2, 0),
+        cfg_layers.Bias(),
         layers.AnchorCells(2),
     ],
     ids=lambda layer: type(layer).__name__,

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from tfvision import errors, models
-from tfvision.models import darknet, darknet_cfg, darknet_plan, yolo_networks
+from tfvision.darknet import cfg as darknet_cfg
+from tfvision.darknet import cfg_file as darknet
+from tfvision.darknet import plan as darknet_plan
+from tfvision.models import yolo_networks
 
 pytestmark = pytest.mark.addons
 

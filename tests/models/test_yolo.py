@@ -6,14 +6,10 @@ import pytest
 import tensorflow as tf
 
 from tfvision import errors, layers, models, stack
-from tfvision.models import (
-    darknet,
-    darknet_cfg,
-    darknet_plan,
-    summary,
-    yolo_networks,
-    yolo_sections,
-)
+from tfvision.darknet import cfg as darknet_cfg
+from tfvision.darknet import cfg_file as darknet
+from tfvision.darknet import plan as darknet_plan
+from tfvision.models import summary, yolo_networks, yolo_versions
 from tfvision.net import Net
 
 pytestmark = pytest.mark.addons
@@ -47,7 +43,7 @@ def images(height=64, width=64):
         ("yolo_v1", 20, {}, 271_703_550),
         ("yolo_v1", 20, {"head": "local"}, 197_301_875),
         ("yolo_v2", 80, {}, 50_962_889),
-        ("yolo_v2", 20, {"anchors": yolo_sections.V2_VOC}, 50_655_389),
+        ("yolo_v2", 20, {"anchors": yolo_versions.V2_VOC}, 50_655_389),
         ("yolo_v3", 80, {}, 61_949_149),
         ("yolo_v3", 20, {}, 61_626_049),
         ("yolo_v3_tiny", 80, {}, 8_852_366),
@@ -130,7 +126,7 @@ def test_heads_are_those_of_the_papers():
     assert [head.stride for head in (coarse, middle, fine)] == [32, 16, 8]
     assert (coarse.mask, fine.mask) == ((6, 7, 8), (0, 1, 2))
     assert fine.anchors == ((13, 10), (30, 16), (23, 33))
-    assert coarse.all_anchors == yolo_sections.V3_COCO
+    assert coarse.all_anchors == yolo_versions.V3_COCO
 
 
 def test_anchors_are_an_option_and_shared_among_the_levels():

@@ -12,7 +12,7 @@ import warm
 from oracle_files import fill
 
 from tfvision import errors, models, weights
-from tfvision.models import yolo_networks, yolo_sections
+from tfvision.models import yolo_networks, yolo_versions
 from tfvision.ops import yolo_decode as yolo_ops
 from tfvision.weights import darknet_weights, native
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.addons
 ORACLES = pathlib.Path(__file__).parents[1] / "oracles"
 CASES = {
     "yolov3-tiny_416": ("yolo_v3_tiny", {}),
-    "yolov2-voc_416": ("yolo_v2", {"anchors": yolo_sections.V2_VOC}),
+    "yolov2-voc_416": ("yolo_v2", {"anchors": yolo_versions.V2_VOC}),
     "yolov2-coco_416": ("yolo_v2", {}),
     "yolov3_416": ("yolo_v3", {}),
     "yolov3-spp_320": ("yolo_v3_spp", {}),

@@ -13,10 +13,7 @@ from tfvision.layers.basic import (
 from tfvision.layers.convolution import Conv2D, DepthwiseConv2D
 from tfvision.layers.darknet_layers import (
     AnchorCells,
-    Bias,
-    ChannelGroup,
     DetectionCells,
-    GroupedConv2D,
     LocallyConnected2D,
     PaddedMaxPool2D,
     Reorg,
@@ -41,8 +38,6 @@ __all__ = [
     "AnchorCells",
     "AveragePool2D",
     "BatchNormalization",
-    "Bias",
-    "ChannelGroup",
     "Concatenate",
     "Conv2D",
     "Conv2DTranspose",
@@ -52,7 +47,6 @@ __all__ = [
     "Dropout",
     "Flatten",
     "GlobalAveragePool",
-    "GroupedConv2D",
     "Layer",
     "LocallyConnected2D",
     "LogMeanProbability",

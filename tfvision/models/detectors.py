@@ -13,10 +13,11 @@ import keras
 import tensorflow as tf
 
 from tfvision import errors, layers
+from tfvision.darknet import cfg_file
 from tfvision.layers import context
 from tfvision.losses import rcnn_losses, yolo_losses
 from tfvision.losses.iou_losses import BOXES
-from tfvision.models import darknet, rcnn, yolo_networks
+from tfvision.models import rcnn, yolo_networks
 from tfvision.net import Net
 from tfvision.ops import nms, reduce
 from tfvision.ops import yolo_decode as yolo_ops
@@ -154,10 +155,10 @@ def _check_loss(kind: str, loss: Mapping, what: str) -> None:
         errors.choose(BOXES, loss["box_loss"], "config.loss.box_loss")
 
 
-_NETWORKS: dict[str, Callable] = {**yolo_networks.YOLO, "darknet": darknet.darknet}
+_NETWORKS: dict[str, Callable] = {**yolo_networks.YOLO, "darknet": cfg_file.darknet}
 _HEADS: dict[str, Callable] = {
     **{name: functools.partial(yolo_networks.heads, name) for name in yolo_networks.YOLO},
-    "darknet": darknet.heads,
+    "darknet": cfg_file.heads,
 }
 
 

@@ -14,45 +14,50 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tfvision import errors
-from tfvision.models import darknet_build, darknet_plan, yolo_sections
-from tfvision.models.darknet_cfg import Section
+from tfvision.darknet import cfg_recorder, plan
+from tfvision.darknet.cfg import Section
+from tfvision.models import yolo_layers, yolo_versions
 from tfvision.ops.yolo_decode import Head
 
-# name -> (function to sections, what is not that function's default)
-NETWORKS: dict[str, tuple[Callable[..., list[Section]], dict[str, Any]]] = {
-    "yolo_v1": (yolo_sections.v1, {}),
-    "yolo_v2": (yolo_sections.v2, {}),
-    "yolo_v3": (yolo_sections.v3, {}),
-    "yolo_v3_spp": (yolo_sections.v3, {"pyramid": True}),
-    "yolo_v3_tiny": (yolo_sections.v3_tiny, {}),
+# name -> (function, what is not that function's default)
+NETWORKS: dict[str, tuple[Callable[..., None], dict[str, Any]]] = {
+    "yolo_v1": (yolo_versions.v1, {}),
+    "yolo_v2": (yolo_versions.v2, {}),
+    "yolo_v3": (yolo_versions.v3, {}),
+    "yolo_v3_spp": (yolo_versions.v3, {"pyramid": True}),
+    "yolo_v3_tiny": (yolo_versions.v3_tiny, {}),
     # narrow ones, for work without a GPU
     "yolo_v1_small": (
-        yolo_sections.v1,
+        yolo_versions.v1,
         {"width": 8, "hidden": 256, "batch_norm": True, "units": (1, 1)},
     ),
     "yolo_v2_small": (
-        yolo_sections.v2,
+        yolo_versions.v2,
         {"width": 8, "units": (1, 1, 1, 1, 1, 1), "head_convs": 1},
     ),
     "yolo_v3_small": (
-        yolo_sections.v3,
+        yolo_versions.v3,
         {"width": 8, "units": (1, 1, 1, 1, 1), "head_pairs": 1},
     ),
 }
 V1_SIZE = (448, 448)  # section 2.2; for what does not depend on the size
 
 
-_SHARED = errors.keywords(darknet_build.build)  # options that every network has
+_SHARED = errors.keywords(yolo_layers.Layers)  # options that every network has
 
 
 def network(image, name: str, *, num_classes: int, **options) -> dict:
     """image [B, H, W, 3] RGB 0..255 -> {"yolo_0": raw, ...}, float32, coarsest first.
 
-    options: those of the network's function in `yolo_sections` (anchors, width ...) and of
-    `darknet_build.build` (activation, bn_momentum ...)."""
+    options: those of the network's function in `yolo_versions` (anchors, width ...) and of
+    `yolo_layers.Layers` (activation, bn_momentum ...)."""
     own, shared = _split(name, options)
-    layers = sections(name, num_classes=num_classes, image_size=tuple(image.shape[1:3]), **own)
-    return darknet_build.build(image, layers, **shared)
+    size = tuple(image.shape[1:3])
+    plan.plan(sections(name, num_classes=num_classes, image_size=size, **own), size)  # does it fit?
+    function, fixed = NETWORKS[name]
+    net = yolo_layers.Layers(image, **shared)
+    function(net, num_classes, **{**fixed, **own})
+    return net.outputs
 
 
 def sections(
@@ -61,13 +66,16 @@ def sections(
     """The Darknet sections of a network, without [net]; `options` as of `network`."""
     function, fixed = errors.choose(NETWORKS, name, "YOLO network")
     own, _ = _split(name, options)
-    return function(num_classes, image_size, **{**fixed, **own})
+    # The cfg files of version 2 count back by one layer alone, those of 3 by up to six.
+    recorder = cfg_recorder.Recorder(image_size, near=1 if name.startswith("yolo_v2") else 6)
+    function(recorder, num_classes, **{**fixed, **own})
+    return recorder.sections
 
 
 def heads(name: str, *, num_classes: int, **options) -> tuple[Head, ...]:
     """The heads of a network, in the order of its outputs; `options` as of `network`."""
     layers = sections(name, num_classes=num_classes, **options)
-    return darknet_plan.heads(darknet_plan.plan(layers, V1_SIZE))
+    return plan.heads(plan.plan(layers, V1_SIZE))
 
 
 def num_classes(name: str, values: int, **options) -> int:
@@ -76,9 +84,7 @@ def num_classes(name: str, values: int, **options) -> int:
     `options` as of `network`; images of 448 x 448, which only version 1 depends on. Raises
     DataError if there is no such number."""
     one, two = (
-        darknet_plan.values(
-            darknet_plan.plan(sections(name, num_classes=count, **options), V1_SIZE)
-        )
+        plan.values(plan.plan(sections(name, num_classes=count, **options), V1_SIZE))
         for count in (1, 2)
     )
     more, left = divmod(values - one, two - one)  # every class adds as many

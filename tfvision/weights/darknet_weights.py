@@ -1,4 +1,4 @@
-"""Darknet's .weights files -> a net made from Darknet's sections, and back byte for byte.
+"""Darknet's .weights files -> a YOLO network or that of a cfg file, and back byte for byte.
 
 A .weights file is a header and then float32 values without names: of each layer in turn, for a
 convolution its biases, with normalisation scales, rolling means and variances, and its weights.
@@ -124,7 +124,7 @@ def fill(net: Net, mapping: Mapping[str, np.ndarray], *, skip: Sequence[str] = (
 
 
 def write(net: Net, path: str | os.PathLike, *, header: Header = NEW) -> None:
-    """Writes a net made from Darknet's sections as a .weights file.
+    """Writes a YOLO network or that of a cfg file as a .weights file.
 
     header: of the file that the weights came from, `Header(*read(path)["header"])`, for the same
     bytes again. The file is there complete or not at all. Raises DataError for another net, or a

@@ -8,7 +8,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from tfvision import errors
-from tfvision.models.darknet_cfg import Section
+from tfvision.darknet.cfg import Section
 from tfvision.ops.yolo_decode import Head
 
 

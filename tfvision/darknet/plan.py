@@ -12,8 +12,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from tfvision import errors
-from tfvision.models import darknet_heads
-from tfvision.models.darknet_cfg import Section
+from tfvision.darknet import cfg_heads
+from tfvision.darknet.cfg import Section
 from tfvision.ops.yolo_decode import Head
 
 _MOST_VALUES = 1 << 31  # of a layer: 8 GiB
@@ -225,7 +225,7 @@ def _same(layer, inputs):
 
 
 def _head(layer, inputs):
-    return layer._replace(head=darknet_heads.head(layer.section, layer.channels, layer.stride))
+    return layer._replace(head=cfg_heads.head(layer.section, layer.channels, layer.stride))
 
 
 _PLANNERS = {

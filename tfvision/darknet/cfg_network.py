@@ -1,4 +1,4 @@
-"""Darknet's sections -> functional Keras: of a cfg file, or made in `models.yolo_networks`.
+"""Darknet's sections -> functional Keras: of a cfg file.
 
 Layer 15 of a cfg is called "L015": its convolution "L015.conv" (that before a head, "L015.head"),
 its normalisation "L015.bn", so that a .weights file, which has no names, fills them in order.
@@ -15,13 +15,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tfvision import layers
-from tfvision.models import darknet_cfg, darknet_plan
-from tfvision.models.darknet_cfg import Section
-from tfvision.models.darknet_plan import Planned
-
-# The first boxes of a fresh network are then its anchors, about: what YOLOv2's first 12,800
-# images are for in Darknet.
-_HEAD_STD = 0.01
+from tfvision.darknet import cfg, cfg_layers
+from tfvision.darknet import plan as plans
+from tfvision.darknet.cfg import Section
+from tfvision.darknet.plan import Planned
+from tfvision.layers.darknet_layers import HEAD_STD
 
 
 class _Options(NamedTuple):
@@ -46,7 +44,7 @@ def build(
     sections: without [net]. A network without a head gives {"class_logits": [B, K]} of what
     comes before a last [softmax]. activation: in place of the sections' own, `linear` excepted.
     bn_momentum: Darknet's. Raises DataError for sections that do not fit together."""
-    plan = darknet_plan.plan(sections, tuple(image.shape[1:3]))
+    plan = plans.plan(sections, tuple(image.shape[1:3]))
     normalization = {
         "momentum": bn_momentum,
         "epsilon": bn_epsilon,
@@ -59,7 +57,7 @@ def build(
     done: list = []
     outputs = {}
     for layer in plan:
-        inputs = [image if n == darknet_plan.IMAGE else done[n] for n in layer.sources]
+        inputs = [image if n == plans.IMAGE else done[n] for n in layer.sources]
         after = plan[layer.index + 1 : layer.index + 2]
         is_head = bool(after and after[0].head)
         done.append(_BUILDERS[layer.section.kind](layer, inputs, options, is_head))
@@ -74,7 +72,7 @@ def build(
 
 
 def _activate(x, name, options, layer):
-    function, function_options = darknet_cfg.ACTIVATIONS[layer.section["activation"]]
+    function, function_options = cfg.ACTIVATIONS[layer.section["activation"]]
     if function == "linear":
         return x
     if options.activation:
@@ -88,20 +86,20 @@ def _convolution(layer, inputs, options, is_head):
     x, channels = inputs[0], inputs[0].shape[-1]
     geometry = {
         "strides": s["stride"],
-        "padding": darknet_plan.convolution_padding(s),
+        "padding": plans.convolution_padding(s),
         "name": f"{name}.head" if is_head else f"{name}.conv",
     }
     use_bias = not s["batch_normalize"]
     if is_head:  # logits are float32
         geometry["dtype"] = "float32"
     if s["groups"] == 1:
-        std = _HEAD_STD if is_head else None
+        std = HEAD_STD if is_head else None
         x = layers.Conv2D(s["filters"], s["size"], use_bias=use_bias, std=std, **geometry)(x)
     elif s["groups"] == channels == s["filters"]:
         x = layers.DepthwiseConv2D(s["size"], **geometry)(x)
-        x = layers.Bias(name=f"{name}.bias")(x) if use_bias else x
+        x = cfg_layers.Bias(name=f"{name}.bias")(x) if use_bias else x
     else:
-        x = layers.GroupedConv2D(
+        x = cfg_layers.GroupedConv2D(
             s["filters"], s["size"], groups=s["groups"], use_bias=use_bias, **geometry
         )(x)
     if s["batch_normalize"]:
@@ -121,14 +119,14 @@ def _connected(layer, inputs, options, is_head):
     name, x = _name(layer), inputs[0]
     if len(x.shape) > 2:
         x = layers.Flatten(name=f"{name}.flatten")(x)
-    kind = {"dtype": "float32", "std": _HEAD_STD} if is_head else {}
+    kind = {"dtype": "float32", "std": HEAD_STD} if is_head else {}
     suffix = "head" if is_head else "connected"
     x = layers.Dense(layer.section["output"], name=f"{name}.{suffix}", **kind)(x)
     return _activate(x, name, options, layer)
 
 
 def _maxpool(layer, inputs, options, is_head):
-    window, stride, padding = darknet_plan.pool(layer.section)
+    window, stride, padding = plans.pool(layer.section)
     name = f"{_name(layer)}.maxpool"
     return layers.PaddedMaxPool2D(window, strides=stride, padding=padding, name=name)(inputs[0])
 
@@ -138,7 +136,7 @@ def _route(layer, inputs, options, is_head):
     if groups > 1:
         group = layer.section["group_id"]
         inputs = [
-            layers.ChannelGroup(groups, group, name=f"{name}.group{i}")(x)
+            cfg_layers.ChannelGroup(groups, group, name=f"{name}.group{i}")(x)
             for i, x in enumerate(inputs)
         ]
     return layers.Concatenate(name=f"{name}.route")(inputs) if len(inputs) > 1 else inputs[0]

@@ -7,8 +7,10 @@ import os
 from collections.abc import Iterator
 
 from tfvision import errors
-from tfvision.models import darknet_build, darknet_cfg, darknet_heads, darknet_plan
-from tfvision.models.darknet_cfg import Section
+from tfvision.darknet import cfg as cfg_text
+from tfvision.darknet import cfg_heads, cfg_network
+from tfvision.darknet import plan as plans
+from tfvision.darknet.cfg import Section
 from tfvision.ops.yolo_decode import Head
 
 
@@ -17,11 +19,11 @@ def load(cfg: str | os.PathLike, *, num_classes: int | None = None) -> list[Sect
 
     num_classes: what the heads must have, where given. Raises DataError for a file that is
     wrong, and UsageError for other classes than the file's."""
-    net, *sections = darknet_cfg.read(cfg)
+    net, *sections = cfg_text.read(cfg)
     if net["channels"] != 3:
         raise errors.DataError(f"{cfg}, {net.where()}: channels={net['channels']}, not 3")
     for section in sections:
-        if section.kind in darknet_heads.HEADS and num_classes not in (None, section["classes"]):
+        if section.kind in cfg_heads.HEADS and num_classes not in (None, section["classes"]):
             raise errors.UsageError(
                 f"{cfg}, {section.where()} has classes={section['classes']}, not {num_classes};"
                 " change it there, and the filters= of the layer before it to"
@@ -32,7 +34,7 @@ def load(cfg: str | os.PathLike, *, num_classes: int | None = None) -> list[Sect
 
 def size(cfg: str | os.PathLike) -> tuple[int, int]:
     """(height, width) in pixels of the images that a cfg file says it takes."""
-    net = darknet_cfg.read(cfg)[0]
+    net = cfg_text.read(cfg)[0]
     if min(net["height"], net["width"]) < 1:
         raise errors.DataError(f"{cfg}, {net.where()} has no width and height")
     return net["height"], net["width"]
@@ -40,27 +42,27 @@ def size(cfg: str | os.PathLike) -> tuple[int, int]:
 
 def heads(cfg: str | os.PathLike, *, num_classes: int | None = None, **_) -> tuple[Head, ...]:
     """The heads of a cfg file, in the order of the outputs, for images of its own size."""
-    return darknet_plan.heads(_plan(cfg, num_classes))
+    return plans.heads(_plan(cfg, num_classes))
 
 
 def classes(cfg: str | os.PathLike) -> int:
     """The classes of a cfg file's heads, or, without one, the channels that it ends with."""
     plan = _plan(cfg, None)
-    found = darknet_plan.heads(plan)
+    found = plans.heads(plan)
     return found[0].num_classes if found else plan[-1].channels
 
 
 def _plan(cfg, num_classes):
     sections, image_size = load(cfg, num_classes=num_classes), size(cfg)
     with _named(cfg):
-        return darknet_plan.plan(sections, image_size)
+        return plans.plan(sections, image_size)
 
 
 def darknet(image, *, cfg: str | os.PathLike, num_classes: int | None = None, **options) -> dict:
-    """The network of a cfg file: `load`, then `darknet_build.build` with `options`."""
+    """The network of a cfg file: `load`, then `cfg_network.build` with `options`."""
     sections = load(cfg, num_classes=num_classes)
     with _named(cfg):
-        return errors.call(darknet_build.build, options, "darknet", image, sections)
+        return errors.call(cfg_network.build, options, "darknet", image, sections)
 
 
 @contextlib.contextmanager
