@@ -7,6 +7,7 @@ The command line prints the message alone and ends with `exit_code`.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import difflib
 import inspect
 import re
@@ -131,6 +132,43 @@ def expect(given: Iterable[str], known: Iterable[str], what: str) -> None:
                 f"{what} has no option '{name}'{suggestion(name, known)}"
                 f" (its options: {', '.join(known) or 'none'})"
             )
+
+
+def take(options: Mapping[str, Any], what: str, *defaults: Any) -> tuple:
+    """Returns `defaults`, dataclasses, with those of `options` that are fields of theirs.
+
+    A field that is a dataclass holds options too (`option_names`). An option goes to every
+    dataclass that has it; None stands for its default. Raises UsageError that names `what` for an
+    option that none has, and for a value of another type than the default."""
+    expect(options, option_names(*defaults), what)
+    return tuple(_changed(default, options, what) for default in defaults)
+
+
+def option_names(*defaults: Any) -> list[str]:
+    """The fields of dataclasses, and of those that are their fields; each name once."""
+    names: dict[str, None] = {}
+    for default in defaults:
+        for field in dataclasses.fields(default):
+            value = getattr(default, field.name)
+            inner = option_names(value) if dataclasses.is_dataclass(value) else [field.name]
+            names |= dict.fromkeys(inner)
+    return list(names)
+
+
+def _changed(default: Any, options: Mapping[str, Any], what: str) -> Any:
+    changes = {}
+    for field in dataclasses.fields(default):
+        name, value = field.name, getattr(default, field.name)
+        if dataclasses.is_dataclass(value):
+            changes[name] = _changed(value, options, what)
+        elif options.get(name) is not None:
+            changes[name] = options[name]
+            # The network looks itself at what may be of several types, and at 16.0 for 16.
+            if "|" not in str(field.type) and not isinstance(options[name], float):
+                kind = inspect.Parameter.KEYWORD_ONLY
+                parameter = inspect.Parameter(name, kind, default=value, annotation=field.type)
+                _check_type(parameter, options[name], what)
+    return dataclasses.replace(default, **changes)
 
 
 def _check_type(parameter: inspect.Parameter, value: Any, what: str) -> None:

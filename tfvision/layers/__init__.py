@@ -20,6 +20,7 @@ from tfvision.layers.darknet_layers import (
     Upsample,
 )
 from tfvision.layers.ensemble import LogMeanProbability, ScaleFlip
+from tfvision.layers.norm_act import NormAct
 from tfvision.layers.normalization import BatchNormalization
 from tfvision.layers.pooling import (
     AdaptiveAveragePool2D,
@@ -51,6 +52,7 @@ __all__ = [
     "LocallyConnected2D",
     "LogMeanProbability",
     "MaxPool2D",
+    "NormAct",
     "Normalize",
     "PaddedMaxPool2D",
     "Reorg",
