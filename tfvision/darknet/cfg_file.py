@@ -11,6 +11,7 @@ from tfvision.darknet import cfg as cfg_text
 from tfvision.darknet import cfg_heads, cfg_network
 from tfvision.darknet import plan as plans
 from tfvision.darknet.cfg import Section
+from tfvision.darknet.cfg_network import NORM_ACT
 from tfvision.ops.yolo_decode import Head
 
 
@@ -59,10 +60,10 @@ def _plan(cfg, num_classes):
 
 
 def darknet(image, *, cfg: str | os.PathLike, num_classes: int | None = None, **options) -> dict:
-    """The network of a cfg file: `load`, then `cfg_network.build` with `options`."""
+    """The network of a cfg file: `load`, then `cfg_network.build`; options: of NormAct."""
     sections = load(cfg, num_classes=num_classes)
     with _named(cfg):
-        return errors.call(cfg_network.build, options, "darknet", image, sections)
+        return cfg_network.build(image, sections, *errors.take(options, "darknet", NORM_ACT))
 
 
 @contextlib.contextmanager

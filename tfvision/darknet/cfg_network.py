@@ -12,46 +12,26 @@ Axis letters: B batch, H, W, C channels, A anchors (boxes a cell), K classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from tfvision import layers
 from tfvision.darknet import cfg, cfg_layers
 from tfvision.darknet import plan as plans
 from tfvision.darknet.cfg import Section
 from tfvision.darknet.plan import Planned
+from tfvision.layers import NormAct
 from tfvision.layers.darknet_layers import HEAD_STD
 
-
-class _Options(NamedTuple):
-    activation: str | None
-    activation_options: dict | None
-    normalization: dict
+# Darknet's momentum; without an activation, each section's.
+NORM_ACT = NormAct(None, bn_momentum=0.99, bn_epsilon=1e-6)
 
 
-def build(
-    image,
-    sections: Sequence[Section],
-    *,
-    activation: str | None = None,
-    activation_options: dict | None = None,
-    bn_momentum: float = 0.99,
-    bn_epsilon: float = 1e-6,
-    bn_synchronized: bool = False,
-    bn_frozen: bool = False,
-) -> dict:
+def build(image, sections: Sequence[Section], norm_act: NormAct = NORM_ACT) -> dict:
     """image [B, H, W, 3] RGB 0..255 -> {"yolo_0": raw, ...}, float32, as `Head` says.
 
     sections: without [net]. A network without a head gives {"class_logits": [B, K]} of what
-    comes before a last [softmax]. activation: in place of the sections' own, `linear` excepted.
-    bn_momentum: Darknet's. Raises DataError for sections that do not fit together."""
+    comes before a last [softmax]. norm_act: its activation is in place of the sections' own,
+    `linear` excepted. Raises DataError for sections that do not fit together."""
     plan = plans.plan(sections, tuple(image.shape[1:3]))
-    normalization = {
-        "momentum": bn_momentum,
-        "epsilon": bn_epsilon,
-        "synchronized": bn_synchronized,
-        "frozen": bn_frozen,
-    }
-    options = _Options(activation, activation_options, normalization)
     # Darknet divides by 255 and does no more.
     image = layers.Normalize((0.0,) * 3, (255.0,) * 3, name="pixels")(image)
     done: list = []
@@ -60,7 +40,7 @@ def build(
         inputs = [image if n == plans.IMAGE else done[n] for n in layer.sources]
         after = plan[layer.index + 1 : layer.index + 2]
         is_head = bool(after and after[0].head)
-        done.append(_BUILDERS[layer.section.kind](layer, inputs, options, is_head))
+        done.append(_BUILDERS[layer.section.kind](layer, inputs, norm_act, is_head))
         if layer.head:
             outputs[f"yolo_{len(outputs)}"] = done[-1]
     if not outputs:
@@ -71,17 +51,17 @@ def build(
     return outputs
 
 
-def _activate(x, name, options, layer):
+def _activate(x, name, norm_act, layer):
     function, function_options = cfg.ACTIVATIONS[layer.section["activation"]]
     if function == "linear":
         return x
-    if options.activation:
-        known = function_options if options.activation == function else {}
-        function, function_options = options.activation, options.activation_options or known
+    if norm_act.activation:
+        known = function_options if norm_act.activation == function else {}
+        function, function_options = norm_act.activation, norm_act.activation_options or known
     return layers.Activation(function, options=function_options, name=f"{name}.activation")(x)
 
 
-def _convolution(layer, inputs, options, is_head):
+def _convolution(layer, inputs, norm_act, is_head):
     s, name = layer.section, _name(layer)
     x, channels = inputs[0], inputs[0].shape[-1]
     geometry = {
@@ -103,35 +83,35 @@ def _convolution(layer, inputs, options, is_head):
             s["filters"], s["size"], groups=s["groups"], use_bias=use_bias, **geometry
         )(x)
     if s["batch_normalize"]:
-        x = layers.BatchNormalization(name=f"{name}.bn", **options.normalization)(x)
-    return _activate(x, name, options, layer)
+        x = norm_act.norm(x, f"{name}.bn")
+    return _activate(x, name, norm_act, layer)
 
 
-def _local(layer, inputs, options, is_head):
+def _local(layer, inputs, norm_act, is_head):
     s, name = layer.section, _name(layer)
     x = layers.LocallyConnected2D(
         s["filters"], s["size"], strides=s["stride"], padding=s["pad"], name=f"{name}.local"
     )(inputs[0])
-    return _activate(x, name, options, layer)
+    return _activate(x, name, norm_act, layer)
 
 
-def _connected(layer, inputs, options, is_head):
+def _connected(layer, inputs, norm_act, is_head):
     name, x = _name(layer), inputs[0]
     if len(x.shape) > 2:
         x = layers.Flatten(name=f"{name}.flatten")(x)
     kind = {"dtype": "float32", "std": HEAD_STD} if is_head else {}
     suffix = "head" if is_head else "connected"
     x = layers.Dense(layer.section["output"], name=f"{name}.{suffix}", **kind)(x)
-    return _activate(x, name, options, layer)
+    return _activate(x, name, norm_act, layer)
 
 
-def _maxpool(layer, inputs, options, is_head):
+def _maxpool(layer, inputs, norm_act, is_head):
     window, stride, padding = plans.pool(layer.section)
     name = f"{_name(layer)}.maxpool"
     return layers.PaddedMaxPool2D(window, strides=stride, padding=padding, name=name)(inputs[0])
 
 
-def _route(layer, inputs, options, is_head):
+def _route(layer, inputs, norm_act, is_head):
     name, groups = _name(layer), layer.section["groups"]
     if groups > 1:
         group = layer.section["group_id"]
@@ -142,9 +122,9 @@ def _route(layer, inputs, options, is_head):
     return layers.Concatenate(name=f"{name}.route")(inputs) if len(inputs) > 1 else inputs[0]
 
 
-def _shortcut(layer, inputs, options, is_head):
+def _shortcut(layer, inputs, norm_act, is_head):
     name = _name(layer)
-    return _activate(layers.Add(name=f"{name}.shortcut")(inputs), name, options, layer)
+    return _activate(layers.Add(name=f"{name}.shortcut")(inputs), name, norm_act, layer)
 
 
 def _name(layer: Planned) -> str:
@@ -154,14 +134,14 @@ def _name(layer: Planned) -> str:
 def _simple(make):
     """A builder of layers that one section alone says all about."""
 
-    def build_one(layer, inputs, options, is_head):
+    def build_one(layer, inputs, norm_act, is_head):
         name = f"{_name(layer)}.{layer.section.kind}"
         return make(layer.section, name)(inputs[0])
 
     return build_one
 
 
-def _nothing(layer, inputs, options, is_head):
+def _nothing(layer, inputs, norm_act, is_head):
     return inputs[0]
 
 

@@ -9,9 +9,11 @@ Axis letters: B batch, H, W, C channels, A anchors (boxes a cell), K classes.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from tfvision import layers
+from tfvision.layers import NormAct
 from tfvision.layers.darknet_layers import HEAD_STD
 
 
@@ -19,33 +21,20 @@ class Layers:
     """Makes the layers of one network. Every method takes and returns [B, H, W, C].
 
     image: [B, H, W, 3] RGB 0..255 before, and 0..1 after, as Darknet takes it. outputs: of the
-    heads so far, {"yolo_0": raw, ...}, float32, as `Head` says. activation: in place of leaky ReLU
-    of slope 0.1 (activation_options: its own). bn_momentum: Darknet's."""
+    heads so far, {"yolo_0": raw, ...}, float32, as `Head` says. norm_act: without an activation,
+    leaky ReLU of slope 0.1."""
 
-    def __init__(
-        self,
-        image,
-        *,
-        activation: str | None = None,
-        activation_options: dict | None = None,
-        bn_momentum: float = 0.99,
-        bn_epsilon: float = 1e-6,
-        bn_synchronized: bool = False,
-        bn_frozen: bool = False,
-    ):
+    def __init__(self, image, norm_act: NormAct):
         self.image_size = tuple(image.shape[1:3])
         self.image = layers.Normalize((0.0,) * 3, (255.0,) * 3, name="pixels")(image)
         self.done: list = []  # what each layer gave
         self.outputs: dict = {}
-        self._activation = activation or "leaky_relu"
-        slope = {"slope": 0.1} if self._activation == "leaky_relu" else {}
-        self._activation_options = (activation and activation_options) or slope
-        self._normalization = {
-            "momentum": bn_momentum,
-            "epsilon": bn_epsilon,
-            "synchronized": bn_synchronized,
-            "frozen": bn_frozen,
-        }
+        activation = norm_act.activation or "leaky_relu"
+        slope = {"slope": 0.1} if activation == "leaky_relu" else {}
+        options = (norm_act.activation and norm_act.activation_options) or slope
+        self._norm_act = dataclasses.replace(
+            norm_act, activation=activation, activation_options=options
+        )
 
     def conv(self, x, filters: int, size: int, *, stride: int = 1, batch_norm: bool = True):
         """Convolution, batch normalisation or a bias, activation."""
@@ -59,7 +48,7 @@ class Layers:
             name=f"{name}.conv",
         )(x)
         if batch_norm:
-            x = layers.BatchNormalization(name=f"{name}.bn", **self._normalization)(x)
+            x = self._norm_act.norm(x, f"{name}.bn")
         return self._activated(x, name)
 
     def pool(self, x, size: int = 2, *, stride: int = 2):
@@ -131,9 +120,7 @@ class Layers:
         return f"L{len(self.done):03d}"
 
     def _activated(self, x, name):
-        function, options = self._activation, self._activation_options
-        x = layers.Activation(function, options=options, name=f"{name}.activation")(x)
-        return self._done(x)
+        return self._done(self._norm_act.act(x, f"{name}.activation"))
 
     def _done(self, x):
         self.done.append(x)

@@ -14,49 +14,44 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tfvision import errors
-from tfvision.darknet import cfg_recorder, plan
+from tfvision.darknet import cfg_network, cfg_recorder, plan
 from tfvision.darknet.cfg import Section
 from tfvision.models import yolo_layers, yolo_versions
+from tfvision.models.yolo_versions import V1Options, V2Options, V3Options, V3TinyOptions
 from tfvision.ops.yolo_decode import Head
 
-# name -> (function, what is not that function's default)
-NETWORKS: dict[str, tuple[Callable[..., None], dict[str, Any]]] = {
-    "yolo_v1": (yolo_versions.v1, {}),
-    "yolo_v2": (yolo_versions.v2, {}),
-    "yolo_v3": (yolo_versions.v3, {}),
-    "yolo_v3_spp": (yolo_versions.v3, {"pyramid": True}),
-    "yolo_v3_tiny": (yolo_versions.v3_tiny, {}),
+# name -> (function, its options)
+NETWORKS: dict[str, tuple[Callable[..., None], Any]] = {
+    "yolo_v1": (yolo_versions.v1, V1Options()),
+    "yolo_v2": (yolo_versions.v2, V2Options()),
+    "yolo_v3": (yolo_versions.v3, V3Options()),
+    "yolo_v3_spp": (yolo_versions.v3, V3Options(pyramid=True)),
+    "yolo_v3_tiny": (yolo_versions.v3_tiny, V3TinyOptions()),
     # narrow ones, for work without a GPU
     "yolo_v1_small": (
         yolo_versions.v1,
-        {"width": 8, "hidden": 256, "batch_norm": True, "units": (1, 1)},
+        V1Options(width=8, hidden=256, batch_norm=True, units=(1, 1)),
     ),
     "yolo_v2_small": (
         yolo_versions.v2,
-        {"width": 8, "units": (1, 1, 1, 1, 1, 1), "head_convs": 1},
+        V2Options(width=8, units=(1, 1, 1, 1, 1, 1), head_convs=1),
     ),
-    "yolo_v3_small": (
-        yolo_versions.v3,
-        {"width": 8, "units": (1, 1, 1, 1, 1), "head_pairs": 1},
-    ),
+    "yolo_v3_small": (yolo_versions.v3, V3Options(width=8, units=(1, 1, 1, 1, 1), head_pairs=1)),
 }
 V1_SIZE = (448, 448)  # section 2.2; for what does not depend on the size
-
-
-_SHARED = errors.keywords(yolo_layers.Layers)  # options that every network has
 
 
 def network(image, name: str, *, num_classes: int, **options) -> dict:
     """image [B, H, W, 3] RGB 0..255 -> {"yolo_0": raw, ...}, float32, coarsest first.
 
-    options: those of the network's function in `yolo_versions` (anchors, width ...) and of
-    `yolo_layers.Layers` (activation, bn_momentum ...)."""
-    own, shared = _split(name, options)
+    options: those of the network's function in `yolo_versions` (anchors, width ...) and of NormAct
+    (activation, bn_momentum ...)."""
+    function, own, norm_act = _take(name, options)
     size = tuple(image.shape[1:3])
-    plan.plan(sections(name, num_classes=num_classes, image_size=size, **own), size)  # does it fit?
-    function, fixed = NETWORKS[name]
-    net = yolo_layers.Layers(image, **shared)
-    function(net, num_classes, **{**fixed, **own})
+    # does it fit?
+    plan.plan(sections(name, num_classes=num_classes, image_size=size, **options), size)
+    net = yolo_layers.Layers(image, norm_act)
+    function(net, num_classes, own)
     return net.outputs
 
 
@@ -64,11 +59,10 @@ def sections(
     name: str, *, num_classes: int, image_size: tuple[int | None, int | None] = V1_SIZE, **options
 ) -> list[Section]:
     """The Darknet sections of a network, without [net]; `options` as of `network`."""
-    function, fixed = errors.choose(NETWORKS, name, "YOLO network")
-    own, _ = _split(name, options)
+    function, own, _ = _take(name, options)
     # The cfg files of version 2 count back by one layer alone, those of 3 by up to six.
     recorder = cfg_recorder.Recorder(image_size, near=1 if name.startswith("yolo_v2") else 6)
-    function(recorder, num_classes, **{**fixed, **own})
+    function(recorder, num_classes, own)
     return recorder.sections
 
 
@@ -96,14 +90,10 @@ def num_classes(name: str, values: int, **options) -> int:
     return 1 + more
 
 
-def _split(name: str, options: Mapping[str, Any]) -> tuple[dict, dict]:
-    """(those of the sections, those of the layers). Raises UsageError for an unknown one."""
-    own = errors.keywords(errors.choose(NETWORKS, name, "YOLO network")[0])
-    errors.expect(options, sorted(own | _SHARED), name)
-    return (
-        {key: value for key, value in options.items() if key in own},
-        {key: value for key, value in options.items() if key in _SHARED},
-    )
+def _take(name: str, options: Mapping[str, Any]) -> tuple:
+    """(function, its options, NormAct) of a network. Raises UsageError for an unknown option."""
+    function, default = errors.choose(NETWORKS, name, "YOLO network")
+    return function, *errors.take(options, name, default, cfg_network.NORM_ACT)
 
 
 # (image, *, num_classes, **options) -> outputs
