@@ -80,7 +80,6 @@ def oval(height, width):
 
 
 def ours(mode, precision):
-    import functools
 
     from tfvision import stack, training, weights
     from tfvision.models import rcnn_network
@@ -104,9 +103,10 @@ def ours(mode, precision):
         },
     }
     graph = {"train": rcnn_network.training, "infer": rcnn_network.serving}[mode]
-    stages = functools.partial(resnet.stages, depth=50)
     with stack.precision(training.policy(precision)):
-        model = graph(MASK, stages, num_classes=CLASSES, image_size=(SIZE, SIZE), **limits[mode])
+        model = graph(
+            MASK, resnet.backbone(50), num_classes=CLASSES, image_size=(SIZE, SIZE), **limits[mode]
+        )
     net = Net(model, model)
     weights.load(net, state(), source="torchvision")
     return net

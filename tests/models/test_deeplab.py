@@ -8,7 +8,8 @@ import tensorflow as tf
 from tfvision import errors, layers, stack
 from tfvision.layers import activations, context
 from tfvision.models import deeplab, segmenters, tiramisu
-from tfvision.models.backbones import xception
+from tfvision.models.backbones import resnet, xception
+from tfvision.models.deeplab_v3 import V3PlusOptions
 
 NARROW = {"width": 4, "num_classes": 3}
 HEAD = {"deeplab_v1": {"hidden": 8}, "deeplab_v2": {}, "deeplab_v3": {"channels": 8}}
@@ -165,7 +166,7 @@ def test_separable_convolutions_are_normalised_between_their_halves_or_not():
 )  # fmt: skip
 def test_xception_dilates_what_it_does_not_halve(output_stride, rates, sizes):
     image = keras.Input((64, 64, 3))
-    outputs = xception.stages(image, output_stride=output_stride, width=4)
+    outputs = xception.stages(image, xception.Options(output_stride, width=4))
     assert [outputs[f"c{i}"].shape[1] for i in range(2, 6)] == list(sizes)
     model = keras.Model(image, outputs)
     blocks = ("entry_flow.block3", "middle_flow.block1", "exit_flow.block1", "exit_flow.block2")
@@ -217,9 +218,10 @@ def test_what_cannot_be_built_is_refused_in_one_line(name, options, message):
 
 
 def test_the_options_are_those_of_head_and_backbone():
-    network = deeplab.DEEPLAB["deeplab_v3plus_resnet18"]
-    assert network.defaults == {"dilate_first": True, "separable": True}
-    known = network.options()
+    _, head, backbone = deeplab.ON_BACKBONES["deeplab_v3plus_resnet18"]
+    assert head == V3PlusOptions(separable=True)
+    assert backbone.options == resnet.Options(dilate_first=True)
+    known = set(errors.option_names(head, backbone.options))
     assert {"width", "version", "zero_init_last", "bn_frozen", "output_stride"} <= known
     assert not {"backbone", "depth"} & known
-    assert tiramisu.TIRAMISU["fc_densenet56"].keywords["growth"] == 12
+    assert tiramisu.NETWORKS["fc_densenet56"].growth == 12

@@ -95,14 +95,14 @@ def test_bfloat16_gives_float32_logits_near_those_of_float32(name):
 def stage_sizes(name, size, **options):
     """(height, width) of c1..c5."""
     image = keras.Input((*size, 3))
-    function, arguments = {
-        "resnet18": (resnet.stages, (18,)),
-        "resnet50": (resnet.stages, (50,)),
-        "vgg16": (vgg.stages, (16,)),
-        "inception_v3": (inception.stages, ()),
-        "mobilenet_v2": (mobilenet.stages, ()),
+    module, depth = {
+        "resnet18": (resnet, {"depth": 18}),
+        "resnet50": (resnet, {"depth": 50}),
+        "vgg16": (vgg, {"depth": 16}),
+        "inception_v3": (inception, {}),
+        "mobilenet_v2": (mobilenet, {}),
     }[name]
-    outputs = function(image, *arguments, width=8, **options)
+    outputs = module.stages(image, module.Options(width=8, **options), **depth)
     assert tuple(sorted(outputs)) == STAGES
     return [tuple(outputs[stage].shape[1:3]) for stage in STAGES]
 

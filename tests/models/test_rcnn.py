@@ -1,7 +1,5 @@
 """Faster and Mask R-CNN: shapes, conventions and messages on tiny nets."""
 
-import functools
-
 import keras
 import numpy as np
 import pytest
@@ -14,7 +12,7 @@ from tfvision.models.rcnn_network import Network, serving
 from tfvision.models.rcnn_options import FASTER, MASK
 
 pytestmark = pytest.mark.addons
-STAGES = functools.partial(resnet.stages, depth=18, width=4)
+STAGES = resnet.backbone(18, width=4)
 SMALL = {"num_classes": 3, "image_size": (64, 96), "channels": 8, "hidden": 16}
 LIMITS = {"post_nms": 20, "max_detections": 7, "score_threshold": 0.0}
 

@@ -1,7 +1,5 @@
 """The training graph of Faster R-CNN: what is sampled, its targets, and that it learns."""
 
-import functools
-
 import keras
 import numpy as np
 import pytest
@@ -16,7 +14,7 @@ from tfvision.models.rcnn_options import FASTER, MASK
 from tfvision.ops import boxes as box_ops
 
 pytestmark = pytest.mark.addons
-STAGES = functools.partial(resnet.stages, depth=18, width=8)
+STAGES = resnet.backbone(18, width=8)
 SIZES = ((12,), (24,), (48,), (64,), (90,))
 NET = {"num_classes": 2, "channels": 16, "hidden": 64, "anchor_sizes": SIZES}
 FEW = {"train_pre_nms": 100, "train_post_nms": 50, "anchor_samples": 64, "region_samples": 32}

@@ -1,7 +1,5 @@
 """What else R-CNN is: ROI Pool, the variant on c4, Fast R-CNN, and frozen first stages."""
 
-import functools
-
 import keras
 import numpy as np
 import pytest
@@ -12,6 +10,7 @@ from tfvision import config, errors, layers, stack
 from tfvision.layers import context, rcnn_layers
 from tfvision.losses import rcnn_losses as losses
 from tfvision.models.backbones import mobilenet, resnet
+from tfvision.models.backbones.backbone import Backbone
 from tfvision.models.rcnn_network import serving, training
 from tfvision.models.rcnn_options import C4, FAST, FASTER, MASK
 from tfvision.net import Net
@@ -19,8 +18,8 @@ from tfvision.training import tuning
 from tfvision.weights import native
 
 pytestmark = pytest.mark.addons
-STAGES = functools.partial(resnet.stages, depth=18, width=8)
-BOTTLENECKS = functools.partial(resnet.stages, depth=50, width=4)
+STAGES = resnet.backbone(18, width=8)
+BOTTLENECKS = resnet.backbone(50, width=4)
 PYRAMID = {"channels": 8, "hidden": 16}
 ONE_ROW = ((12, 24, 48, 64, 90),)
 ROWS = tuple((size,) for size in ONE_ROW[0])
@@ -113,12 +112,13 @@ def test_nonsense_about_regions_is_told(change, message):
 
 def test_the_last_stage_alone_continues_where_the_others_end():
     image = keras.Input((64, 80, 3))
-    whole = resnet.stages(image, 18, width=4)
-    first = keras.Model(image, BOTTLENECKS(image, last=4))
+    narrow = resnet.Options(width=4)
+    whole = resnet.stages(image, narrow, depth=18)
+    first = keras.Model(image, BOTTLENECKS.stages(image, BOTTLENECKS.options, last=4))
     assert set(first.output) == {"c1", "c2", "c3", "c4"}
     assert not [layer.name for layer in first.layers if layer.name.startswith("layer4")]
     features = keras.Input((4, 5, 16))
-    last = keras.Model(features, resnet.stages(features, 18, width=4, first=5))
+    last = keras.Model(features, resnet.stages(features, narrow, depth=18, first=5))
     assert last.output["c5"].shape[1:] == whole["c5"].shape[1:]
     names = {layer.name for layer in last.layers if layer.weights}
     assert names == {n for n in names if n.startswith("layer4.")}
@@ -129,14 +129,13 @@ def test_the_last_stage_alone_continues_where_the_others_end():
     np.testing.assert_allclose(last(c4)["c5"], c5, rtol=1e-5, atol=1e-5)
     for wrong in ({"first": 2}, {"first": 4, "last": 3}, {"last": 6}):
         with pytest.raises(errors.UsageError, match="of a ResNet: they begin at 1, 3, 4 or 5"):
-            resnet.stages(image, 18, **wrong)
+            resnet.stages(image, narrow, depth=18, **wrong)
     with pytest.raises(errors.UsageError, match="resnet18 has no option 'last'"):  # it needs all
         resnet.classifier(18, num_classes=2, image_size=(64, 64), last=4)
 
 
 def test_c4_has_the_numbers_of_detectron2():
-    stages = functools.partial(resnet.stages, depth=50)
-    model = serving(C4, stages, num_classes=90, image_size=(64, 80))
+    model = serving(C4, resnet.backbone(50), num_classes=90, image_size=(64, 80))
     # ResNet-50's 23,508,032 without fc, of which 53,120 are normalisation's and frozen here; a
     # 3x3 of 1024 channels and 1x1s to 15 logits and 60 deltas of anchors; 2048 to 91 logits and
     # 364 deltas of classes
@@ -243,8 +242,7 @@ def test_fast_rcnn_learns_from_its_proposals_and_the_truths_alone():
 
 
 def test_fast_rcnn_has_the_parameters_of_faster_rcnn_without_its_proposal_network():
-    stages = functools.partial(resnet.stages, depth=50)
-    model = serving(FAST, stages, num_classes=90, image_size=(64, 64))
+    model = serving(FAST, resnet.backbone(50), num_classes=90, image_size=(64, 64))
     # torchvision's 41,755,286 less a 3x3 of 256 channels and 1x1s to 3 logits and 12 deltas of
     # anchors
     proposals = 256 * 256 * 9 + 256 + 256 * 15 + 15
@@ -255,11 +253,11 @@ def test_fast_rcnn_has_the_parameters_of_faster_rcnn_without_its_proposal_networ
 
 STEMS = {
     "resnet": (
-        functools.partial(resnet.stages, depth=18, width=8),
+        resnet.backbone(18, width=8),
         ("conv1/", "bn1/", "layer1."),
     ),
     "mobilenet_v2": (
-        functools.partial(mobilenet.stages, width=8),
+        Backbone(mobilenet.stages, mobilenet.Options(width=8)),
         ("features.0.", "features.1.", "features.2.", "features.3."),
     ),
 }
@@ -268,8 +266,8 @@ STEMS = {
 @pytest.mark.parametrize("bn_frozen", [False, True])
 @pytest.mark.parametrize("backbone", STEMS)
 def test_the_stem_and_the_first_stage_are_frozen_and_nothing_else(backbone, bn_frozen):
-    stages, starts = STEMS[backbone]
-    model = training(FASTER, stages, bn_frozen=bn_frozen, **NET, **PYRAMID, **FEW)
+    network, starts = STEMS[backbone]
+    model = training(FASTER, network, bn_frozen=bn_frozen, **NET, **PYRAMID, **FEW)
     names = [native.name_of(v) for v in model.trainable_variables]
     left = tuning.freeze(Net(model, model), config.FROZEN_STEMS[backbone])
     kept = [native.name_of(v) for v in left]

@@ -1,6 +1,5 @@
 """State dicts of torchvision's detectors into ours, held to torchvision's own numbers."""
 
-import functools
 import pathlib
 
 import keras
@@ -62,7 +61,7 @@ class _Case:
         masks = "mask_logits" in self.golden
         network = rcnn_network.Network(
             MASK if masks else FASTER,
-            functools.partial(resnet.stages, depth=50),
+            resnet.backbone(50),
             num_classes=self.meta["num_classes"] - 1,
             image_size=tuple(self.meta["padded_hw"]),
             pre_nms=settings["rpn_pre_nms_top_n_test"],

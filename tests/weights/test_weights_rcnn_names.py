@@ -1,7 +1,5 @@
 """Older names of torchvision's detectors, and its order of classes and deltas."""
 
-import functools
-
 import numpy as np
 import pytest
 
@@ -78,9 +76,14 @@ def test_of_cocos_ninety_numbers_eighty_have_objects():
 
 
 def _tiny():
-    stages = functools.partial(resnet.stages, depth=18, width=4)
     model = serving(
-        MASK, stages, num_classes=2, image_size=(32, 64), channels=8, hidden=16, mask_widths=(6, 6)
+        MASK,
+        resnet.backbone(18, width=4),
+        num_classes=2,
+        image_size=(32, 64),
+        channels=8,
+        hidden=16,
+        mask_widths=(6, 6),
     )
     return Net(model, model)
 

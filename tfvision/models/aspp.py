@@ -9,38 +9,37 @@ Axis letters: B batch, H, W, C channels.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from tfvision import errors, layers
+from tfvision.layers import NormAct
 
 RATES = (6, 12, 18)  # at output stride 16 (section 4.1 of v3)
 
 
-class Parts:
-    """The layers of a head, with the options of one network in them."""
+@dataclasses.dataclass(frozen=True)
+class Convolutions:
+    """The convolutions of a head. separable: each 3x3 is depthwise separable, separable_bn: with
+    normalisation and activation between its halves."""
 
-    def __init__(self, activation, activation_options, bn, *, separable=False, separable_bn=True):
-        self.activation, self.options, self.bn = activation or "relu", activation_options, bn
-        self.separable, self.separable_bn = separable, separable_bn
-
-    def finish(self, x, name, activation):
-        """Normalisation called `name`, and the activation."""
-        x = layers.BatchNormalization(**self.bn, name=name)(x)
-        return layers.Activation(self.activation, options=self.options, name=activation)(x)
+    norm_act: NormAct
+    separable: bool = False
+    separable_bn: bool = True
 
     def conv(self, x, filters, size, name, bn):
         """Convolution `name`, normalisation `bn`, activation."""
         x = layers.Conv2D(filters, size, name=name)(x)
-        return self.finish(x, bn, f"{bn}.relu")
+        return self.norm_act.norm_act(x, bn, f"{bn}.relu")
 
     def spread(self, x, filters, name, bn, *, rate=1):
         """3x3 at an atrous rate; if separable, `name`.0 a channel and `name`.1 across them."""
         if not self.separable:
             x = layers.Conv2D(filters, 3, dilation=rate, name=name)(x)
-            return self.finish(x, bn, f"{bn}.relu")
+            return self.norm_act.norm_act(x, bn, f"{bn}.relu")
         x = layers.DepthwiseConv2D(3, dilation=rate, name=f"{name}.0")(x)
         if self.separable_bn:
-            x = self.finish(x, f"{name}.0.bn", f"{name}.0.relu")
+            x = self.norm_act.norm_act(x, f"{name}.0.bn", f"{name}.0.relu")
         return self.conv(x, filters, 1, f"{name}.1", bn)
 
 
@@ -53,19 +52,21 @@ def scaled(rates: Sequence[int] | None, output_stride: int, base: Sequence[int],
     return [int(rate) for rate in rates]
 
 
-def pyramid(x, *, channels: int, rates: Sequence[int], dropout: float, name: str, parts: Parts):
+def pyramid(
+    x, net: Convolutions, *, channels: int, rates: Sequence[int], dropout: float, name: str
+):
     """[B, H, W, C] -> [B, H, W, channels]: 1x1, 3x3 at each rate and image pooling, side by side,
     then 1x1 and dropout."""
-    branches = [parts.conv(x, channels, 1, f"{name}.convs.0.0", f"{name}.convs.0.1")]
+    branches = [net.conv(x, channels, 1, f"{name}.convs.0.0", f"{name}.convs.0.1")]
     for index, rate in enumerate(rates, 1):
         at = f"{name}.convs.{index}"
-        branches.append(parts.spread(x, channels, f"{at}.0", f"{at}.1", rate=rate))
+        branches.append(net.spread(x, channels, f"{at}.0", f"{at}.1", rate=rate))
     at = f"{name}.convs.{len(rates) + 1}"
     pooled = layers.GlobalAveragePool(keepdims=True, name=f"{at}.0")(x)
-    pooled = parts.conv(pooled, channels, 1, f"{at}.1", f"{at}.2")
+    pooled = net.conv(pooled, channels, 1, f"{at}.1", f"{at}.2")
     branches.append(layers.Resize(x.shape[1:3], name=f"{at}.resize")(pooled))
     x = layers.Concatenate(name=f"{name}.concat")(branches)
-    x = parts.conv(x, channels, 1, f"{name}.project.0", f"{name}.project.1")
+    x = net.conv(x, channels, 1, f"{name}.project.0", f"{name}.project.1")
     return layers.Dropout(dropout, name=f"{name}.project.3")(x) if dropout else x
 
 

@@ -1,20 +1,21 @@
 """Every DeepLab by name: image [B, H, W, 3] RGB 0..255 -> {"class_logits": [B, H, W, K]}.
 
-The options of a network are those of its function in `deeplab_v1` or `deeplab_v3` and those of
-its backbone's `stages`.
+The options of a network are those of its head in `deeplab_v1` or `deeplab_v3` and those of its
+backbone.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import NamedTuple
 
 from tfvision import errors
 from tfvision.models.backbones import mobilenet, resnet, xception
-from tfvision.models.deeplab_v1 import deeplab_v1, deeplab_v2
-from tfvision.models.deeplab_v3 import deeplab_v3, deeplab_v3plus
+from tfvision.models.backbones.backbone import Backbone
+from tfvision.models.deeplab_v1 import V1Options, V2Options, deeplab_v1, deeplab_v2
+from tfvision.models.deeplab_v3 import V3Options, V3PlusOptions, deeplab_v3, deeplab_v3plus
 
 # What torchvision's deeplabv3_resnet50 and 101 are: the options for their weights.
 TORCHVISION_OPTIONS = {
@@ -39,48 +40,58 @@ SMP_OPTIONS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class OnBackbone:
-    """A DeepLab on a backbone: image, **options -> outputs.
+class OnBackbone(NamedTuple):
+    """A DeepLab on a backbone.
 
-    function: of an image and `stages`, which are of an image. The options are those of both;
-    defaults: where they are others than theirs."""
+    head: (features, (H, W), num_classes, options) -> outputs; options: its defaults."""
 
-    function: Callable
-    stages: Callable
-    defaults: Mapping[str, Any]
-
-    def options(self) -> set[str]:
-        """The names of all options."""
-        return errors.keywords(self.function) | errors.keywords(self.stages)
-
-    def __call__(self, image, **options) -> dict:
-        """Raises UsageError for an option that neither has."""
-        errors.expect(options, sorted(self.options()), self.function.__name__)
-        return self.function(image, self.stages, **{**self.defaults, **options})
+    head: Callable
+    options: V2Options | V3Options | V3PlusOptions
+    backbone: Backbone
 
 
-def _on(function: Callable, stages: Callable, **defaults) -> OnBackbone:
-    return OnBackbone(function, stages, defaults)
-
-
-def _resnet(function: Callable, depth: int, **defaults) -> OnBackbone:
+def _on_resnet(head: Callable, options, depth: int) -> OnBackbone:
     # The authors dilate the first unit of a stage like the others.
-    stages = functools.partial(resnet.stages, depth=depth)
-    return OnBackbone(function, stages, {"dilate_first": True, **defaults})
+    return OnBackbone(head, options, resnet.backbone(depth, dilate_first=True))
+
+
+V1 = {"deeplab_v1": V1Options(), "deeplab_v1_small": V1Options(width=16, hidden=256)}
+ON_BACKBONES = {
+    "deeplab_v2_resnet18": _on_resnet(deeplab_v2, V2Options(), 18),
+    "deeplab_v2_resnet101": _on_resnet(deeplab_v2, V2Options(), 101),
+    "deeplab_v3_resnet18": _on_resnet(deeplab_v3, V3Options(channels=128), 18),
+    "deeplab_v3_resnet50": _on_resnet(deeplab_v3, V3Options(), 50),
+    "deeplab_v3_resnet101": _on_resnet(deeplab_v3, V3Options(), 101),
+    "deeplab_v3plus_resnet18": _on_resnet(deeplab_v3plus, V3PlusOptions(separable=True), 18),
+    "deeplab_v3plus_resnet50": _on_resnet(deeplab_v3plus, V3PlusOptions(), 50),
+    "deeplab_v3plus_resnet101": _on_resnet(deeplab_v3plus, V3PlusOptions(), 101),
+    "deeplab_v3plus_mobilenet_v2": OnBackbone(
+        deeplab_v3plus,
+        V3PlusOptions(separable=True),
+        Backbone(mobilenet.stages, mobilenet.Options()),
+    ),
+    "deeplab_v3plus_xception65": OnBackbone(
+        deeplab_v3plus,
+        V3PlusOptions(separable=True),
+        Backbone(xception.stages, xception.Options()),
+    ),
+}
+
+
+def network(image, name: str, *, num_classes: int, **options) -> dict:
+    """image [B, H, W, 3] RGB 0..255 -> {"class_logits": float32 [B, H, W, K]}, and of V3Options'
+    auxiliary "aux_logits".
+
+    name: a key of V1 or ON_BACKBONES. Raises UsageError for an option that the network lacks."""
+    if name in V1:
+        (own,) = errors.take(options, name, V1[name])
+        return deeplab_v1(image, num_classes, own)
+    head, own, backbone = ON_BACKBONES[name]
+    own, strided = errors.take(options, name, own, backbone.options)
+    strided = dataclasses.replace(strided, output_stride=own.output_stride)
+    return head(backbone.stages(image, strided), image.shape[1:3], num_classes, own)
 
 
 DEEPLAB: dict[str, Callable] = {
-    "deeplab_v1": deeplab_v1,
-    "deeplab_v1_small": functools.partial(deeplab_v1, width=16, hidden=256),
-    "deeplab_v2_resnet18": _resnet(deeplab_v2, 18),
-    "deeplab_v2_resnet101": _resnet(deeplab_v2, 101),
-    "deeplab_v3_resnet18": _resnet(deeplab_v3, 18, channels=128),
-    "deeplab_v3_resnet50": _resnet(deeplab_v3, 50),
-    "deeplab_v3_resnet101": _resnet(deeplab_v3, 101),
-    "deeplab_v3plus_resnet18": _resnet(deeplab_v3plus, 18, separable=True),
-    "deeplab_v3plus_resnet50": _resnet(deeplab_v3plus, 50),
-    "deeplab_v3plus_resnet101": _resnet(deeplab_v3plus, 101),
-    "deeplab_v3plus_mobilenet_v2": _on(deeplab_v3plus, mobilenet.stages, separable=True),
-    "deeplab_v3plus_xception65": _on(deeplab_v3plus, xception.stages, separable=True),
+    name: functools.partial(network, name=name) for name in (*V1, *ON_BACKBONES)
 }

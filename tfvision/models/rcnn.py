@@ -7,13 +7,13 @@ The serving graph holds proposals, suppression and, of masks, the final boxes, s
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tfvision import errors, layers
+from tfvision import layers
 from tfvision.models import rcnn_network
 from tfvision.models.backbones import mobilenet, resnet
+from tfvision.models.backbones.backbone import Backbone
 from tfvision.models.rcnn_options import C4, FAST, FASTER, MASK, Family
 from tfvision.net import Net
 
@@ -22,17 +22,15 @@ class Architecture(NamedTuple):
     """A family on a backbone."""
 
     family: Family
-    stages: Callable
+    backbone: Backbone
 
 
-_RESNETS: dict[str, Callable] = {
-    f"resnet{depth}": functools.partial(resnet.stages, depth=depth) for depth in (18, 50, 101)
-}
-_BACKBONES: dict[str, Callable] = {**_RESNETS, "mobilenet_v2": mobilenet.stages}
+_RESNETS = {f"resnet{depth}": resnet.backbone(depth) for depth in (18, 50, 101)}
+_BACKBONES = {**_RESNETS, "mobilenet_v2": Backbone(mobilenet.stages, mobilenet.Options())}
 
 
 def _named(name: str, family: Family, backbones: dict) -> dict[str, Architecture]:
-    return {name.format(key): Architecture(family, stages) for key, stages in backbones.items()}
+    return {name.format(key): Architecture(family, value) for key, value in backbones.items()}
 
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -41,12 +39,9 @@ ARCHITECTURES: dict[str, Architecture] = {
     **_named("faster_rcnn_{}_c4", C4, _RESNETS),
     **_named("mask_rcnn_{}_fpn", MASK, _BACKBONES),
 }
-# What would change the strides that a network counts on.
-_FIXED = ("output_stride", "dilate_first", "multi_grid", "stem", "first", "last")
 
 
 def _build(name: str) -> Callable[..., Net]:
-    family, stages = ARCHITECTURES[name]
 
     def build(
         *,
@@ -58,14 +53,12 @@ def _build(name: str) -> Callable[..., Net]:
         """image_size: of evaluation's and serving's canvas. train_size: of training's, None where
         it changes from batch to batch; the same by default. options: of the family's parts
         (`rcnn_options`) and of the backbone."""
-        known = {*family.names(), *errors.keywords(stages)} - {*_FIXED}
-        errors.expect(options, sorted(known), name)
-        given = {"num_classes": num_classes, "name": name, **options}
+        parts, given = ARCHITECTURES[name], {"num_classes": num_classes, "name": name, **options}
         size = tuple(train_size or image_size)
-        train = rcnn_network.training(family, stages, image_size=size, **given)
+        train = rcnn_network.training(*parts, image_size=size, **given)
         with layers.sharing(train):
             size = tuple(image_size)
-            return Net(train, rcnn_network.serving(family, stages, image_size=size, **given))
+            return Net(train, rcnn_network.serving(*parts, image_size=size, **given))
 
     return build
 

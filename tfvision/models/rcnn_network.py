@@ -12,7 +12,7 @@ may be positive, D detections, K classes (background on top, last).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
 from typing import Any
 
 import keras
@@ -20,6 +20,7 @@ import keras
 from tfvision import errors
 from tfvision.layers import rcnn_layers, rcnn_samples
 from tfvision.models import fpn, roi_heads, rpn
+from tfvision.models.backbones.backbone import Backbone
 from tfvision.models.rcnn_options import Family
 
 Tensors = dict[str, Any]
@@ -48,32 +49,32 @@ class Network:
     def __init__(
         self,
         family: Family,
-        stages: Callable,
+        backbone: Backbone,
         *,
         num_classes: int,
         image_size: tuple[int | None, int | None],
+        name: str = "rcnn",
         **options,
     ):
-        """stages: image, **options -> {"c2": ..., "c5": ...}. image_size: of the canvas, None
-        where a batch tells. options: of the family's parts and of the backbone, whose bn_frozen
-        is True unless said otherwise: batches of a few images need it."""
-        self.family, backbone = family.take(options)
-        self.num_classes = num_classes
-        backbone = {"bn_frozen": True, **backbone}
+        """image_size: of the canvas, None where a batch tells. options: of the family's parts and
+        of the backbone."""
+        self.name, self.num_classes = name, num_classes
+        self.family, own = family.take(options, backbone.options, name)
+        stages = functools.partial(backbone.stages, options=own)
         self.image, self.frame = canvas(image_size, family.stride)
         pooling = self.family.regions.layer()
         if self.family.pyramid:
             channels = self.family.pyramid.channels
-            self.features = fpn.pyramid(stages(self.image, **backbone), channels=channels)
+            self.features = fpn.pyramid(stages(self.image), channels=channels)
         else:
             last = roi_heads.ONE_MAP
-            self.features = {f"c{last}": stages(self.image, last=last, **backbone)[f"c{last}"]}
+            self.features = {f"c{last}": stages(self.image, last=last)[f"c{last}"]}
         self.rpn = self._rpn()
         if self.family.pyramid:
             hidden = self.family.pyramid.hidden
             self.box_head = roi_heads.box_head(num_classes, hidden=hidden, **pooling)
         else:
-            self.box_head = roi_heads.stage_head(stages, num_classes, backbone=backbone, **pooling)
+            self.box_head = roi_heads.stage_head(stages, num_classes, **pooling)
         self.mask_head = None
         if self.family.masks:
             widths = self.family.masks.mask_widths
@@ -176,13 +177,15 @@ class Network:
         return {**targets, "mask_logits": logits}
 
 
-def training(family: Family, stages: Callable, *, name: str = "rcnn", **options) -> keras.Model:
+def training(family: Family, backbone: Backbone, **options) -> keras.Model:
     """The graph of training; arguments of `Network`.
 
     `serving` built inside `layers.sharing` of it has the same weights."""
-    return keras.Model(*Network(family, stages, **options).train(), name=name)
+    network = Network(family, backbone, **options)
+    return keras.Model(*network.train(), name=network.name)
 
 
-def serving(family: Family, stages: Callable, *, name: str = "rcnn", **options) -> keras.Model:
+def serving(family: Family, backbone: Backbone, **options) -> keras.Model:
     """The graph of serving; arguments of `Network`."""
-    return keras.Model(*Network(family, stages, **options).serve(), name=name)
+    network = Network(family, backbone, **options)
+    return keras.Model(*network.serve(), name=network.name)

@@ -9,7 +9,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfvision import errors
 from tfvision.ops import rpn_anchors
+
+# What would change the strides that a network counts on.
+_FIXED = ("output_stride", "dilate_first", "multi_grid", "stem")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,18 +92,17 @@ class Family:
     pyramid: Pyramid | None = Pyramid()
     masks: Masks | None = None
 
-    def names(self) -> set[str]:
-        """The options of all parts."""
-        return {field.name for part in self._parts().values() for field in dataclasses.fields(part)}
+    def take(self, options: Mapping[str, Any], backbone: Any, what: str) -> tuple[Family, Any]:
+        """The family and the backbone's options, a dataclass, with `options` in them.
 
-    def take(self, options: Mapping[str, Any]) -> tuple[Family, dict[str, Any]]:
-        """The family with its own of `options`, and those that are left, of the backbone."""
-        changes = {}
-        for name, part in self._parts().items():
-            own = {f.name: options[f.name] for f in dataclasses.fields(part) if f.name in options}
-            changes[name] = dataclasses.replace(part, **own)
-        left = {key: value for key, value in options.items() if key not in self.names()}
-        return dataclasses.replace(self, **changes), left
+        bn_frozen is True unless said otherwise: batches of a few images need it. Raises UsageError
+        that names `what` for an option that neither has."""
+        parts = self._parts()
+        known = errors.option_names(*parts.values(), backbone)
+        errors.expect(options, [name for name in known if name not in _FIXED], what)
+        options = {"bn_frozen": True, **options}
+        *own, backbone = errors.take(options, what, *parts.values(), backbone)
+        return dataclasses.replace(self, **dict(zip(parts, own, strict=True))), backbone
 
     def _parts(self) -> dict[str, Any]:
         parts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

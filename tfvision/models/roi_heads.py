@@ -83,12 +83,11 @@ def box_head(num_classes: int, *, hidden: int = 1024, **pooling) -> Callable:
     return call
 
 
-def stage_head(stages: Callable, num_classes: int, *, backbone: dict, **pooling) -> Callable:
+def stage_head(stages: Callable, num_classes: int, **pooling) -> Callable:
     """(features {"c4": [B, H, W, C]}, boxes [B, R, 4], prefix) -> class_logits, box_deltas.
 
     14x14 features of each region, the backbone's last stage, its mean, and `box_predictor`.
-    backbone: the options of `stages`; pooling: of `regions`. Called once a network, as the
-    stage's layers are made then."""
+    pooling: options of `regions`. Called once a network, as the stage's layers are made then."""
     predict = box_predictor(num_classes)
 
     def call(features, boxes, prefix=""):
@@ -96,7 +95,7 @@ def stage_head(stages: Callable, num_classes: int, *, backbone: dict, **pooling)
         region = regions(14, name=f"{prefix}box_features", lowest=ONE_MAP, **pooling)
         x = region({"levels": [features[f"c{ONE_MAP}"]], "boxes": boxes})
         x = rcnn_layers.FoldRegions(name=f"{prefix}box_head.fold")(x)
-        x = stages(x, first=ONE_MAP + 1, last=ONE_MAP + 1, **backbone)[f"c{ONE_MAP + 1}"]
+        x = stages(x, first=ONE_MAP + 1, last=ONE_MAP + 1)[f"c{ONE_MAP + 1}"]
         x = layers.GlobalAveragePool(name=f"{prefix}box_head.mean")(x)
         return predict(x, boxes, prefix)
 

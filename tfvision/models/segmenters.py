@@ -45,11 +45,8 @@ def _build(name: str) -> Callable[..., Net]:
         section 4.1); class_logits is then their logarithm."""
         options["num_classes"] = num_classes
 
-        def network(image, own):
-            return errors.call(function, own, name, image)
-
         image = _image(train_size or image_size)
-        train = keras.Model({"image": image}, network(image, options), name=name)
+        train = keras.Model({"image": image}, function(image, **options), name=name)
         scales, changes = tuple(eval_scales), dict(eval_options or {})
         if not scales or min(scales) <= 0:
             raise errors.UsageError(f"eval_scales is {scales}; give positive factors")
@@ -60,7 +57,7 @@ def _build(name: str) -> Callable[..., Net]:
         def evaluated(size, name):
             image = _image(size)
             with layers.sharing(train):
-                found = network(image, {**options, **changes})[LOGITS]
+                found = function(image, **{**options, **changes})[LOGITS]
             return keras.Model({"image": image}, {LOGITS: found}, name=name)
 
         if scales == (1.0,) and not eval_flip:

@@ -13,11 +13,13 @@ Axis letters: B batch, H, W, C channels, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 
 import keras
 
 from tfvision import errors, layers
+from tfvision.layers import NormAct
 from tfvision.models.backbones.pixels import HALF_MEAN, HALF_STD
 
 _SMALLEST = 75  # leaves one pixel
@@ -26,19 +28,30 @@ _STEM = 32  # channels of the first convolution
 VERSIONS = {"torchvision": True, "keras": False}
 
 
-class _Parts:
-    """The layers of one network, with its options in them."""
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """version: a key of VERSIONS. width: channels of the first convolution; every other count
+    scales with it. bn_epsilon is 1e-3, as the published weights want."""
 
-    def __init__(self, scale, activation, options, bn, counts_padding):
-        self.scale, self.activation, self.options = scale, activation, options
-        self.bn, self.counts_padding = bn, counts_padding
+    version: str = "torchvision"
+    width: float = _STEM
+    mean: Sequence[float] = HALF_MEAN
+    std: Sequence[float] = HALF_STD
+    norm_act: NormAct = NormAct(bn_epsilon=1e-3)
+
+
+class _Network:
+    """The parts of one network."""
+
+    def __init__(self, options: Options):
+        self.scale, self.norm_act = options.width / _STEM, options.norm_act.norm_act
+        self.counts_padding = errors.choose(VERSIONS, options.version, "Inception version")
 
     def conv(self, x, name, filters, size=1, *, strides=1, padding=0):
         """Convolution, normalisation, activation; filters of the full-width network."""
         filters = max(1, round(filters * self.scale))
         x = layers.Conv2D(filters, size, strides=strides, padding=padding, name=f"{name}.conv")(x)
-        x = layers.BatchNormalization(**self.bn, name=f"{name}.bn")(x)
-        return layers.Activation(self.activation, options=self.options, name=f"{name}.relu")(x)
+        return self.norm_act(x, f"{name}.bn", f"{name}.relu")
 
     def chain(self, x, name, *steps):
         """Convolutions `name`_1, `name`_2 ...; a step is (filters, size) at stride 1, padded."""
@@ -59,132 +72,104 @@ def _join(name, *branches):
     return layers.Concatenate(name=name)(list(branches))
 
 
-def _block_5(x, name, parts, pool):
+def _block_5(x, name, network, pool):
     """35 x 35 (Figure 5): 1x1, 5x5, two 3x3, pool."""
     return _join(
         name,
-        parts.conv(x, f"{name}.branch1x1", 64),
-        parts.chain(x, f"{name}.branch5x5", (48, (1, 1)), (64, (5, 5))),
-        parts.chain(x, f"{name}.branch3x3dbl", (64, (1, 1)), (96, (3, 3)), (96, (3, 3))),
-        parts.pooled(x, name, pool),
+        network.conv(x, f"{name}.branch1x1", 64),
+        network.chain(x, f"{name}.branch5x5", (48, (1, 1)), (64, (5, 5))),
+        network.chain(x, f"{name}.branch3x3dbl", (64, (1, 1)), (96, (3, 3)), (96, (3, 3))),
+        network.pooled(x, name, pool),
     )
 
 
-def _reduction_6(x, name, parts):
+def _reduction_6(x, name, network):
     """35 x 35 -> 17 x 17 (Figure 10)."""
-    double = parts.chain(x, f"{name}.branch3x3dbl", (64, (1, 1)), (96, (3, 3)))
+    double = network.chain(x, f"{name}.branch3x3dbl", (64, (1, 1)), (96, (3, 3)))
     return _join(
         name,
-        parts.conv(x, f"{name}.branch3x3", 384, 3, strides=2),
-        parts.conv(double, f"{name}.branch3x3dbl_3", 96, 3, strides=2),
+        network.conv(x, f"{name}.branch3x3", 384, 3, strides=2),
+        network.conv(double, f"{name}.branch3x3dbl_3", 96, 3, strides=2),
         layers.MaxPool2D(3, strides=2, name=f"{name}.pool")(x),
     )
 
 
-def _block_6(x, name, parts, narrow):
+def _block_6(x, name, network, narrow):
     """17 x 17 (Figure 6): 7x7 as 1x7 and 7x1. narrow: channels inside the branches."""
     row, column = (1, 7), (7, 1)
     inner = [(narrow, size) for size in ((1, 1), column, row, column)]
     return _join(
         name,
-        parts.conv(x, f"{name}.branch1x1", 192),
-        parts.chain(x, f"{name}.branch7x7", (narrow, (1, 1)), (narrow, row), (192, column)),
-        parts.chain(x, f"{name}.branch7x7dbl", *inner, (192, row)),
-        parts.pooled(x, name, 192),
+        network.conv(x, f"{name}.branch1x1", 192),
+        network.chain(x, f"{name}.branch7x7", (narrow, (1, 1)), (narrow, row), (192, column)),
+        network.chain(x, f"{name}.branch7x7dbl", *inner, (192, row)),
+        network.pooled(x, name, 192),
     )
 
 
-def _reduction_7(x, name, parts):
+def _reduction_7(x, name, network):
     """17 x 17 -> 8 x 8."""
-    simple = parts.chain(x, f"{name}.branch3x3", (192, (1, 1)))
-    seven = parts.chain(x, f"{name}.branch7x7x3", (192, (1, 1)), (192, (1, 7)), (192, (7, 1)))
+    simple = network.chain(x, f"{name}.branch3x3", (192, (1, 1)))
+    seven = network.chain(x, f"{name}.branch7x7x3", (192, (1, 1)), (192, (1, 7)), (192, (7, 1)))
     return _join(
         name,
-        parts.conv(simple, f"{name}.branch3x3_2", 320, 3, strides=2),
-        parts.conv(seven, f"{name}.branch7x7x3_4", 192, 3, strides=2),
+        network.conv(simple, f"{name}.branch3x3_2", 320, 3, strides=2),
+        network.conv(seven, f"{name}.branch7x7x3_4", 192, 3, strides=2),
         layers.MaxPool2D(3, strides=2, name=f"{name}.pool")(x),
     )
 
 
-def _block_7(x, name, parts):
+def _block_7(x, name, network):
     """8 x 8 (Figure 7): 3x3 spread into 1x3 beside 3x1."""
 
     def spread(y, branch):
         return _join(
             f"{branch}.spread",
-            parts.conv(y, f"{branch}a", 384, (1, 3), padding=(0, 1)),
-            parts.conv(y, f"{branch}b", 384, (3, 1), padding=(1, 0)),
+            network.conv(y, f"{branch}a", 384, (1, 3), padding=(0, 1)),
+            network.conv(y, f"{branch}b", 384, (3, 1), padding=(1, 0)),
         )
 
-    single = parts.chain(x, f"{name}.branch3x3", (384, (1, 1)))
-    double = parts.chain(x, f"{name}.branch3x3dbl", (448, (1, 1)), (384, (3, 3)))
+    single = network.chain(x, f"{name}.branch3x3", (384, (1, 1)))
+    double = network.chain(x, f"{name}.branch3x3dbl", (448, (1, 1)), (384, (3, 3)))
     return _join(
         name,
-        parts.conv(x, f"{name}.branch1x1", 320),
+        network.conv(x, f"{name}.branch1x1", 320),
         spread(single, f"{name}.branch3x3_2"),
         spread(double, f"{name}.branch3x3dbl_3"),
-        parts.pooled(x, name, 192),
+        network.pooled(x, name, 192),
     )
 
 
-def _parts(
-    *,
-    version: str = "torchvision",
-    width: float = _STEM,
-    activation: str = "relu",
-    activation_options: dict | None = None,
-    bn_momentum: float = 0.9,
-    bn_epsilon: float = 1e-3,
-    bn_synchronized: bool = False,
-    bn_frozen: bool = False,
-) -> _Parts:
-    counts_padding = errors.choose(VERSIONS, version, "Inception version")
-    bn = {
-        "momentum": bn_momentum,
-        "epsilon": bn_epsilon,
-        "synchronized": bn_synchronized,
-        "frozen": bn_frozen,
-    }
-    return _Parts(width / _STEM, activation, activation_options, bn, counts_padding)
-
-
-def stages(image, *, mean=HALF_MEAN, std=HALF_STD, **options) -> dict:
-    """image [B, H, W, 3] RGB 0..255 -> {"c1": ..., "c5": ...}.
-
-    options: version (a key of VERSIONS), width (channels of the first convolution; every other
-    count scales with it), activation, activation_options, bn_momentum, bn_epsilon (1e-3, as the
-    published weights want), bn_synchronized, bn_frozen."""
-    return _stages(image, errors.call(_parts, options, "inception_v3"), mean, std)
-
-
-def _stages(image, parts: _Parts, mean, std) -> dict:
+def stages(image, options: Options) -> dict:
+    """image [B, H, W, 3] RGB 0..255 -> {"c1": ..., "c5": ...}."""
     if min(image.shape[1:3]) < _SMALLEST:
         raise errors.UsageError(
             f"inception_v3 needs images of {_SMALLEST} x {_SMALLEST} or larger;"
             f" image_size is {image.shape[1]} x {image.shape[2]}"
         )
-    x = layers.Normalize(mean, std, name="pixels")(image)
-    x = parts.conv(x, "Conv2d_1a_3x3", 32, 3, strides=2)
-    x = parts.conv(x, "Conv2d_2a_3x3", 32, 3)
-    c1 = x = parts.conv(x, "Conv2d_2b_3x3", 64, 3, padding=1)
+    network = _Network(options)
+    x = layers.Normalize(options.mean, options.std, name="pixels")(image)
+    x = network.conv(x, "Conv2d_1a_3x3", 32, 3, strides=2)
+    x = network.conv(x, "Conv2d_2a_3x3", 32, 3)
+    c1 = x = network.conv(x, "Conv2d_2b_3x3", 64, 3, padding=1)
     x = layers.MaxPool2D(3, strides=2, name="maxpool1")(x)
-    x = parts.conv(x, "Conv2d_3b_1x1", 80)
-    c2 = x = parts.conv(x, "Conv2d_4a_3x3", 192, 3)
+    x = network.conv(x, "Conv2d_3b_1x1", 80)
+    c2 = x = network.conv(x, "Conv2d_4a_3x3", 192, 3)
     x = layers.MaxPool2D(3, strides=2, name="maxpool2")(x)
     for name, pool in (("Mixed_5b", 32), ("Mixed_5c", 64), ("Mixed_5d", 64)):
-        x = _block_5(x, name, parts, pool)
+        x = _block_5(x, name, network, pool)
     c3 = x
-    x = _reduction_6(x, "Mixed_6a", parts)
+    x = _reduction_6(x, "Mixed_6a", network)
     for name, narrow in (("6b", 128), ("6c", 160), ("6d", 160), ("6e", 192)):
-        x = _block_6(x, f"Mixed_{name}", parts, narrow)
+        x = _block_6(x, f"Mixed_{name}", network, narrow)
     c4 = x
-    x = _reduction_7(x, "Mixed_7a", parts)
+    x = _reduction_7(x, "Mixed_7a", network)
     for name in ("Mixed_7b", "Mixed_7c"):
-        x = _block_7(x, name, parts)
+        x = _block_7(x, name, network)
     return {"c1": c1, "c2": c2, "c3": c3, "c4": c4, "c5": x}
 
 
-def _auxiliary(x, parts: _Parts, dense: Callable):
+def _auxiliary(x, network: _Network, dense: Callable):
     """The head on Mixed_6e (section 4) -> logits [B, K].
 
     Its 5x5 convolution looks at 5 x 5 averages, which 17 x 17 features (an image of 299) give;
@@ -193,35 +178,36 @@ def _auxiliary(x, parts: _Parts, dense: Callable):
         x = layers.AveragePool2D(5, strides=3, name="AuxLogits.pool")(x)
     else:
         x = layers.AdaptiveAveragePool2D(5, name="AuxLogits.pool")(x)
-    x = parts.conv(x, "AuxLogits.conv0", 128)
-    x = parts.conv(x, "AuxLogits.conv1", 768, 5)
+    x = network.conv(x, "AuxLogits.conv0", 128)
+    x = network.conv(x, "AuxLogits.conv1", 768, 5)
     return dense(layers.GlobalAveragePool(name="AuxLogits.avgpool")(x))
 
 
+@dataclasses.dataclass(frozen=True)
+class HeadOptions:
+    """auxiliary: a second head on Mixed_6e, in training. dropout: before the dense layer."""
+
+    auxiliary: bool = True
+    dropout: float = 0.5
+
+
 def classifier(
-    *,
-    num_classes: int,
-    image_size: tuple[int, int],
-    auxiliary: bool = True,
-    dropout: float = 0.5,
-    mean=HALF_MEAN,
-    std=HALF_STD,
-    **options,
+    *, num_classes: int, image_size: tuple[int, int], **options
 ) -> tuple[keras.Model, keras.Model]:
     """Two models over the same layers: image -> class_logits [B, K], the first for training.
 
-    auxiliary: the first also gives aux_logits [B, K] of the head on Mixed_6e. options: those of
-    `stages`."""
+    options: those of `Options` and `HeadOptions`. With auxiliary the first also gives aux_logits
+    [B, K] of the head on Mixed_6e."""
+    own, head = errors.take(options, "inception_v3", Options(), HeadOptions())
     image = keras.Input((*image_size, 3), name="image", dtype="float32")
-    parts = errors.call(_parts, options, "inception_v3")
-    features = _stages(image, parts, mean, std)
+    features = stages(image, own)
     x = layers.GlobalAveragePool(name="avgpool")(features["c5"])
-    if dropout:
-        x = layers.Dropout(dropout, name="dropout")(x)
+    if head.dropout:
+        x = layers.Dropout(head.dropout, name="dropout")(x)
     outputs = {"class_logits": layers.Dense(num_classes, name="fc", dtype="float32")(x)}
     serve = keras.Model({"image": image}, outputs, name="inception_v3")
-    if not auxiliary:
+    if not head.auxiliary:
         return serve, serve
     dense = layers.Dense(num_classes, std=0.001, name="AuxLogits.fc", dtype="float32")
-    outputs = {**outputs, "aux_logits": _auxiliary(features["c4"], parts, dense)}
+    outputs = {**outputs, "aux_logits": _auxiliary(features["c4"], _Network(own), dense)}
     return keras.Model({"image": image}, outputs, name="inception_v3"), serve

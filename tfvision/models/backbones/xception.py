@@ -12,7 +12,11 @@ Axis letters: B batch, H, W, C channels.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+
 from tfvision import errors, layers
+from tfvision.layers import NormAct
 from tfvision.models.backbones.pixels import HALF_MEAN, HALF_STD
 
 OUTPUT_STRIDES = (32, 16, 8)
@@ -30,41 +34,49 @@ _BLOCKS = (
 _STAGE_ENDS = {"entry_flow.block2": "c3", "middle_flow.block1": "c4", "exit_flow.block2": "c5"}
 
 
-class _Parts:
-    """Convolution, normalisation and activation, with the options of one network in them."""
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """output_stride: 32, or 16 or 8, where later units are dilated instead of strided; a unit that
+    loses its stride keeps the rate before it. width: channels of the first convolution; every
+    other count scales with it. bn_epsilon is the authors'."""
 
-    def __init__(self, scale, activation, options, bn):
-        self.scale, self.activation, self.options, self.bn = scale, activation, options, bn
+    output_stride: int = 32
+    width: float = _STEM
+    mean: Sequence[float] = HALF_MEAN
+    std: Sequence[float] = HALF_STD
+    norm_act: NormAct = NormAct(bn_epsilon=1e-3)
 
-    def channels(self, count):
-        return max(1, round(count * self.scale))
 
-    def activate(self, x, name):
-        return layers.Activation(self.activation, options=self.options, name=name)(x)
+class _Network:
+    """The parts of one network."""
+
+    def __init__(self, options: Options):
+        self.scale, self.norm_act = float(options.width) / _STEM, options.norm_act
 
     def conv(self, x, filters, size, name, *, strides=1, active=False):
-        x = layers.Conv2D(self.channels(filters), size, strides=strides, name=name)(x)
-        x = layers.BatchNormalization(**self.bn, name=f"{name}.bn")(x)
-        return self.activate(x, f"{name}.relu") if active else x
+        filters = max(1, round(filters * self.scale))
+        x = layers.Conv2D(filters, size, strides=strides, name=name)(x)
+        x = self.norm_act.norm(x, f"{name}.bn")
+        return self.norm_act.act(x, f"{name}.relu") if active else x
 
     def separable(self, x, filters, name, *, strides, rate, inside):
         """3x3 a channel and 1x1; the activation inside, after each half, or once before both."""
         if not inside:
-            x = self.activate(x, f"{name}_relu")
+            x = self.norm_act.act(x, f"{name}_relu")
         at = f"{name}_depthwise"
         # A stride and a rate at once never meet: what is dilated is not strided.
         x = layers.DepthwiseConv2D(3, strides=strides, dilation=rate, name=at)(x)
-        x = layers.BatchNormalization(**self.bn, name=f"{at}.bn")(x)
+        x = self.norm_act.norm(x, f"{at}.bn")
         if inside:
-            x = self.activate(x, f"{at}.relu")
+            x = self.norm_act.act(x, f"{at}.relu")
         return self.conv(x, filters, 1, f"{name}_pointwise", active=inside)
 
 
-def _unit(x, depths, *, strides, rate, shortcut, name, parts):
+def _unit(x, depths, *, strides, rate, shortcut, name, network):
     """Three separable convolutions and a shortcut -> (output, output of the second)."""
     y, second = x, None
     for index, depth in enumerate(depths, 1):
-        y = parts.separable(
+        y = network.separable(
             y,
             depth,
             f"{name}.separable_conv{index}",
@@ -74,45 +86,22 @@ def _unit(x, depths, *, strides, rate, shortcut, name, parts):
         )
         second = y if index == 2 else second
     if shortcut == "conv":
-        x = parts.conv(x, depths[-1], 1, f"{name}.shortcut", strides=strides)
+        x = network.conv(x, depths[-1], 1, f"{name}.shortcut", strides=strides)
     if shortcut != "none":
         y = layers.Add(name=f"{name}.add")([y, x])
     return y, second
 
 
-def stages(
-    image,
-    *,
-    output_stride: int = 32,
-    width: float = _STEM,
-    activation: str = "relu",
-    activation_options: dict | None = None,
-    bn_momentum: float = 0.9,
-    bn_epsilon: float = 1e-3,
-    bn_synchronized: bool = False,
-    bn_frozen: bool = False,
-    mean=HALF_MEAN,
-    std=HALF_STD,
-) -> dict:
-    """image [B, H, W, 3] RGB 0..255 -> {"c1": ..., "c5": ...}.
-
-    output_stride: 32, or 16 or 8, where later units are dilated instead of strided; a unit that
-    loses its stride keeps the rate before it. width: channels of the first convolution; every
-    other count scales with it. bn_epsilon: the authors'."""
-    errors.choose(dict.fromkeys(OUTPUT_STRIDES), output_stride, "output_stride")
-    bn = {
-        "momentum": bn_momentum,
-        "epsilon": bn_epsilon,
-        "synchronized": bn_synchronized,
-        "frozen": bn_frozen,
-    }
-    parts = _Parts(float(width) / _STEM, activation, activation_options, bn)
-    x = layers.Normalize(mean, std, name="pixels")(image)
-    x = parts.conv(x, 32, 3, "entry_flow.conv1_1", strides=2, active=True)
-    x = parts.conv(x, 64, 3, "entry_flow.conv1_2", active=True)
+def stages(image, options: Options) -> dict:
+    """image [B, H, W, 3] RGB 0..255 -> {"c1": ..., "c5": ...}."""
+    errors.choose(dict.fromkeys(OUTPUT_STRIDES), options.output_stride, "output_stride")
+    network = _Network(options)
+    x = layers.Normalize(options.mean, options.std, name="pixels")(image)
+    x = network.conv(x, 32, 3, "entry_flow.conv1_1", strides=2, active=True)
+    x = network.conv(x, 64, 3, "entry_flow.conv1_2", active=True)
     outputs, reached, rate = {"c1": x}, 2, 1
     for block, depths, units, stride, shortcut in _BLOCKS:
-        lost = reached * stride > output_stride
+        lost = reached * stride > options.output_stride
         for index in range(units):
             x, second = _unit(
                 x,
@@ -121,7 +110,7 @@ def stages(
                 rate=rate,
                 shortcut=shortcut,
                 name=f"{block}.unit_{index + 1}",
-                parts=parts,
+                network=network,
             )
         rate, reached = (rate * stride, reached) if lost else (rate, reached * stride)
         if block == "entry_flow.block2":
