@@ -116,13 +116,6 @@ def options(function: Callable, given: Mapping[str, Any], what: str, positional:
             raise UsageError(f"{what} needs the option '{parameter.name}'")
 
 
-def keywords(function: Callable) -> set[str]:
-    """The names of a function's keyword-only parameters that are not fixed by a partial."""
-    parameters = inspect.signature(function).parameters.values()
-    names = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
-    return names - set(getattr(function, "keywords", ()))
-
-
 def expect(given: Iterable[str], known: Iterable[str], what: str) -> None:
     """Raises UsageError for the first name that is not known; it names `what` and those known."""
     known = list(known)
