@@ -75,12 +75,17 @@ def test_boxes_stay_float32_under_mixed_precision():
     [
         ({"image_size": (64, 100)}, "64 x 100; both must be multiples of 32, such as 64 x 128"),
         ({"anchor_sizes": ((32,), (64,))}, "levels p2, p3, p4, p5, p6 need one row each"),
-        ({"backbone": resnet.backbone(19)}, "unknown ResNet depth"),
+        ({"depth": 19}, "no option 'depth'"),
     ],
 )
 def test_what_cannot_be_built_is_told(change, message):
     with pytest.raises(errors.UsageError, match=message):
-        serving(FASTER, **{"backbone": STAGES, **SMALL, **change})
+        serving(FASTER, STAGES, **{**SMALL, **change})
+
+
+def test_a_resnet_of_an_unknown_depth_is_refused():
+    with pytest.raises(errors.UsageError, match="unknown ResNet depth '19'"):
+        serving(FASTER, resnet.backbone(19), **SMALL)
 
 
 def test_proposals_are_suppressed_inside_a_level_alone_and_padded():

@@ -42,6 +42,6 @@ class NormAct:
         """The activation of x, of any shape."""
         return Activation(self.activation, options=self.activation_options, name=name)(x)
 
-    def norm_act(self, x, norm: str, act: str):
+    def __call__(self, x, norm: str, act: str):
         """x [B, H, W, C] normalised by the layer `norm`, and its activation, the layer `act`."""
         return self.act(self.norm(x, norm), act)

@@ -30,16 +30,16 @@ class Convolutions:
     def conv(self, x, filters, size, name, bn):
         """Convolution `name`, normalisation `bn`, activation."""
         x = layers.Conv2D(filters, size, name=name)(x)
-        return self.norm_act.norm_act(x, bn, f"{bn}.relu")
+        return self.norm_act(x, bn, f"{bn}.relu")
 
     def spread(self, x, filters, name, bn, *, rate=1):
         """3x3 at an atrous rate; if separable, `name`.0 a channel and `name`.1 across them."""
         if not self.separable:
             x = layers.Conv2D(filters, 3, dilation=rate, name=name)(x)
-            return self.norm_act.norm_act(x, bn, f"{bn}.relu")
+            return self.norm_act(x, bn, f"{bn}.relu")
         x = layers.DepthwiseConv2D(3, dilation=rate, name=f"{name}.0")(x)
         if self.separable_bn:
-            x = self.norm_act.norm_act(x, f"{name}.0.bn", f"{name}.0.relu")
+            x = self.norm_act(x, f"{name}.0.bn", f"{name}.0.relu")
         return self.conv(x, filters, 1, f"{name}.1", bn)
 
 

@@ -78,7 +78,7 @@ ON_BACKBONES = {
 }
 
 
-def network(image, name: str, *, num_classes: int, **options) -> dict:
+def network(image, /, name: str, *, num_classes: int, **options) -> dict:
     """image [B, H, W, 3] RGB 0..255 -> {"class_logits": float32 [B, H, W, K]}, and of V3Options'
     auxiliary "aux_logits".
 

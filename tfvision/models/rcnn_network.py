@@ -50,6 +50,7 @@ class Network:
         self,
         family: Family,
         backbone: Backbone,
+        /,
         *,
         num_classes: int,
         image_size: tuple[int | None, int | None],
@@ -177,7 +178,7 @@ class Network:
         return {**targets, "mask_logits": logits}
 
 
-def training(family: Family, backbone: Backbone, **options) -> keras.Model:
+def training(family: Family, backbone: Backbone, /, **options) -> keras.Model:
     """The graph of training; arguments of `Network`.
 
     `serving` built inside `layers.sharing` of it has the same weights."""
@@ -185,7 +186,7 @@ def training(family: Family, backbone: Backbone, **options) -> keras.Model:
     return keras.Model(*network.train(), name=network.name)
 
 
-def serving(family: Family, backbone: Backbone, **options) -> keras.Model:
+def serving(family: Family, backbone: Backbone, /, **options) -> keras.Model:
     """The graph of serving; arguments of `Network`."""
     network = Network(family, backbone, **options)
     return keras.Model(*network.serve(), name=network.name)

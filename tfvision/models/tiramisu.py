@@ -50,7 +50,7 @@ NETWORKS = {
 }
 
 
-def network(image, name: str, *, num_classes: int, **options) -> dict:
+def network(image, /, name: str, *, num_classes: int, **options) -> dict:
     """image [B, H, W, 3] RGB 0..255 -> {"class_logits": float32 [B, H, W, K]}.
 
     name: a key of NETWORKS. options: those of `Options`."""

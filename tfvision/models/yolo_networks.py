@@ -41,7 +41,7 @@ NETWORKS: dict[str, tuple[Callable[..., None], Any]] = {
 V1_SIZE = (448, 448)  # section 2.2; for what does not depend on the size
 
 
-def network(image, name: str, *, num_classes: int, **options) -> dict:
+def network(image, /, name: str, *, num_classes: int, **options) -> dict:
     """image [B, H, W, 3] RGB 0..255 -> {"yolo_0": raw, ...}, float32, coarsest first.
 
     options: those of the network's function in `yolo_versions` (anchors, width ...) and of NormAct

@@ -21,6 +21,7 @@ import keras
 from tfvision import errors, layers
 from tfvision.layers import NormAct
 from tfvision.models.backbones.pixels import HALF_MEAN, HALF_STD
+from tfvision.net import Net
 
 _SMALLEST = 75  # leaves one pixel
 _STEM = 32  # channels of the first convolution
@@ -44,7 +45,7 @@ class _Network:
     """The parts of one network."""
 
     def __init__(self, options: Options):
-        self.scale, self.norm_act = options.width / _STEM, options.norm_act.norm_act
+        self.scale, self.norm_act = options.width / _STEM, options.norm_act
         self.counts_padding = errors.choose(VERSIONS, options.version, "Inception version")
 
     def conv(self, x, name, filters, size=1, *, strides=1, padding=0):
@@ -191,13 +192,11 @@ class HeadOptions:
     dropout: float = 0.5
 
 
-def classifier(
-    *, num_classes: int, image_size: tuple[int, int], **options
-) -> tuple[keras.Model, keras.Model]:
-    """Two models over the same layers: image -> class_logits [B, K], the first for training.
+def classifier(*, num_classes: int, image_size: tuple[int, int], **options) -> Net:
+    """Inception V3: image -> class_logits [B, K].
 
-    options: those of `Options` and `HeadOptions`. With auxiliary the first also gives aux_logits
-    [B, K] of the head on Mixed_6e."""
+    options: those of `Options` and `HeadOptions`. With auxiliary the graph of training also gives
+    aux_logits [B, K] of the head on Mixed_6e."""
     own, head = errors.take(options, "inception_v3", Options(), HeadOptions())
     image = keras.Input((*image_size, 3), name="image", dtype="float32")
     features = stages(image, own)
@@ -207,7 +206,7 @@ def classifier(
     outputs = {"class_logits": layers.Dense(num_classes, name="fc", dtype="float32")(x)}
     serve = keras.Model({"image": image}, outputs, name="inception_v3")
     if not head.auxiliary:
-        return serve, serve
+        return Net(serve, serve)
     dense = layers.Dense(num_classes, std=0.001, name="AuxLogits.fc", dtype="float32")
     outputs = {**outputs, "aux_logits": _auxiliary(features["c4"], _Network(own), dense)}
-    return keras.Model({"image": image}, outputs, name="inception_v3"), serve
+    return Net(keras.Model({"image": image}, outputs, name="inception_v3"), serve)

@@ -17,6 +17,7 @@ import keras
 from tfvision import errors, layers
 from tfvision.layers import NormAct
 from tfvision.models.backbones.pixels import IMAGENET_MEAN, IMAGENET_STD
+from tfvision.net import Net
 
 # Table 2: expansion, channels, units, stride of the first unit
 _ROWS = (
@@ -82,7 +83,7 @@ def stages(image, options: Options) -> dict:
 
 def _conv(x, channels, size, name, norm_act: NormAct, strides=1):
     x = layers.Conv2D(channels, size, strides=strides, name=f"{name}.0")(x)
-    return norm_act.norm_act(x, f"{name}.1", f"{name}.2")
+    return norm_act(x, f"{name}.1", f"{name}.2")
 
 
 def _inverted_residual(x, channels, *, expansion, strides, dilation, name, norm_act: NormAct):
@@ -93,7 +94,7 @@ def _inverted_residual(x, channels, *, expansion, strides, dilation, name, norm_
         at = 1
     filtered = f"{name}.conv.{at}"
     y = layers.DepthwiseConv2D(3, strides=strides, dilation=dilation, name=f"{filtered}.0")(y)
-    y = norm_act.norm_act(y, f"{filtered}.1", f"{filtered}.2")
+    y = norm_act(y, f"{filtered}.1", f"{filtered}.2")
     y = layers.Conv2D(channels, 1, name=f"{name}.conv.{at + 1}")(y)
     y = norm_act.norm(y, f"{name}.conv.{at + 2}")
     if strides > 1 or x.shape[-1] != channels:
@@ -108,7 +109,7 @@ class HeadOptions:
     dropout: float = 0.2
 
 
-def classifier(*, num_classes: int, image_size: tuple[int, int], **options) -> keras.Model:
+def classifier(*, num_classes: int, image_size: tuple[int, int], **options) -> Net:
     """MobileNetV2 with its last 1x1 convolution: image -> class_logits [B, K].
 
     options: those of `Options` and `HeadOptions`. Multipliers below 1 leave that convolution's
@@ -121,4 +122,5 @@ def classifier(*, num_classes: int, image_size: tuple[int, int], **options) -> k
     if head.dropout:
         x = layers.Dropout(head.dropout, name="classifier.0")(x)
     logits = layers.Dense(num_classes, std=0.01, name="classifier.1", dtype="float32")(x)
-    return keras.Model({"image": image}, {"class_logits": logits}, name="mobilenet_v2")
+    model = keras.Model({"image": image}, {"class_logits": logits}, name="mobilenet_v2")
+    return Net(model, model)

@@ -20,6 +20,7 @@ from tfvision import errors, layers
 from tfvision.layers import NormAct
 from tfvision.models.backbones.backbone import Backbone
 from tfvision.models.backbones.pixels import CAFFE_MEAN, CAFFE_STD, IMAGENET_MEAN, IMAGENET_STD
+from tfvision.net import Net
 
 # Units in each of the four stages (Table 1).
 UNITS = {
@@ -114,10 +115,9 @@ class _Network:
                 f"multi_grid is {grid}; the last stage of ResNet-{depth} has {self.units[-1]}"
                 " units, with a rate of 1 or more each"
             )
-        norm_act = options.norm_act
-        if norm_act.bn_epsilon is None:
-            norm_act = dataclasses.replace(norm_act, bn_epsilon=self.version.epsilon)
-        self.norm, self.act, self.norm_act = norm_act.norm, norm_act.act, norm_act.norm_act
+        self.norm_act = options.norm_act
+        if self.norm_act.bn_epsilon is None:
+            self.norm_act = dataclasses.replace(self.norm_act, bn_epsilon=self.version.epsilon)
 
     def conv(self, x, filters, size, name, **options):
         use_bias = self.version.conv_bias
@@ -129,9 +129,8 @@ class _Network:
         std = version.std if options.std is None else options.std
         size, stride = (7, 2) if options.stem == "imagenet" else (3, 1)
         x = layers.Normalize(mean, std, name="pixels")(image)
-        return self.norm_act(
-            self.conv(x, options.width, size, "conv1", strides=stride), "bn1", "relu"
-        )
+        x = self.conv(x, options.width, size, "conv1", strides=stride)
+        return self.norm_act(x, "bn1", "relu")
 
     def stage(self, x, number: int):
         """The units of one of the four stages, 0 to 3."""
@@ -155,7 +154,7 @@ class _Network:
         y = self.conv(x, channels, 3, f"{name}.conv1", strides=stride, dilation=dilation)
         y = self.norm_act(y, f"{name}.bn1", f"{name}.relu1")
         y = self.conv(y, channels, 3, f"{name}.conv2", dilation=dilation)
-        y = self.norm(y, f"{name}.bn2", gamma_zero=self.options.zero_init_last)
+        y = self.norm_act.norm(y, f"{name}.bn2", gamma_zero=self.options.zero_init_last)
         return self.join(x, y, stride, name, drop)
 
     def bottleneck(self, x, channels, *, stride, dilation, name, drop):
@@ -166,17 +165,17 @@ class _Network:
         y = self.conv(y, channels, 3, f"{name}.conv2", strides=second, dilation=dilation)
         y = self.norm_act(y, f"{name}.bn2", f"{name}.relu2")
         y = self.conv(y, channels * 4, 1, f"{name}.conv3")
-        y = self.norm(y, f"{name}.bn3", gamma_zero=self.options.zero_init_last)
+        y = self.norm_act.norm(y, f"{name}.bn3", gamma_zero=self.options.zero_init_last)
         return self.join(x, y, stride, name, drop)
 
     def join(self, x, branch, stride, name, drop):
         """The residual sum, its shortcut projected where the shape changes (option B)."""
         if stride > 1 or x.shape[-1] != branch.shape[-1]:
             x = self.conv(x, branch.shape[-1], 1, f"{name}.downsample.0", strides=stride)
-            x = self.norm(x, f"{name}.downsample.1")
+            x = self.norm_act.norm(x, f"{name}.downsample.1")
         if drop:
             branch = layers.StochasticDepth(drop, name=f"{name}.drop")(branch)
-        return self.act(layers.Add(name=f"{name}.add")([branch, x]), f"{name}.out")
+        return self.norm_act.act(layers.Add(name=f"{name}.add")([branch, x]), f"{name}.out")
 
 
 def backbone(depth: int, **changes) -> Backbone:
@@ -191,9 +190,7 @@ class HeadOptions:
     dropout: float = 0.0
 
 
-def classifier(
-    depth: int, *, num_classes: int, image_size: tuple[int, int], **options
-) -> keras.Model:
+def classifier(depth: int, /, *, num_classes: int, image_size: tuple[int, int], **options) -> Net:
     """A ResNet with global average pooling and one dense layer: image -> class_logits [B, K].
 
     options: those of `Options` and `HeadOptions`."""
@@ -204,4 +201,5 @@ def classifier(
     if head.dropout:
         x = layers.Dropout(head.dropout, name="dropout")(x)
     logits = layers.Dense(num_classes, name="fc", dtype="float32")(x)
-    return keras.Model({"image": image}, {"class_logits": logits}, name=name)
+    model = keras.Model({"image": image}, {"class_logits": logits}, name=name)
+    return Net(model, model)

@@ -17,6 +17,7 @@ import keras
 from tfvision import errors, layers
 from tfvision.layers import NormAct
 from tfvision.models.backbones.pixels import CAFFE_MEAN, CAFFE_STD, IMAGENET_MEAN, IMAGENET_STD
+from tfvision.net import Net
 
 CONVOLUTIONS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # in each block (Table 1)
 CHANNELS = (1, 2, 4, 8, 8)  # of each block, in those of the first
@@ -88,9 +89,7 @@ def stages(image, options: Options, *, depth: int) -> dict:
     return outputs
 
 
-def classifier(
-    depth: int, *, num_classes: int, image_size: tuple[int, int], **options
-) -> keras.Model:
+def classifier(depth: int, /, *, num_classes: int, image_size: tuple[int, int], **options) -> Net:
     """A VGG with its three dense layers: image -> class_logits [B, K].
 
     options: those of `Options` and `HeadOptions`. Features of any size are averaged to 7 x 7
@@ -108,4 +107,5 @@ def classifier(
             x = layers.Dropout(head.dropout, name=f"classifier.{index + 2}")(x)
     # standard deviation 0.01: section 3.1
     logits = layers.Dense(num_classes, std=0.01, name="classifier.6", dtype="float32")(x)
-    return keras.Model({"image": image}, {"class_logits": logits}, name=name)
+    model = keras.Model({"image": image}, {"class_logits": logits}, name=name)
+    return Net(model, model)
