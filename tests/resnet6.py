@@ -16,8 +16,8 @@ NAME = "resnet6"
 def build(*, num_classes, image_size, dropout=0.0, **options):
     """ "conv1", "layer1.0", "layer2.0" and "fc", with the options of a ResNet."""
     image = keras.Input((*image_size, 3), name="image", dtype="float32")
-    (own,) = errors.take(options, NAME, resnet.Options())
-    x = resnet.stages(image, own, depth=6, last=3)["c3"]
+    (body,) = errors.take(options, NAME, resnet.Options())
+    x = resnet.stages(image, body, depth=6, last=3)["c3"]
     x = layers.GlobalAveragePool(name="avgpool")(x)
     if dropout:
         x = layers.Dropout(dropout, name="dropout")(x)

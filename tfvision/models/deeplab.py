@@ -84,12 +84,12 @@ def network(image, /, name: str, *, num_classes: int, **options) -> dict:
 
     name: a key of V1 or ON_BACKBONES. Raises UsageError for an option that the network lacks."""
     if name in V1:
-        (own,) = errors.take(options, name, V1[name])
-        return deeplab_v1(image, num_classes, own)
-    head, own, backbone = ON_BACKBONES[name]
-    own, strided = errors.take(options, name, own, backbone.options)
-    strided = dataclasses.replace(strided, output_stride=own.output_stride)
-    return head(backbone.stages(image, strided), image.shape[1:3], num_classes, own)
+        return deeplab_v1(image, num_classes, *errors.take(options, name, V1[name]))
+    head, defaults, backbone = ON_BACKBONES[name]
+    of_head, of_backbone = errors.take(options, name, defaults, backbone.options)
+    of_backbone = dataclasses.replace(of_backbone, output_stride=of_head.output_stride)
+    features = backbone.stages(image, of_backbone)
+    return head(features, image.shape[1:3], num_classes, of_head)
 
 
 DEEPLAB: dict[str, Callable] = {

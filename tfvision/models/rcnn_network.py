@@ -60,8 +60,8 @@ class Network:
         """image_size: of the canvas, None where a batch tells. options: of the family's parts and
         of the backbone."""
         self.name, self.num_classes = name, num_classes
-        self.family, own = family.take(options, backbone.options, name)
-        stages = functools.partial(backbone.stages, options=own)
+        self.family, of_backbone = family.take(options, backbone.options, name)
+        stages = functools.partial(backbone.stages, options=of_backbone)
         self.image, self.frame = canvas(image_size, family.stride)
         pooling = self.family.regions.layer()
         if self.family.pyramid:

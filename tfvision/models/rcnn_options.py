@@ -101,8 +101,8 @@ class Family:
         known = errors.option_names(*parts.values(), backbone)
         errors.expect(options, [name for name in known if name not in _FIXED], what)
         options = {"bn_frozen": True, **options}
-        *own, backbone = errors.take(options, what, *parts.values(), backbone)
-        return dataclasses.replace(self, **dict(zip(parts, own, strict=True))), backbone
+        *changed, backbone = errors.take(options, what, *parts.values(), backbone)
+        return dataclasses.replace(self, **dict(zip(parts, changed, strict=True))), backbone
 
     def _parts(self) -> dict[str, Any]:
         parts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

@@ -54,8 +54,7 @@ def network(image, /, name: str, *, num_classes: int, **options) -> dict:
     """image [B, H, W, 3] RGB 0..255 -> {"class_logits": float32 [B, H, W, K]}.
 
     name: a key of NETWORKS. options: those of `Options`."""
-    (own,) = errors.take(options, name, NETWORKS[name])
-    return fc_densenet(image, num_classes, own)
+    return fc_densenet(image, num_classes, *errors.take(options, name, NETWORKS[name]))
 
 
 def fc_densenet(image, num_classes: int, options: Options) -> dict:

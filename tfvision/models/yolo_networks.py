@@ -46,12 +46,12 @@ def network(image, /, name: str, *, num_classes: int, **options) -> dict:
 
     options: those of the network's function in `yolo_versions` (anchors, width ...) and of NormAct
     (activation, bn_momentum ...)."""
-    function, own, norm_act = _take(name, options)
+    function, of_network, norm_act = _take(name, options)
     size = tuple(image.shape[1:3])
     # does it fit?
     plan.plan(sections(name, num_classes=num_classes, image_size=size, **options), size)
     net = yolo_layers.Layers(image, norm_act)
-    function(net, num_classes, own)
+    function(net, num_classes, of_network)
     return net.outputs
 
 
@@ -59,10 +59,10 @@ def sections(
     name: str, *, num_classes: int, image_size: tuple[int | None, int | None] = V1_SIZE, **options
 ) -> list[Section]:
     """The Darknet sections of a network, without [net]; `options` as of `network`."""
-    function, own, _ = _take(name, options)
+    function, of_network, _ = _take(name, options)
     # The cfg files of version 2 count back by one layer alone, those of 3 by up to six.
     recorder = cfg_recorder.Recorder(image_size, near=1 if name.startswith("yolo_v2") else 6)
-    function(recorder, num_classes, own)
+    function(recorder, num_classes, of_network)
     return recorder.sections
 
 

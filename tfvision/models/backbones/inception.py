@@ -197,9 +197,9 @@ def classifier(*, num_classes: int, image_size: tuple[int, int], **options) -> N
 
     options: those of `Options` and `HeadOptions`. With auxiliary the graph of training also gives
     aux_logits [B, K] of the head on Mixed_6e."""
-    own, head = errors.take(options, "inception_v3", Options(), HeadOptions())
+    body, head = errors.take(options, "inception_v3", Options(), HeadOptions())
     image = keras.Input((*image_size, 3), name="image", dtype="float32")
-    features = stages(image, own)
+    features = stages(image, body)
     x = layers.GlobalAveragePool(name="avgpool")(features["c5"])
     if head.dropout:
         x = layers.Dropout(head.dropout, name="dropout")(x)
@@ -208,5 +208,5 @@ def classifier(*, num_classes: int, image_size: tuple[int, int], **options) -> N
     if not head.auxiliary:
         return Net(serve, serve)
     dense = layers.Dense(num_classes, std=0.001, name="AuxLogits.fc", dtype="float32")
-    outputs = {**outputs, "aux_logits": _auxiliary(features["c4"], _Network(own), dense)}
+    outputs = {**outputs, "aux_logits": _auxiliary(features["c4"], _Network(body), dense)}
     return Net(keras.Model({"image": image}, outputs, name="inception_v3"), serve)

@@ -114,10 +114,10 @@ def classifier(*, num_classes: int, image_size: tuple[int, int], **options) -> N
 
     options: those of `Options` and `HeadOptions`. Multipliers below 1 leave that convolution's
     1280 channels as they are (section 4)."""
-    own, head = errors.take(options, "mobilenet_v2", Options(), HeadOptions())
+    body, head = errors.take(options, "mobilenet_v2", Options(), HeadOptions())
     image = keras.Input((*image_size, 3), name="image", dtype="float32")
-    last = _divisible(_LAST * max(1.0, float(own.width) / _STEM))
-    x = _conv(stages(image, own)["c5"], last, 1, "features.18", own.norm_act)
+    last = _divisible(_LAST * max(1.0, float(body.width) / _STEM))
+    x = _conv(stages(image, body)["c5"], last, 1, "features.18", body.norm_act)
     x = layers.GlobalAveragePool(name="avgpool")(x)
     if head.dropout:
         x = layers.Dropout(head.dropout, name="classifier.0")(x)

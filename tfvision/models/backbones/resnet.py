@@ -195,9 +195,9 @@ def classifier(depth: int, /, *, num_classes: int, image_size: tuple[int, int], 
 
     options: those of `Options` and `HeadOptions`."""
     name = f"resnet{depth}"
-    own, head = errors.take(options, name, Options(), HeadOptions())
+    body, head = errors.take(options, name, Options(), HeadOptions())
     image = keras.Input((*image_size, 3), name="image", dtype="float32")
-    x = layers.GlobalAveragePool(name="avgpool")(stages(image, own, depth=depth)["c5"])
+    x = layers.GlobalAveragePool(name="avgpool")(stages(image, body, depth=depth)["c5"])
     if head.dropout:
         x = layers.Dropout(head.dropout, name="dropout")(x)
     logits = layers.Dense(num_classes, name="fc", dtype="float32")(x)

@@ -95,14 +95,14 @@ def classifier(depth: int, /, *, num_classes: int, image_size: tuple[int, int], 
     options: those of `Options` and `HeadOptions`. Features of any size are averaged to 7 x 7
     before the dense layers, as in torchvision; at 224 x 224 they are 7 x 7 and stay as they are."""
     name = f"vgg{depth}_bn" if options.get("batch_norm") else f"vgg{depth}"
-    own, head = errors.take(options, name, Options(), HeadOptions())
+    body, head = errors.take(options, name, Options(), HeadOptions())
     image = keras.Input((*image_size, 3), name="image", dtype="float32")
-    x = stages(image, own, depth=depth)["c5"]
+    x = stages(image, body, depth=depth)["c5"]
     x = layers.AdaptiveAveragePool2D(_POOLED, name="avgpool")(x)
     x = layers.Flatten(name="flatten")(x)
     for index in (0, 3):
         x = layers.Dense(head.hidden, std=0.01, name=f"classifier.{index}")(x)
-        x = own.norm_act.act(x, f"classifier.{index + 1}")
+        x = body.norm_act.act(x, f"classifier.{index + 1}")
         if head.dropout:
             x = layers.Dropout(head.dropout, name=f"classifier.{index + 2}")(x)
     # standard deviation 0.01: section 3.1
