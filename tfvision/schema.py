@@ -158,6 +158,19 @@ class Finding:
     path: str = dataclasses.field(default="", compare=False)
 
 
+class Rejected(Exception):
+    """An object or an image that cannot be used as it is; whoever catches it makes the finding."""
+
+    def __init__(self, reason: str, detail: str):
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
+
+    def finding(self, kind: str, file: str, about: str, path: str = "") -> Finding:
+        """about: what `detail` is of, such as a line or an object's name; "" for the file."""
+        detail = f"{about}: {self.detail}" if about else self.detail
+        return Finding(kind, self.reason, file, detail, path)
+
+
 @dataclasses.dataclass
 class Census:
     """What became of the images in the folders of a conversion, each counted once.

@@ -24,17 +24,9 @@ def test_a_part_of_an_image_has_the_runs_of_the_whole():
         np.testing.assert_array_equal(masks.from_rle({"size": size, "counts": runs}), canvas)
 
 
-def test_spans_are_the_ones_of_the_runs():
-    assert run_lengths.spans({"size": [3, 3], "counts": [2, 3, 1, 3]}).tolist() == [[2, 5], [6, 9]]
-    assert run_lengths.spans({"size": [3, 3], "counts": [2, 3, 4]}).tolist() == [[2, 5]]
-    assert run_lengths.spans({"size": [3, 3], "counts": [9]}).shape == (0, 2)
-    text = {"size": [3, 3], "counts": run_lengths.to_string([0, 1, 8])}
-    assert run_lengths.spans(text).tolist() == [[0, 1]]
-
-
-def test_overlap_of_spans_by_hand():
+def test_overlap_of_runs_by_hand():
     a = {"size": [2, 5], "counts": [0, 4, 2, 2, 2]}  # 6 pixels
-    b = {"size": [2, 5], "counts": run_lengths.to_string([2, 5, 3])}  # 5; 2, 3 and 6 are common
+    b = {"size": [2, 5], "counts": [2, 5, 3]}  # 5; 2, 3 and 6 are common
     nothing = {"size": [2, 5], "counts": [10]}
     found = run_lengths.iou_matrix([a, nothing], [b, a, nothing])
     np.testing.assert_allclose(found, [[3 / 8, 1, 0], [0, 0, 0]])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfvision import errors, sources
+from tfvision import errors, schema, sources
 from tfvision.ops import masks
-from tfvision.sources import label_studio_shapes, label_studio_tasks, shapes
+from tfvision.sources import label_studio_shapes, label_studio_tasks
 
 RECTANGLE = {"x": 10, "y": 20, "width": 20, "height": 50, "rotation": 0, "rectanglelabels": ["dog"]}
 
@@ -91,7 +91,7 @@ def test_a_brush_is_unpacked_bit_by_bit(studio):
         (None, "broken run lengths"),
         (runs((4, 0)), "run lengths of another size"),
     ):
-        with pytest.raises(shapes.Drop, match=reason):
+        with pytest.raises(schema.Rejected, match=reason):
             label_studio_shapes.brush(broken, (2, 3))
     words = [0] * 800
     words[4 * 27 + 3] = 255  # y 1, x 7

@@ -7,6 +7,7 @@ import numpy as np
 import oracle_files
 import pytest
 import tensorflow as tf
+import torchvision_masks
 from oracle_files import fill
 
 from tfvision import weights
@@ -17,7 +18,6 @@ from tfvision.models.rcnn_options import FASTER, MASK
 from tfvision.net import Net
 from tfvision.ops import boxes as box_ops
 from tfvision.ops import images
-from tfvision.ops import masks as mask_ops
 
 ORACLES = pathlib.Path(__file__).parents[1] / "oracles"
 YXYX = [1, 0, 3, 2]
@@ -249,5 +249,5 @@ def test_masks_cover_what_torchvisions_cover(mask):
         packed = mask.golden["masks_packed"][row]
         wanted = np.unpackbits(packed)[: size[0] * size[1]].reshape(size).astype(bool)
         part = mask.found["masks"][0, column]
-        found = mask_ops.from_box_frame_in_whole_pixels(part, boxes[column], size)
+        found = torchvision_masks.from_box_frame(part, boxes[column], size)
         assert (wanted & found).sum() >= 0.99 * (wanted | found).sum(), row

@@ -4,7 +4,7 @@ says in a box's own frame (numpy).
 Bitmaps are uint8 [H, W] of 0 and 1. Polygons are flat [x0, y0, x1, y1, ...] in pixels. Runs go
 down the columns (Fortran order) and start with zeros, as in COCO's maskApi.
 
-Axis letters: H height, W width, P boundary points, m cells a side of a box's frame.
+Axis letters: H height, W width, m cells a side of a box's frame.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from hotcoco import mask as coco
 
 from tfvision.ops import run_lengths
 
-# COCO's rasteriser walks the outline on a grid five times as fine as the pixels.
-_SCALE = 5
 # What a box may reach into a pixel without claiming it: far above the rounding of a normalised
 # float32, far below what anybody annotates.
 BOUNDS_TOLERANCE = 1.0 / 64.0
@@ -28,80 +27,13 @@ _ROWS = 32  # of pixels that are sampled at a time
 def from_polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> np.ndarray:
     """The union of the polygons' insides, even-odd each, on a canvas of `size` = (H, W).
 
-    Bit-equal to pycocotools' frPyObjects + merge + decode; what lies outside is cut off."""
-    mask = np.zeros(size, np.uint8)
-    for polygon in polygons:
-        points = np.asarray(polygon, np.float64).reshape(-1, 2)
-        mask |= _fill(_near(points, size), size)
-    return mask
-
-
-def _near(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Cuts a polygon [P, 2] to three times the canvas, so absurd coordinates cost no memory."""
-    for axis, length in ((0, size[1]), (1, size[0])):
-        for sign, limit in ((1.0, 2.0 * length), (-1.0, 1.0 * length)):
-            points = _cut(points, axis, sign, limit)
-    return points
-
-
-def _cut(points: np.ndarray, axis: int, sign: float, limit: float) -> np.ndarray:
-    """Keeps the part of a polygon where sign * coordinate <= limit (Sutherland-Hodgman)."""
-    inside = sign * points[:, axis] <= limit
-    if inside.all():
-        return points
-    kept = []
-    for here, ahead, now, then in zip(
-        points, np.roll(points, -1, axis=0), inside, np.roll(inside, -1), strict=True
-    ):
-        if now:
-            kept.append(here)
-        if now != then:
-            part = (sign * limit - here[axis]) / (ahead[axis] - here[axis])
-            kept.append(here + part * (ahead - here))
-    return np.array(kept).reshape(-1, 2)
-
-
-def _outline(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Dense points (u, v) along a closed polygon [P, 2] on the fine grid."""
-    grid = (_SCALE * points + 0.5).astype(np.int64)
-    start, end = grid, np.roll(grid, -1, axis=0)
-    lengths = np.abs(end - start)
-    along_x = lengths[:, 0] >= lengths[:, 1]
-    main = np.where(along_x, 0, 1)
-    rows = np.arange(len(grid))
-    # COCO always walks an edge upwards along its longer side, then reverses: that fixes how
-    # halves are rounded.
-    flip = start[rows, main] > end[rows, main]
-    low = np.where(flip[:, None], end, start)
-    high = np.where(flip[:, None], start, end)
-    steps = lengths[rows, main]
-    slope = (high - low)[rows, 1 - main] / np.maximum(steps, 1)
-    edge = np.repeat(rows, steps + 1)
-    d = np.arange(len(edge)) - np.repeat(np.cumsum(steps + 1) - (steps + 1), steps + 1)
-    t = np.where(flip[edge], steps[edge] - d, d)
-    along = t + low[edge, main[edge]]
-    across = (low[edge, 1 - main[edge]] + slope[edge] * t + 0.5).astype(np.int64)
-    x_first = along_x[edge]
-    return np.where(x_first, along, across), np.where(x_first, across, along)
-
-
-def _fill(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    height, width = size
-    if len(points) == 0:
-        return np.zeros(size, np.uint8)
-    u, v = _outline(points)
-    before_u, u, before_v, v = u[:-1], u[1:], v[:-1], v[1:]
-    x = (np.where(u < before_u, u, u - 1) + 0.5) / _SCALE - 0.5
-    crosses = (u != before_u) & (np.floor(x) == x) & (x >= 0) & (x <= width - 1)
-    y = (np.minimum(v, before_v)[crosses] + 0.5) / _SCALE - 0.5
-    y = np.ceil(np.clip(y, 0, height)).astype(np.int64)
-    toggles = x[crosses].astype(np.int64) * height + y
-    flips = np.bincount(toggles, minlength=height * width + 1)[: height * width]
-    return _columns((np.cumsum(flips) & 1).astype(np.uint8), size)
-
-
-def _columns(flat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return np.ascontiguousarray(flat.reshape(size[1], size[0]).T)
+    By COCO's rule (maskApi's rleFrPoly); what lies outside is cut off."""
+    outlines = [coco.fr_poly([float(n) for n in polygon], *size) for polygon in polygons]
+    return (
+        np.ascontiguousarray(coco.decode(coco.merge(outlines)))
+        if outlines
+        else np.zeros(size, np.uint8)
+    )
 
 
 def from_rle(rle: Mapping[str, Any]) -> np.ndarray:
@@ -116,15 +48,15 @@ def from_rle(rle: Mapping[str, Any]) -> np.ndarray:
     if sum(runs) != height * width:
         raise ValueError(f"runs add up to {sum(runs)} of {height} x {width} pixels")
     values = (np.arange(len(runs)) & 1).astype(np.uint8)
-    return _columns(np.repeat(values, np.asarray(runs, np.int64)), (height, width))
+    return np.ascontiguousarray(
+        np.repeat(values, np.asarray(runs, np.int64)).reshape(width, height).T
+    )
 
 
-def to_rle(mask: np.ndarray, *, compress: bool = True) -> dict[str, Any]:
-    """Bitmap [H, W] -> COCO's RLE dict; the counts as its string, or as a list of runs."""
-    height, width = mask.shape
-    runs = run_lengths.of_part(mask, (0, 0, height, width), (height, width))
-    counts = run_lengths.to_string(runs) if compress else runs
-    return {"size": [height, width], "counts": counts}
+def to_rle(mask: np.ndarray) -> dict[str, Any]:
+    """Bitmap [H, W] -> COCO's RLE dict, the counts as its string."""
+    rle = coco.encode(mask)
+    return {"size": list(mask.shape), "counts": rle["counts"].decode("ascii")}
 
 
 def shrink(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -288,29 +220,11 @@ def from_box_frame(
     return paste(part.astype(np.uint8), window, size)
 
 
-def from_box_frame_in_whole_pixels(
-    mask: np.ndarray,
-    box: Sequence[float],
-    size: tuple[int, int],
-    *,
-    threshold: float = 0.5,
-) -> np.ndarray:
-    """As `from_box_frame`, by torchvision's rule, for comparisons with it.
-
-    The box is grown by the ring of zeros, its corners are cut to whole pixels and the last one
-    counts as inside (`paste_masks_in_image`), which moves a mask by up to a pixel."""
-    box = np.asarray(box, np.float64)
-    grown = (mask.shape[0] + 2) / mask.shape[0]
-    middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2 * grown
-    low, high = np.trunc(middle - half), np.trunc(middle + half)
-    box = np.concatenate([low, np.maximum(high, low) + 1])
-    return from_box_frame(np.pad(mask, 1), box, size, threshold=threshold)
-
-
 def rle_from_box_frame(
     mask: np.ndarray, box: Sequence[float], size: tuple[int, int]
 ) -> dict[str, Any]:
     """As `from_box_frame`, as COCO's RLE dict, with no bitmap of the image on the way."""
     part, window = in_window(mask, box, size)
-    counts = run_lengths.to_string(run_lengths.of_part(part, window, size))
-    return {"size": [int(side) for side in size], "counts": counts}
+    rle = {"size": [int(side) for side in size]}
+    rle["counts"] = run_lengths.of_part(part, window, size)
+    return {**rle, "counts": coco.rle_to_string(rle)}

@@ -1,9 +1,8 @@
 """COCO's run lengths: written, read, and compared as they are (numpy).
 
-Runs go down the columns of an image and start with zeros, as in COCO's maskApi. Spans, int64
-[R, 2], are the ones among them: (start, end) in the image's pixels in that order, end exclusive.
+Runs go down the columns of an image and start with zeros, as in COCO's maskApi.
 
-Axis letters: H height, W width, R spans of a mask.
+Axis letters: H height, W width.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from hotcoco import mask
 
 # A number's characters hold five bits each and whether there are more; the last one's highest bit
 # is its sign. More characters than these no number of an image has.
@@ -60,49 +60,8 @@ def from_string(text: str | bytes) -> list[int]:
     return runs.tolist()
 
 
-def to_string(runs: Sequence[int]) -> str:
-    """The inverse of `from_string`."""
-    values = np.array(runs, np.int64)
-    values[3:] -= values[1:-2].copy()
-    written = np.zeros((len(values), _DIGITS), np.uint8)
-    more = np.ones(len(values), bool)
-    for place in range(_DIGITS):
-        digits = values & (_MORE - 1)
-        values >>= 5
-        going = np.where(digits & _SIGN, values != -1, values != 0)
-        written[:, place] = np.where(more, digits + _MORE * going + 48, 0)
-        more &= going
-        if not more.any():
-            break
-    return written[written > 0].tobytes().decode("ascii")
-
-
-def spans(rle: Mapping[str, Any]) -> np.ndarray:
-    """COCO's RLE dict -> int64 [R, 2]."""
-    counts = rle["counts"]
-    runs = from_string(counts) if isinstance(counts, (str, bytes)) else counts
-    ends = np.cumsum(np.asarray(runs, np.int64))
-    return np.stack([ends[: len(ends) // 2 * 2 : 2], ends[1::2]], axis=1)
-
-
 def iou_matrix(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]]) -> np.ndarray:
     """IoU of masks of one image as COCO's RLE dicts, float64 [N, M]; 0 for two empty masks."""
-    ones, others = ([spans(rle) for rle in rles] for rles in (a, b))
-    joined = np.concatenate([np.zeros((0, 2), np.int64), *others])
-    owner = np.repeat(np.arange(len(others)), [len(mask) for mask in others])
-    common = np.zeros((len(ones), len(others)))
-    for row, mask in enumerate(ones):
-        if len(mask):
-            shared = np.diff(_below(mask, joined), axis=1)[:, 0]
-            common[row] = np.bincount(owner, shared, minlength=len(others))
-    areas = [np.array([np.diff(mask).sum() for mask in masks]) for masks in (ones, others)]
-    union = areas[0][:, None] + areas[1][None] - common
-    return np.divide(common, union, out=np.zeros(common.shape), where=union > 0)
-
-
-def _below(mask: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """How many pixels of a mask, as spans, come before each place."""
-    before = np.concatenate([[0], np.cumsum(mask[:, 1] - mask[:, 0])])
-    span = np.searchsorted(mask[:, 0], places, side="right") - 1
-    inside = np.minimum(places, mask[span, 1]) - mask[span, 0]
-    return np.where(span < 0, 0, before[span] + inside)
+    if not (len(a) and len(b)):
+        return np.zeros((len(a), len(b)))
+    return mask.iou(list(a), list(b), [False] * len(b))

@@ -63,8 +63,8 @@ def encode(
     class."""
     try:
         return _encode(sample, image, class_names, groups, frame, full_masks, scale, propose)
-    except label_maps.Skip as skip:
-        return _finding(sample, "skipped", *skip.args)
+    except schema.Rejected as rejected:
+        return _finding(sample, "skipped", *rejected.args)
 
 
 def _encode(
@@ -119,7 +119,7 @@ def _encode(
     if "label_map" in groups:
         found = sample.label_map
         if found is None:
-            raise label_maps.Skip("no mask", "")
+            raise schema.Rejected("no mask", "")
         known = found.data is None
         mask = indices(found.path) if known else label_maps.read(found.path, found.data, sizes)
         encoded, classes = label_maps.label_map(found, mask, image, len(class_names), frame)

@@ -27,10 +27,6 @@ _WEIGHTS = np.array([1, 256, 65536])  # of red, green and blue in a number
 _MESSAGE_VALUES = 5  # how many unknown values a message lists
 
 
-class Skip(Exception):
-    """Leaves the image out: (reason, detail)."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Indices:
     """The pixels of a mask file as stored.
@@ -48,7 +44,7 @@ class Indices:
 def read(path: str, data: bytes | None, sizes: Collection[tuple[int, int]]) -> Indices:
     """Reads a mask file, or its bytes where `data` has them; then `path` is but its name.
 
-    sizes: each (H, W) that it may have; others are not even decoded. Raises Skip for a mask
+    sizes: each (H, W) that it may have; others are not even decoded. Raises Rejected for a mask
     that is unreadable, lossy or of another size."""
     pixels, kind, size = None, "", (0, 0)
     try:
@@ -62,15 +58,19 @@ def read(path: str, data: bytes | None, sizes: Collection[tuple[int, int]]) -> I
                 pixels, coloured = _pixels(data, image, kind)
                 palette = _palette(image)
     except (OSError, errors.DataError) as error:
-        raise Skip("unreadable mask", str(error)) from error
+        raise schema.Rejected("unreadable mask", str(error)) from error
     if kind == "jpeg" or (kind == "webp" and data[12:16] != b"VP8L"):
-        raise Skip("lossy mask", f"{path}: {kind.upper()} changes the values; give a PNG")
+        raise schema.Rejected(
+            "lossy mask", f"{path}: {kind.upper()} changes the values; give a PNG"
+        )
     if kind not in _KINDS:
-        raise Skip("unreadable mask", f"{path}: {kind.upper()} holds no indices; give a PNG")
+        raise schema.Rejected(
+            "unreadable mask", f"{path}: {kind.upper()} holds no indices; give a PNG"
+        )
     if pixels is None:
         wanted = " or ".join(f"{w} x {h}" for h, w in dict.fromkeys(sizes))
         detail = f"{path}: {size[1]} x {size[0]} pixels, expected {wanted}"
-        raise Skip("mask of another size", detail)
+        raise schema.Rejected("mask of another size", detail)
     return Indices(pixels, coloured, data if plain else None, palette)
 
 

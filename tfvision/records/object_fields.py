@@ -70,10 +70,6 @@ def scaled(sample: schema.Sample, image: image_files.Image, turn: int) -> schema
     return dataclasses.replace(sample, objects=objects, size=size)
 
 
-class _Drop(Exception):
-    """Leaves one object out: (reason, detail)."""
-
-
 def _size(image: image_files.Image, turn: int) -> tuple[int, int]:
     return image.stored_size if turn > 1 else image.full_size
 
@@ -93,7 +89,7 @@ def segments(
         return mask.pixels
     if turn > 1:
         detail = f"{sample.segments}: it is upright, the annotation is not"
-        raise label_maps.Skip("mask of another size", detail)
+        raise schema.Rejected("mask of another size", detail)
     return label_maps.upright(mask, image, frame)
 
 
@@ -106,12 +102,9 @@ def fit(
     for item in sample.objects or []:
         try:
             kept.append(_object(sample, item, canvas, findings))
-        except _Drop as drop:
-            reason, detail = drop.args
+        except schema.Rejected as rejected:
             dropped.add(item.class_id)
-            findings.append(
-                schema.Finding("dropped", reason, sample.filename, f"{item.name}: {detail}")
-            )
+            findings.append(rejected.finding("dropped", sample.filename, item.name))
     return kept, dropped - {k.object.class_id for k in kept if not k.object.is_crowd}
 
 
@@ -126,11 +119,11 @@ def _object(
     tight = None if mask is None else masks.bounds(mask)
     box = tight if item.box is None else item.box
     if box is None:
-        raise _Drop("mask without pixels", "nothing of it lies inside the image")
+        raise schema.Rejected("mask without pixels", "nothing of it lies inside the image")
     clipped = _clip(box, size)
     beyond = max(abs(a - b) for a, b in zip(box, clipped, strict=True))
     if not (clipped[2] > clipped[0] and clipped[3] > clipped[1]):
-        raise _Drop("box outside the image", f"box y x y x {_numbers(box)}")
+        raise schema.Rejected("box outside the image", f"box y x y x {_numbers(box)}")
     if beyond > _BOX_TOLERANCE:
         detail = f"{item.name}: box y x y x {_numbers(box)} in {size[1]} x {size[0]} pixels"
         findings.append(schema.Finding("clipped", "box beyond the image", sample.filename, detail))
@@ -151,7 +144,7 @@ def _object(
     upright = image_files.upright_box(clipped, size, canvas.turn)
     normalised = _normalised(upright, canvas.image.full_size)
     if not (normalised[2] > normalised[0] and normalised[3] > normalised[1]):
-        raise _Drop("box without area", f"box y x y x {_numbers(box)}")
+        raise schema.Rejected("box without area", f"box y x y x {_numbers(box)}")
     encoded = b""
     if mask is not None:
         mask = image_files.upright(mask, canvas.turn)
@@ -202,7 +195,9 @@ def _bitmap(item: schema.Object, canvas: Canvas) -> tuple[np.ndarray | None, boo
         return _from_png(item, item.mask, size), False
     if isinstance(item.mask, int):
         if canvas.segments is None:
-            raise _Drop("broken mask", f"segment {item.mask}, and there is no image of segments")
+            raise schema.Rejected(
+                "broken mask", f"segment {item.mask}, and there is no image of segments"
+            )
         return (canvas.segments == item.mask).astype(np.uint8), False
     points = np.concatenate([np.asarray(p, np.float64) for p in item.mask]).reshape(-1, 2)
     beyond = max(-points.min(), (points - (size[1], size[0])).max())
@@ -213,13 +208,13 @@ def _from_rle(rle: dict[str, Any], size: tuple[int, int]) -> np.ndarray:
     try:
         claimed = tuple(int(n) for n in rle["size"])
         if claimed != size:
-            raise _Drop(
+            raise schema.Rejected(
                 "run lengths of another size",
                 f"they are for {claimed[::-1]}, the image is {size[1]} x {size[0]} pixels",
             )
         return masks.from_rle(rle)
     except (ValueError, TypeError, KeyError) as error:
-        raise _Drop("broken run lengths", str(error)) from error
+        raise schema.Rejected("broken run lengths", str(error)) from error
 
 
 def _from_png(item: schema.Object, data: bytes, size: tuple[int, int]) -> np.ndarray:
@@ -231,8 +226,8 @@ def _from_png(item: schema.Object, data: bytes, size: tuple[int, int]) -> np.nda
         sizes.append((window[2] - window[0], window[3] - window[1]))
     try:
         pixels = label_maps.read("mask", data, sizes).pixels
-    except label_maps.Skip as skip:
-        raise _Drop("broken mask", ": ".join(skip.args)) from skip
+    except schema.Rejected as error:
+        raise schema.Rejected("broken mask", ": ".join(error.args)) from error
     bitmap = (pixels != 0).astype(np.uint8)
     return bitmap if bitmap.shape == size else masks.paste(bitmap, window, size)
 

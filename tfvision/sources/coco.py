@@ -107,9 +107,8 @@ def _items(
             class_id = class_of(annotation, class_ids, content, name)
             try:
                 item, left = _object(annotation, class_id, size, content)
-            except coco_shapes.Drop as drop:
-                reason, detail = drop.args
-                findings.append(schema.Finding("dropped", reason, file, f"{name}: {detail}"))
+            except schema.Rejected as rejected:
+                findings.append(rejected.finding("dropped", file, name))
                 continue
             objects.append(item)
             if left:
@@ -206,6 +205,6 @@ def _object(
         box = content.boxes.read(entry["bbox"], size)
     mask, left = coco_shapes.mask(entry.get("segmentation"))
     if box is None and mask is None:
-        raise coco_shapes.Drop("neither box nor mask", "no bbox, no segmentation")
+        raise schema.Rejected("neither box nor mask", "no bbox, no segmentation")
     crowd, area = is_crowd(entry, content, name), values.number(entry.get("area"))
     return schema.Object(class_id, box, mask, is_crowd=crowd, area=area, name=name), left

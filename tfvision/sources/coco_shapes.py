@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tfvision import errors
+from tfvision import errors, schema
 from tfvision.sources import values
 from tfvision.sources.source import BOXES
 
@@ -17,10 +17,6 @@ _CLOSE = 0.1  # of the larger side or area, and a pixel and a half
 
 Box = tuple[float, float, float, float]
 Mask = list[list[float]] | dict[str, Any] | None
-
-
-class Drop(Exception):
-    """Leaves one annotation out: (reason, detail)."""
 
 
 def said(value: Any) -> bool:
@@ -76,16 +72,18 @@ class Boxes:
         if isinstance(value, str):
             value = _parsed(value)
         if not isinstance(value, list) or len(value) != 4:
-            raise Drop("broken box", f"bbox {value!r:.80} is not four numbers")
+            raise schema.Rejected("broken box", f"bbox {value!r:.80} is not four numbers")
         numbers = _numbers(value)
         if numbers is None:
-            raise Drop("broken box", f"bbox {value!r:.80} holds what is no finite number")
+            raise schema.Rejected(
+                "broken box", f"bbox {value!r:.80} holds what is no finite number"
+            )
         y1, x1, y2, x2 = _corners(numbers, self.form.removesuffix("_relative"))
         if x2 <= x1 or y2 <= y1:
-            raise Drop("box without area", f"bbox {value!r:.80}")
+            raise schema.Rejected("box without area", f"bbox {value!r:.80}")
         if self.relative:
             if size is None:
-                raise Drop("broken box", "its image's size is not known")
+                raise schema.Rejected("broken box", "its image's size is not known")
             y1, x1, y2, x2 = y1 * size[0], x1 * size[1], y2 * size[0], x2 * size[1]
         return y1, x1, y2, x2
 
@@ -129,13 +127,15 @@ def _near(box: Box, bounds: Box) -> bool:
 def mask(value: Any) -> tuple[Mask, str]:
     """(polygons or run lengths as they are, None where there are none; what was left out).
 
-    A part that is no polygon is left out where others remain. Raises Drop."""
+    A part that is no polygon is left out where others remain. Raises Rejected."""
     if isinstance(value, str):
         value = _parsed(value)
     if not said(value) or isinstance(value, dict):
         return value or None, ""
     if not isinstance(value, list) or any(not isinstance(p, list) for p in value):
-        raise Drop("broken polygon", f"segmentation {value!r:.60} is not a list of polygons")
+        raise schema.Rejected(
+            "broken polygon", f"segmentation {value!r:.60} is not a list of polygons"
+        )
     polygons, faults = [], []
     for part in filter(None, value):
         numbers = values.numbers(part)
@@ -145,7 +145,7 @@ def mask(value: Any) -> tuple[Mask, str]:
         else:
             polygons.append(numbers)
     if faults and not polygons:
-        raise Drop("broken polygon", faults[0])
+        raise schema.Rejected("broken polygon", faults[0])
     more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
     return polygons or None, faults[0] + more if faults else ""
 

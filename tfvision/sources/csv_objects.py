@@ -227,11 +227,11 @@ def _shape(
     numbers = [values.number(cell) for cell in box]
     said = f"box {', '.join(cell or 'missing' for cell in box)}"
     if None in numbers:
-        raise shapes.Drop("broken box", said)
+        raise schema.Rejected("broken box", said)
     if again:
-        raise shapes.Drop("the same object twice", said)
+        raise schema.Rejected("the same object twice", said)
     if scale is None:
-        raise shapes.Drop("broken box", "its image's size is not known")
+        raise schema.Rejected("broken box", "its image's size is not known")
     x, y, c, d = numbers
     if form == "corners":
         x, y, c, d = min(x, c), min(y, d), max(x, c), max(y, d)
@@ -240,6 +240,6 @@ def _shape(
     elif form == "centre":
         x, y, c, d = x - c / 2, y - d / 2, x + c / 2, y + d / 2
     if c <= x or d <= y:
-        raise shapes.Drop("box without area", said)
+        raise schema.Rejected("box without area", said)
     height, width = scale
     return shapes.box(x * width, y * height, c * width, d * height)

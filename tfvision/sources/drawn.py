@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
 from tfvision import schema
 from tfvision.ops import header
-from tfvision.sources.shapes import Drop, Shape, joined
+from tfvision.sources.shapes import Shape, joined
 from tfvision.sources.source import ClassList
 
 _VALIDATION = dict.fromkeys(("valid", "validate", "validation"), "val")
@@ -19,7 +19,7 @@ class Drawn:
     """One object of an image.
 
     name: how reports call it. text: its class, as it was typed. shape: makes its shape, raises
-    Drop where it makes none. group: masks of one group and class are the parts of one object;
+    Rejected where it makes none. group: masks of one group and class are the parts of one object;
     None for an object of its own."""
 
     name: str
@@ -68,9 +68,9 @@ def add(
         try:
             shape = item.shape()
             if not item.text.strip():
-                raise Drop("no class name", "it is missing or empty")
-        except Drop as drop:
-            yield _finding("dropped", drop.args[0], sample, item, drop.args[1])
+                raise schema.Rejected("no class name", "it is missing or empty")
+        except schema.Rejected as rejected:
+            yield _finding("dropped", rejected.reason, sample, item, rejected.detail)
             continue
         class_id, note = classes.find(item.text, f"{where}: {sample.filename}, {item.name}")
         if note:
@@ -84,8 +84,8 @@ def add(
         try:
             if len(together) > 1:
                 shape = joined([part for _, _, part in together], size)
-        except Drop as drop:
-            yield _finding("dropped", drop.args[0], sample, item, drop.args[1])
+        except schema.Rejected as rejected:
+            yield _finding("dropped", rejected.reason, sample, item, rejected.detail)
             continue
         sample.objects.append(
             schema.Object(

@@ -13,7 +13,7 @@ from tfvision import errors, schema
 from tfvision.sources import drawn, label_studio_shapes, label_studio_tasks
 from tfvision.sources.label_studio_tasks import Result, Task
 from tfvision.sources.locate import Images
-from tfvision.sources.shapes import Drop, Shape
+from tfvision.sources.shapes import Shape
 from tfvision.sources.source import NOTHING_SAID, ClassList, Options, Source, check_folder
 from tfvision.sources.spellings import Spellings
 
@@ -202,5 +202,5 @@ def _regions(
 
 def _shape(result: Result, size: tuple[int, int] | None) -> Shape:
     if result.turn % 360:
-        raise Drop("drawn on a turned image", f"image_rotation {result.turn:g}")
+        raise schema.Rejected("drawn on a turned image", f"image_rotation {result.turn:g}")
     return label_studio_shapes.convert(result.value, result.size or size)

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from tfvision import schema
 from tfvision.sources import shapes, values
-from tfvision.sources.shapes import Drop, Shape
+from tfvision.sources.shapes import Shape
 
 _CHANNELS = 4  # of a brush's pixels: red, green, blue, alpha
 _HALF = 128  # of a brush's alpha, from which on a pixel belongs to it
@@ -36,12 +37,14 @@ def kind(value: Mapping[str, Any]) -> str:
 def convert(value: Mapping[str, Any], size: tuple[int, int] | None) -> Shape:
     """A region's shape. size: (height, width) of its image.
 
-    Raises Drop for a region without an area and for one that is broken."""
+    Raises Rejected for a region without an area and for one that is broken."""
     name = kind(value)
     if name in ("keypoint", "video"):
-        raise Drop("shape without area" if name == "keypoint" else "region of a video", name)
+        raise schema.Rejected(
+            "shape without area" if name == "keypoint" else "region of a video", name
+        )
     if size is None:
-        raise Drop("broken shape", "its image's size is not known")
+        raise schema.Rejected("broken shape", "its image's size is not known")
     height, width = (side / 100.0 for side in size)
     turn = shapes.numbers({"rotation": value.get("rotation") or 0}, "rotation")[0]
     if name == "brush":
@@ -64,11 +67,11 @@ class _Bits:
         self._data, self._at = data, 0
 
     def read(self, count: int) -> int:
-        """The next `count` bits. Raises Drop at the end."""
+        """The next `count` bits. Raises Rejected at the end."""
         first, end = self._at >> 3, self._at + count
         last = (end + 7) >> 3
         if last > len(self._data):
-            raise Drop("broken run lengths", "they are cut")
+            raise schema.Rejected("broken run lengths", "they are cut")
         number = int.from_bytes(self._data[first:last], "big") >> (8 * last - end)
         self._at = end
         return number & ((1 << count) - 1)
@@ -81,23 +84,23 @@ def brush(rle: Any, size: tuple[int, int]) -> np.ndarray:
     word's bits less one in 5, four widths of a length less one in 4 each. Then runs: a bit, two
     bits that choose a width, the run's length less one in that width; where the bit is 1 one
     word that repeats, else the words. Words are bytes here, the channels of a pixel one after
-    the other. Raises Drop where the runs are broken or for another size."""
+    the other. Raises Rejected where the runs are broken or for another size."""
     found = [values.whole(n) for n in rle] if isinstance(rle, Sequence) else []
     if not found or None in found or min(found) < 0 or max(found) > 255:
-        raise Drop("broken run lengths", "they are not a list of bytes")
+        raise schema.Rejected("broken run lengths", "they are not a list of bytes")
     bits = _Bits(bytes(found))
     count, word = bits.read(32), bits.read(5) + 1
     widths = [bits.read(4) + 1 for _ in range(4)]
     if count != _CHANNELS * size[0] * size[1] or word != 8:
         detail = f"{count} words of {word} bits for {size[1]} x {size[0]} pixels of four bytes"
-        raise Drop("run lengths of another size", detail)
+        raise schema.Rejected("run lengths of another size", detail)
     words = np.zeros(count, np.uint8)
     at = 0
     while at < count:
         repeats = bits.read(1)
         end = at + bits.read(widths[bits.read(2)]) + 1
         if end > count:
-            raise Drop("broken run lengths", "they are too long")
+            raise schema.Rejected("broken run lengths", "they are too long")
         if repeats:
             words[at:end] = bits.read(word)
         else:

@@ -20,10 +20,6 @@ from tfvision.sources.spellings import Spellings
 _JSON = ".json"
 
 
-class _Skip(Exception):
-    """Leaves an image out: (reason, detail)."""
-
-
 @dataclasses.dataclass
 class _Survey:
     """What the jsons hold. names: of shapes that make objects. fault: the first json's that is
@@ -101,9 +97,9 @@ def _load(path: str) -> dict[str, Any]:
     try:
         content = json.loads(texts.read(path, "annotation file"))
     except (ValueError, RecursionError) as error:
-        raise _Skip("broken annotation file", f"not a sound json: {error}") from error
+        raise schema.Rejected("broken annotation file", f"not a sound json: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
-        raise _Skip("not a LabelMe annotation", "it has no list 'shapes'")
+        raise schema.Rejected("not a LabelMe annotation", "it has no list 'shapes'")
     return content
 
 
@@ -112,8 +108,8 @@ def _survey(place: str) -> _Survey:
     for path in _paths(place):
         try:
             content = _load(path)
-        except _Skip as skip:
-            detail = f"{os.path.basename(path)}: {skip.args[0]}: {skip.args[1]}"
+        except schema.Rejected as error:
+            detail = f"{os.path.basename(path)}: {error.reason}: {error.detail}"
             found.fault = found.fault or f" (the first fault: {detail})"
             continue
         found.files += 1
@@ -143,10 +139,10 @@ def _items(place: str, files: Images, rules: _Rules) -> Iterator[schema.Sample |
         try:
             content = _load(path)
             filename, findings = _image(path, stem, content, files)
-        except _Skip as skip:
+        except schema.Rejected as rejected:
             found = voc_lists.find_image(files.root, stem)
             beside = os.path.join(files.root, found) if found else ""
-            yield schema.Finding("skipped", skip.args[0], name, skip.args[1], beside)
+            yield rejected.finding("skipped", name, "", beside)
             continue
         if filename in seen:
             yield schema.Finding("noted", "image listed twice", filename, name)
@@ -187,8 +183,8 @@ def _image(
         if isinstance(place, schema.Finding):
             if content.get("imageData"):
                 detail = f"no {wanted} in {files.root}; labelme_export_json writes the image out"
-                raise _Skip("image inside its json", detail)
-            raise _Skip(place.reason, place.detail)
+                raise schema.Rejected("image inside its json", detail)
+            raise schema.Rejected(place.reason, place.detail)
         found, findings = place
     own = os.path.splitext(os.path.basename(spelt(claimed)))[0]
     if claimed and own != os.path.basename(stem):

@@ -13,10 +13,11 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tfvision import schema
 from tfvision.ops import header
 from tfvision.sources import shapes, values
 from tfvision.sources.drawn import Drawn
-from tfvision.sources.shapes import Drop, Shape
+from tfvision.sources.shapes import Shape
 
 _POLYGONS = ("polygon", "rotation", "quadrilateral")
 WITH_MASK = (*_POLYGONS, "circle", "linestrip", "mask")
@@ -54,14 +55,14 @@ def drawn_in(found: Sequence[Any]) -> Iterator[Drawn]:
 
 
 def convert(shape: Any) -> Shape:
-    """Raises Drop for a shape without an area and for one that is broken."""
+    """Raises Rejected for a shape without an area and for one that is broken."""
     if not isinstance(shape, dict):
-        raise Drop("broken shape", f"{shape!r:.60}")
+        raise schema.Rejected("broken shape", f"{shape!r:.60}")
     name = kind(shape)
     if name in _FLAT:
-        raise Drop("shape without area", f"a {name}")
+        raise schema.Rejected("shape without area", f"a {name}")
     if name not in WITH_AREA:
-        raise Drop("unknown shape", f"{name!r:.60}")
+        raise schema.Rejected("unknown shape", f"{name!r:.60}")
     pairs = shapes.points(shape.get("points"), "polygon" if name in _POLYGONS else "shape")
     if name in _POLYGONS:
         return shapes.polygon(pairs)
@@ -70,7 +71,7 @@ def convert(shape: Any) -> Shape:
     if name == "mask":
         return _mask(pairs, shape.get("mask"))
     if len(pairs) < 2 or (name == "circle" and len(pairs) != 2):
-        raise Drop("broken shape", f"a {name} of {len(pairs)} points")
+        raise schema.Rejected("broken shape", f"a {name} of {len(pairs)} points")
     if name == "circle":
         (x, y), (u, v) = pairs
         radius = math.hypot(u - x, v - y)
@@ -82,13 +83,13 @@ def convert(shape: Any) -> Shape:
 def _mask(pairs: Sequence[shapes.Point], text: Any) -> Shape:
     """The PNG in a base64 text, whose first pixel is at the first point."""
     if not pairs or not isinstance(text, str):
-        raise Drop("broken mask", "its points or its picture are missing")
+        raise schema.Rejected("broken mask", "its points or its picture are missing")
     try:
         data = base64.b64decode(text, validate=True)
     except ValueError as error:
-        raise Drop("broken mask", f"its picture is no base64: {error}") from error
+        raise schema.Rejected("broken mask", f"its picture is no base64: {error}") from error
     size = header.sizes(io.BytesIO(data))
     if size is None:
-        raise Drop("broken mask", "its picture cannot be read")
+        raise schema.Rejected("broken mask", "its picture cannot be read")
     x, y = (float(round(edge)) for edge in pairs[0])
     return Shape((y, x, y + size[0][0], x + size[0][1]), data)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tfvision import schema
 from tfvision.ops import masks, run_lengths
 from tfvision.sources import values
 
@@ -22,10 +23,6 @@ UPRIGHT = "turned box taken as the upright box around it"
 
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
-
-
-class Drop(Exception):
-    """Leaves one object out: (reason, detail)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,51 +37,51 @@ class Shape:
 
 
 def numbers(fields: Mapping[str, Any], *keys: str) -> list[float]:
-    """The numbers of some fields. Raises Drop that names the first that is none."""
+    """The numbers of some fields. Raises Rejected that names the first that is none."""
     found = []
     for key in keys:
         found.append(values.number(fields.get(key)))
         if found[-1] is None:
-            raise Drop("broken shape", f"{key} {fields.get(key)!r:.60}")
+            raise schema.Rejected("broken shape", f"{key} {fields.get(key)!r:.60}")
     return found
 
 
 def points(found: Any, what: str = "polygon") -> list[Point]:
-    """The points of a list of pairs. Raises Drop where one is none."""
+    """The points of a list of pairs. Raises Rejected where one is none."""
     if not isinstance(found, (list, tuple)):
-        raise Drop(f"broken {what}", f"points {found!r:.60}")
+        raise schema.Rejected(f"broken {what}", f"points {found!r:.60}")
     pairs = []
     for pair in found:
         ends = [values.number(n) for n in pair] if isinstance(pair, (list, tuple)) else []
         if len(ends) != 2 or None in ends:
-            raise Drop(f"broken {what}", f"point {pair!r:.60}")
+            raise schema.Rejected(f"broken {what}", f"point {pair!r:.60}")
         pairs.append((ends[0], ends[1]))
     return pairs
 
 
 def polygon(pairs: Sequence[Point], note: str = "") -> Shape:
-    """Raises Drop for less than three points."""
+    """Raises Rejected for less than three points."""
     if len(pairs) < 3:
-        raise Drop("broken polygon", f"{len(pairs)} points, at least three make an area")
+        raise schema.Rejected("broken polygon", f"{len(pairs)} points, at least three make an area")
     return Shape(mask=[[edge for pair in pairs for edge in pair]], note=note)
 
 
 def line(pairs: Sequence[Point]) -> Shape:
-    """The polygon that closes a line. Raises Drop for less than three points."""
+    """The polygon that closes a line. Raises Rejected for less than three points."""
     if len(pairs) < 3:
-        raise Drop("shape without area", f"a line of {len(pairs)} points")
+        raise schema.Rejected("shape without area", f"a line of {len(pairs)} points")
     return polygon(pairs, note=CLOSED)
 
 
 def box(x1: float, y1: float, x2: float, y2: float, degrees: float = 0.0) -> Shape:
-    """A box whose corners are in order, turned around its centre. Raises Drop without an area."""
+    """A box whose corners are in order, turned about its centre; Rejected where it is empty."""
     return turned(x1, y1, x2 - x1, y2 - y1, degrees, ((x1 + x2) / 2, (y1 + y2) / 2))
 
 
 def turned(x: float, y: float, width: float, height: float, degrees: float, pivot: Point) -> Shape:
-    """The upright box around one that is turned around a point. Raises Drop without an area."""
+    """The upright box around one that is turned around a point. Raises Rejected without an area."""
     if width <= 0 or height <= 0:
-        raise Drop("box without area", f"width {width:g}, height {height:g}")
+        raise schema.Rejected("box without area", f"width {width:g}, height {height:g}")
     if degrees % 360 == 0:
         return Shape((y, x, y + height, x + width))
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
@@ -104,9 +101,9 @@ def around(pairs: Sequence[Point]) -> Box:
 def ellipse(x: float, y: float, first: float, second: float, degrees: float = 0.0) -> Shape:
     """A polygon and the exact box; `first` is the radius along x before it is turned.
 
-    Raises Drop for a radius that is none."""
+    Raises Rejected for a radius that is none."""
     if first <= 0 or second <= 0:
-        raise Drop("shape without area", f"radius {min(first, second):g}")
+        raise schema.Rejected("shape without area", f"radius {min(first, second):g}")
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     width, height = math.hypot(first * cos, second * sin), math.hypot(first * sin, second * cos)
     outline = []
@@ -118,24 +115,26 @@ def ellipse(x: float, y: float, first: float, second: float, degrees: float = 0.
 
 
 def checked(size: tuple[int, int] | None) -> tuple[int, int]:
-    """A size (H, W) that masks can be drawn in. Raises Drop for another."""
+    """A size (H, W) that masks can be drawn in. Raises Rejected for another."""
     if size is None:
-        raise Drop("broken mask", "its image's size is not known")
+        raise schema.Rejected("broken mask", "its image's size is not known")
     if size[0] * size[1] > _MOST:
-        raise Drop("broken mask", f"its image is said to be {size[1]} x {size[0]} pixels")
+        raise schema.Rejected(
+            "broken mask", f"its image is said to be {size[1]} x {size[0]} pixels"
+        )
     return size
 
 
 def bitmap(part: np.ndarray, top: int, left: int, size: tuple[int, int]) -> Shape:
     """A mask whose pixels from (top, left) on are `part` [h, w], in an image of `size` (H, W).
 
-    What lies outside the image is cut off. Raises Drop where nothing is inside."""
+    What lies outside the image is cut off. Raises Rejected where nothing is inside."""
     size = checked(size)
     bottom, right = min(top + part.shape[0], size[0]), min(left + part.shape[1], size[1])
     y, x = max(top, 0), max(left, 0)
     inside = part[y - top : max(bottom - top, 0), x - left : max(right - left, 0)]
     if not inside.any():
-        raise Drop("mask without pixels", "nothing of it lies inside the image")
+        raise schema.Rejected("mask without pixels", "nothing of it lies inside the image")
     runs = run_lengths.of_part(inside, (y, x, bottom, right), size)
     return Shape(mask={"size": list(size), "counts": runs})
 
@@ -143,7 +142,7 @@ def bitmap(part: np.ndarray, top: int, left: int, size: tuple[int, int]) -> Shap
 def joined(parts: Sequence[Shape], size: tuple[int, int] | None) -> Shape:
     """One mask of several: polygons side by side, else their union in an image of `size`.
 
-    Raises Drop where a union needs a size that is not known."""
+    Raises Rejected where a union needs a size that is not known."""
     if all(isinstance(part.mask, list) for part in parts):
         boxes = [part.box for part in parts]
         around_all = None

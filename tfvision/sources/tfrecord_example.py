@@ -67,19 +67,14 @@ class Example:
         return os.fsdecode(found[0]) if found and isinstance(found[0], bytes) else ""
 
 
-class _Broken(Exception):
-    """Leaves the image out: (reason, detail)."""
-
-
 def items(example: Example, classes: Classes) -> Iterator[schema.Sample | schema.Finding]:
     """The findings and the sample of one record."""
     filename = example.text("image/filename") or example.name
     findings: list[schema.Finding] = []
     try:
         sample = _sample(example, classes, filename, findings)
-    except _Broken as broken:
-        reason, detail = broken.args
-        yield schema.Finding("skipped", reason, filename, f"{example.name}: {detail}")
+    except schema.Rejected as rejected:
+        yield rejected.finding("skipped", filename, example.name)
         return
     yield from findings
     yield sample
@@ -90,7 +85,7 @@ def _sample(
 ) -> schema.Sample:
     encoded = example.features.get("image/encoded", [])
     if len(encoded) != 1 or not isinstance(encoded[0], slice):
-        raise _Broken("record without an image", f"{len(encoded)} values of image/encoded")
+        raise schema.Rejected("record without an image", f"{len(encoded)} values of image/encoded")
     span = encoded[0]
     size = _size(example, example.data[span], filename, findings)
     sample = schema.Sample(
@@ -140,7 +135,7 @@ def _objects(
     count = len(edges[0])
     if any(len(edge) != count for edge in edges):
         counts = ", ".join(str(len(edge)) for edge in edges)
-        raise _Broken("broken record", f"{counts} values of ymin, xmin, ymax, xmax")
+        raise schema.Rejected("broken record", f"{counts} values of ymin, xmin, ymax, xmax")
     class_ids = _class_ids(example, classes, count)
     crowds = _column(example, "image/object/is_crowd", count, 0)
     difficult = _column(example, "image/object/difficult", count, 0)
@@ -198,14 +193,14 @@ def _class_ids(example: Example, classes: Classes, count: int) -> list[int]:
         return [classes.of_text(_text(text), where) for text in texts]
     numbers = example.values(key)
     if len(numbers) != count:
-        raise _Broken("broken record", f"{len(numbers)} values of {key} for {count} boxes")
+        raise schema.Rejected("broken record", f"{len(numbers)} values of {key} for {count} boxes")
     return [classes.of(number, where) for number in numbers]
 
 
 def _column(example: Example, key: str, count: int, default: Any) -> list[Any]:
     found = example.values(key)
     if found and len(found) != count:
-        raise _Broken("broken record", f"{len(found)} values of {key} for {count} boxes")
+        raise schema.Rejected("broken record", f"{len(found)} values of {key} for {count} boxes")
     return found or [default] * count
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from tfvision import errors, schema
 from tfvision.ops import header
-from tfvision.sources import shapes, stream, via_shapes
+from tfvision.sources import stream, via_shapes
 from tfvision.sources.locate import Images
 from tfvision.sources.source import NOTHING_SAID, ClassList, Options, Source, check_folder
 from tfvision.sources.walking import relative
@@ -230,12 +230,11 @@ def _add_objects(
             text = _class_name(region, rules.attribute) or rules.default
             if not text:
                 found = ", ".join(_part(region, "region_attributes")) or "none"
-                raise shapes.Drop("no class name", f"its attributes: {found}")
+                raise schema.Rejected("no class name", f"its attributes: {found}")
             class_id, note = rules.classes.find(text, f"{path}: {sample.filename}, {name}")
             shape = via_shapes.convert(_shape(region))
-        except shapes.Drop as drop:
-            reason, detail = drop.args
-            yield schema.Finding("dropped", reason, sample.filename, f"{name}: {detail}")
+        except schema.Rejected as rejected:
+            yield rejected.finding("dropped", sample.filename, name)
             continue
         if note:
             reason = "class name matched loosely"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from tfvision import schema
 from tfvision.sources import shapes, values
-from tfvision.sources.shapes import Drop, Shape
+from tfvision.sources.shapes import Shape
 
 WITH_MASK = ("polygon", "polyline", "circle", "ellipse")
 
@@ -15,7 +16,7 @@ def convert(shape: dict[str, Any]) -> Shape:
     """The shape of a region's `shape_attributes`.
 
     A box has no polygon; a polygon's box is for the encoder to find. A line of at least three
-    points is the polygon that closes it. Raises Drop for a point, an unknown shape and numbers
+    points is the polygon that closes it. Raises Rejected for a point, an unknown shape and numbers
     that make none."""
     name = shape.get("name")
     if name in ("polygon", "polyline"):
@@ -32,8 +33,8 @@ def convert(shape: dict[str, Any]) -> Shape:
         )
         return shapes.ellipse(x, y, first, second, math.degrees(theta))
     if name == "point":
-        raise Drop("shape without area", "a point")
-    raise Drop("unknown shape", f"{name!r:.60}")
+        raise schema.Rejected("shape without area", "a point")
+    raise schema.Rejected("unknown shape", f"{name!r:.60}")
 
 
 def clip(polygons: list[list[float]], size: tuple[int, int]) -> bool:
@@ -54,10 +55,10 @@ def clip(polygons: list[list[float]], size: tuple[int, int]) -> bool:
 def _points(shape: dict[str, Any]) -> list[shapes.Point]:
     xs, ys = shape.get("all_points_x"), shape.get("all_points_y")
     if not isinstance(xs, list) or not isinstance(ys, list):
-        raise Drop("broken polygon", "all_points_x or all_points_y is missing")
+        raise schema.Rejected("broken polygon", "all_points_x or all_points_y is missing")
     if len(xs) != len(ys):
-        raise Drop("broken polygon", f"{len(xs)} values of x and {len(ys)} of y")
+        raise schema.Rejected("broken polygon", f"{len(xs)} values of x and {len(ys)} of y")
     found = [(values.number(x), values.number(y)) for x, y in zip(xs, ys, strict=True)]
     if any(None in point for point in found):
-        raise Drop("broken polygon", "it holds what is no finite number")
+        raise schema.Rejected("broken polygon", "it holds what is no finite number")
     return found

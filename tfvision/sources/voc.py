@@ -21,10 +21,6 @@ from tfvision.sources.spellings import Spellings
 _FLAGS = ("1", "-1", "0")  # what may follow a name in a list of a single class
 
 
-class _Drop(Exception):
-    """Leaves an object out: (reason, detail)."""
-
-
 def read(
     images: str,
     annotations: str | None = None,
@@ -85,8 +81,8 @@ def _spellings(xmls: voc_xml.Xmls) -> list[str]:
     for stem in xmls.names():
         try:
             node = voc_xml.parse(xmls, stem)
-        except voc_xml.Skip as skip:  # reported when it is read as an image of its split
-            broken = broken or f"{stem}{voc_xml.EXTENSION}: {skip.args[0]}: {skip.args[1]}"
+        except schema.Rejected as error:  # reported when it is read as an image of its split
+            broken = broken or f"{stem}{voc_xml.EXTENSION}: {error.reason}: {error.detail}"
             continue
         for item in node.findall("object"):
             found.add(item.findtext("name") or "")
@@ -108,11 +104,10 @@ def _items(
         try:
             node = voc_xml.parse(xmls, name)
             filename, findings = _image(node, name, pictures)
-        except voc_xml.Skip as skip:
-            reason, detail = skip.args
+        except schema.Rejected as rejected:
             found = voc_lists.find_image(pictures.root, name)
             path = os.path.join(pictures.root, found) if found else ""
-            yield schema.Finding("skipped", reason, f"{name}{voc_xml.EXTENSION}", detail, path)
+            yield rejected.finding("skipped", f"{name}{voc_xml.EXTENSION}", "", path)
             continue
         yield from findings
         path = os.path.join(pictures.root, filename)
@@ -146,7 +141,7 @@ def _image(node: Any, stem: str, pictures: Images) -> tuple[str, list[schema.Fin
     claimed = (node.findtext("filename") or "").strip()
     beside = os.path.join(os.path.dirname(stem), claimed)
     if claimed and pictures.leaves(claimed):
-        raise voc_xml.Skip("path that leaves the image folder", f"<filename> {claimed}")
+        raise schema.Rejected("path that leaves the image folder", f"<filename> {claimed}")
     findings: list[schema.Finding] = []
     if claimed and pictures.has(beside):
         found = os.path.normpath(beside).replace(os.sep, "/")
@@ -157,7 +152,7 @@ def _image(node: Any, stem: str, pictures: Images) -> tuple[str, list[schema.Fin
                 claimed or f"{stem}.jpg", f"<filename> of {stem}{voc_xml.EXTENSION}"
             )
             if isinstance(place, schema.Finding):
-                raise voc_xml.Skip(place.reason, place.detail)
+                raise schema.Rejected(place.reason, place.detail)
             found, findings = place
     # Image and xml that were renamed together still say in <path> what they were called.
     path = (node.findtext("path") or "").strip().replace("\\", "/")
@@ -193,14 +188,15 @@ def _add_objects(
         try:
             text = item.findtext("name") or ""
             if not text.strip():
-                raise _Drop("no class name", "<name> is missing or empty")
+                raise schema.Rejected("no class name", "<name> is missing or empty")
             class_id, note = classes.find(text, f"{path}: {name}")
             box = _box(item.find("bndbox"))
             if (class_id, box) in seen:
-                raise _Drop("the same object twice", f"{text.strip()}, box y x y x {list(box)}")
-        except _Drop as drop:
-            reason, detail = drop.args
-            yield schema.Finding("dropped", reason, sample.filename, f"{name}: {detail}")
+                raise schema.Rejected(
+                    "the same object twice", f"{text.strip()}, box y x y x {list(box)}"
+                )
+        except schema.Rejected as rejected:
+            yield rejected.finding("dropped", sample.filename, name)
             continue
         seen.add((class_id, box))
         if note:
@@ -213,13 +209,13 @@ def _add_objects(
 
 def _box(node: Any) -> tuple[float, float, float, float]:
     if node is None:
-        raise _Drop("broken box", "there is no <bndbox>")
+        raise schema.Rejected("broken box", "there is no <bndbox>")
     texts = {edge: node.findtext(edge) or "" for edge in ("ymin", "xmin", "ymax", "xmax")}
     said = ", ".join(f"{edge} {text.strip() or 'missing'}" for edge, text in texts.items())
     edges = [values.number(text) for text in texts.values()]
     if None in edges:
-        raise _Drop("broken box", said)
+        raise schema.Rejected("broken box", said)
     ymin, xmin, ymax, xmax = edges
     if xmax <= xmin or ymax <= ymin:
-        raise _Drop("box without area", said)
+        raise schema.Rejected("box without area", said)
     return ymin - 1.0, xmin - 1.0, ymax, xmax

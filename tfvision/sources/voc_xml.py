@@ -11,15 +11,11 @@ from xml.etree.ElementTree import ParseError
 import defusedxml
 from defusedxml import ElementTree
 
-from tfvision import errors
+from tfvision import errors, schema
 from tfvision.sources import walking
 
 EXTENSION = ".xml"
 _ENCODING = re.compile(rb"""\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["'][^>]*\?>""")
-
-
-class Skip(Exception):
-    """Leaves an image out: (reason, detail)."""
 
 
 class Xmls:
@@ -58,19 +54,21 @@ class Xmls:
 def parse(xmls: Xmls, name: str) -> Any:
     """The root element of an xml. Entities and external references are refused."""
     if not walking.is_inside(os.path.join(xmls.folder, name + EXTENSION), xmls.folder):
-        raise Skip("path that leaves the annotation folder", f"{name}{EXTENSION}")
+        raise schema.Rejected("path that leaves the annotation folder", f"{name}{EXTENSION}")
     path = xmls.path(name)
     if path is None:
-        raise Skip("image without an annotation file", f"no {name}{EXTENSION} in {xmls.folder}")
+        raise schema.Rejected(
+            "image without an annotation file", f"no {name}{EXTENSION} in {xmls.folder}"
+        )
     try:
         with open(path, "rb") as file:
             node = ElementTree.fromstring(decoded(file.read(), path))
     except defusedxml.DefusedXmlException as error:
-        raise Skip("annotation file with entities", f"{error}") from error
+        raise schema.Rejected("annotation file with entities", f"{error}") from error
     except (ParseError, ValueError, OSError) as error:
-        raise Skip("broken annotation file", f"{error}") from error
+        raise schema.Rejected("broken annotation file", f"{error}") from error
     if node.tag != "annotation":
-        raise Skip("not a Pascal VOC annotation", f"its root is <{node.tag}>")
+        raise schema.Rejected("not a Pascal VOC annotation", f"its root is <{node.tag}>")
     return node
 
 

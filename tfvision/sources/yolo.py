@@ -19,10 +19,6 @@ _HINT = "; are they key points? say so with kpt_shape: [points, 2 or 3] in the y
 _FAR = 1.5  # a polygon's point beyond this is none
 
 
-class _Drop(Exception):
-    """Leaves one line out: (reason, detail)."""
-
-
 @dataclasses.dataclass(frozen=True)
 class _Rules:
     """class_ids: class by the id in the file. where: what has the names, for errors.
@@ -183,10 +179,9 @@ def _annotate(
         try:
             item, note = _object(line, sample.size, rules, f"{path}, line {i}")
             if tuple(line.split()) in seen:
-                raise _Drop("the same object twice", line.strip()[:60])
-        except _Drop as drop:
-            detail = f"line {i}: {drop.args[1]}"
-            yield schema.Finding("dropped", drop.args[0], sample.filename, detail)
+                raise schema.Rejected("the same object twice", line.strip()[:60])
+        except schema.Rejected as rejected:
+            yield rejected.finding("dropped", sample.filename, f"line {i}")
             continue
         if note:
             yield schema.Finding("noted", note, sample.filename, f"line {i}")
@@ -203,13 +198,13 @@ def _object(
     numbers = [values.number(text) for text in line.split()]
     count = len(numbers)
     if None in numbers:
-        raise _Drop("broken line", f"{line.strip()[:60]!r} is not all finite numbers")
+        raise schema.Rejected("broken line", f"{line.strip()[:60]!r} is not all finite numbers")
     number, *rest = numbers
     is_box = count in (_BOX, _BOX + 1, _BOX + rules.pose)
     if not is_box and (rules.pose or count < _POLYGON or count % 2 == 0):
         expected = f"{_BOX + rules.pose}" if rules.pose else "a class and 4 of a box, or pairs"
         hint = "" if rules.pose or count < _POLYGON else _HINT
-        raise _Drop("broken line", f"{count} values, expected {expected}{hint}")
+        raise schema.Rejected("broken line", f"{count} values, expected {expected}{hint}")
     if number not in rules.class_ids:
         raise errors.DataError(
             f"{what}: class id {number:g} has no name in {rules.where}, whose ids are"
@@ -218,13 +213,15 @@ def _object(
     class_id, (height, width) = rules.class_ids[int(number)], size
     if not is_box:
         if max(rest) > _FAR or min(rest) < 1 - _FAR:
-            raise _Drop("polygon far outside the image", f"{max(rest, key=abs):g} of 1{_HINT}")
+            raise schema.Rejected(
+                "polygon far outside the image", f"{max(rest, key=abs):g} of 1{_HINT}"
+            )
         scales = (width, height) * (len(rest) // 2)
         polygon = [value * scale for value, scale in zip(rest, scales, strict=True)]
         return schema.Object(class_id, mask=[polygon]), ""
     x, y, w, h = rest[:4]
     if w <= 0 or h <= 0:
-        raise _Drop("box without area", f"width {w:g}, height {h:g}")
+        raise schema.Rejected("box without area", f"width {w:g}, height {h:g}")
     box = ((y - h / 2) * height, (x - w / 2) * width, (y + h / 2) * height, (x + w / 2) * width)
     note = "key points left out" if count == _BOX + rules.pose and rules.pose else ""
     return schema.Object(class_id, box), note or ("confidence left out" if count > _BOX else "")
