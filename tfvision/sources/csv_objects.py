@@ -136,7 +136,7 @@ def read(
         found = ", ".join(f"'{part}'" for part in sorted(splits))
         raise errors.DataError(f"{path}: there is no split '{split}' (it has {found})")
     shelf.index()
-    classes = ClassList(list(labels or names.names()), "--labels" if labels else path)
+    classes = ClassList.of(labels, names.names(), path)
     form = (layout, 0 <= largest < _SHARE, options.annotations_of)
     items = _items(shelf, Images(root), path, classes, form)
     left = f"in no row of {os.path.basename(path)}" + (f" of split '{split}'" if splits else "")
@@ -166,17 +166,12 @@ def _items(
         if not name:
             yield schema.Finding("skipped", "no path", os.path.basename(table), lines)
             continue
-        place = files.find(_with_extension(name, files), lines)
-        if isinstance(place, schema.Finding):
-            yield place
+        sample = yield from files.sample(_with_extension(name, files), lines)
+        if sample is None:
             continue
-        filename, findings = place
-        yield from findings
-        path = os.path.join(files.root, filename)
-        sample = schema.Sample(path, filename, source_id=filename)
         yield from _size(sample, rows[0])
         size = drawn.size(sample, frame)
-        if shares and (found := headers.sizes(path)) and size not in found:
+        if shares and (found := headers.sizes(sample.path)) and size not in found:
             size = found[frame != "stored"]
         yield from drawn.add(
             sample, _objects(rows, layout.form, size if shares else (1, 1)), classes, table, size
@@ -194,10 +189,8 @@ def _with_extension(name: str, files: Images) -> str:
 def _size(sample: schema.Sample, row: dict[str, Any]) -> Iterator[schema.Finding]:
     if not any(row.get("size", ())):
         return
-    height, width = (values.whole(cell) for cell in row["size"])
-    if height and width and min(height, width) > 0:
-        sample.size = (height, width)
-    else:
+    sample.size = values.size(*row["size"])
+    if sample.size is None:
         detail = f"line {row['line']}: height '{row['size'][0]}', width '{row['size'][1]}'"
         yield schema.Finding("noted", "recorded size is wrong", sample.filename, detail)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from tfvision import errors, schema
 from tfvision.ops import header
-from tfvision.sources import shapes, stream, via_shapes
+from tfvision.sources import shapes, stream, texts, via_shapes
 from tfvision.sources.locate import Images
 from tfvision.sources.source import NOTHING_SAID, ClassList, Options, Source, check_folder
 from tfvision.sources.walking import relative
@@ -92,8 +92,7 @@ def read(
                 f" class, or the regions an attribute '{_ATTRIBUTES[0]}'"
             )
         default = _UNNAMED
-    where = "--labels" if labels else found[0].path
-    classes = ClassList(list(labels or sorted(names) or [_UNNAMED]), where)
+    classes = ClassList.of(labels, sorted(names) or [_UNNAMED], found[0].path)
     groups = ("labels", "objects", "masks") if has_masks else ("labels", "objects")
     top = root if not split else found[0].images
     rules = _Rules(classes, default, wanted, options.annotations_of)
@@ -104,9 +103,7 @@ def read(
 
 def _files(root: str, annotations: str | None, split: str) -> list[_File]:
     if annotations and not os.path.isdir(annotations):
-        if not os.path.isfile(annotations):
-            raise errors.DataError(f"annotation file {annotations} does not exist")
-        paths = [annotations]
+        paths = [texts.check(annotations)]
     else:
         folder = annotations or root
         inner = sorted(os.listdir(folder)) if not split else [split]
