@@ -20,7 +20,7 @@ _ROBOFLOW = "_annotations.coco.json"
 
 def read(
     images: str,
-    annotations: str | None,
+    annotations: str | None = None,
     *,
     split: str = "train",
     labels: Sequence[str] | None = None,

@@ -88,14 +88,10 @@ def _without_header(first: Sequence[str]) -> Layout | None:
     if len(first) == 11 and first[0].casefold() in _SETS:
         box = (3, 4, 7, 8)  # of the four corners the first and the third, which two also have
         return Layout(1, 2, box, "corners", split=0, has_header=False, shares=True)
-    cells = first[1:5]
-    if len(first) == 6 and first[0] and (not any(first[1:]) or all(map(_is_number, cells))):
+    numbers = [values.number(cell) for cell in first[1:5]]
+    if len(first) == 6 and first[0] and (not any(first[1:]) or None not in numbers):
         return Layout(0, 5, (1, 2, 3, 4), "xyxy", has_header=False)
     return None
-
-
-def _is_number(text: str) -> bool:
-    return values.number(text) is not None
 
 
 def read(

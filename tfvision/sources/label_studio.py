@@ -32,19 +32,9 @@ class _Survey:
     has_regions: bool = False
 
 
-@dataclasses.dataclass(frozen=True)
-class _Rules:
-    """source: the tag whose results count, "" for all. choices: they are the classes."""
-
-    classes: ClassList
-    source: str
-    choices: bool
-    frame: str
-
-
 def read(
     images: str,
-    annotations: str | None,
+    annotations: str | None = None,
     *,
     split: str = "train",
     labels: Sequence[str] | None = None,
@@ -77,6 +67,16 @@ def read(
     left = {root: "of another split"} if pictures != root else {}
     left[pictures] = f"no task of {os.path.basename(path)} names it"
     return Source(classes.names, groups, _items(path, Images(pictures), rules), folders=left)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rules:
+    """source: the tag whose results count, "" for all. choices: they are the classes."""
+
+    classes: ClassList
+    source: str
+    choices: bool
+    frame: str
 
 
 def _file(annotations: str | None, split: str) -> str:

@@ -37,15 +37,6 @@ class _Survey:
     fault: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
-class _Rules:
-    """flags: the classes are the image's flags, not its shapes."""
-
-    classes: ClassList
-    flags: bool
-    frame: str
-
-
 def read(
     images: str,
     annotations: str | None = None,
@@ -85,16 +76,22 @@ def read(
     return Source(classes.names, groups, items, folders=left | {pictures: "no json names it"})
 
 
+@dataclasses.dataclass(frozen=True)
+class _Rules:
+    """flags: the classes are the image's flags, not its shapes."""
+
+    classes: ClassList
+    flags: bool
+    frame: str
+
+
 def _paths(place: str) -> Iterator[str]:
     """The jsons of a folder and below, in the order of their names."""
     if not os.path.isdir(place):
         yield place
         return
-    for folder, inner, names in os.walk(place):
-        below = [n for n in inner if n[0] != "." and not walking.foreign(os.path.join(folder, n))]
-        inner[:] = sorted(below)
-        found = [n for n in sorted(names) if n.lower().endswith(_JSON) and n[0] != "."]
-        yield from (os.path.join(folder, name) for name in found)
+    for folder, names in walking.folders(place):
+        yield from (os.path.join(folder, n) for n in names if n.lower().endswith(_JSON))
 
 
 def _load(path: str) -> dict[str, Any]:

@@ -32,17 +32,6 @@ class _File:
     images: str
 
 
-@dataclasses.dataclass(frozen=True)
-class _Rules:
-    """default: the class of regions without one, or None. attribute: the one that holds it, or
-    "". frame: of the points, "" for the upright image."""
-
-    classes: ClassList
-    default: str | None
-    attribute: str
-    frame: str
-
-
 def read(
     images: str,
     annotations: str | None = None,
@@ -99,6 +88,17 @@ def read(
     left = {root: "of another split"} if top != root else {}
     left |= {file.images: f"no entry of {os.path.basename(file.path)} names it" for file in found}
     return Source(classes.names, groups, _items(found, top, rules), folders=left)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rules:
+    """default: the class of regions without one, or None. attribute: the one that holds it, or
+    "". frame: of the points, "" for the upright image."""
+
+    classes: ClassList
+    default: str | None
+    attribute: str
+    frame: str
 
 
 def _files(root: str, annotations: str | None, split: str) -> list[_File]:
