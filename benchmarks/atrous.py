@@ -7,7 +7,7 @@ layer, and of the layer in bfloat16 over float32.
 """
 
 import tensorflow as tf
-from padding import timed
+from op_times import gradient, squares, timed
 
 from tfvision import layers
 from tfvision.layers.convolution import by_space_to_batch, padded
@@ -48,18 +48,6 @@ def alternatives():
     )
 
 
-def gradient(convolve):
-    """Of a sum of squares, so that the forward pass is needed too."""
-
-    def function(x, kernel):
-        with tf.GradientTape() as tape:
-            tape.watch((x, kernel))
-            total = tf.reduce_sum(tf.square(convolve(x, kernel)))
-        return tape.gradient(total, (x, kernel))
-
-    return function
-
-
 def main():
     for name, layer, shape, other in alternatives():
         layer.build(shape)
@@ -75,8 +63,8 @@ def main():
                 finally:
                     layer.kernel = before
 
-            times[dtype] = timed(gradient(ours), x, kernel)
-            ratio = timed(gradient(other), x, kernel) / times[dtype]
+            times[dtype] = timed(gradient(ours, squares), x, kernel)
+            ratio = timed(gradient(other, squares), x, kernel) / times[dtype]
             print(f"{name}, {dtype.name}: alternative / ours = {ratio:.1f}", flush=True)
         ratio = times[tf.bfloat16] / times[tf.float32]
         print(f"{layer.name}: ours in bfloat16 / float32 = {ratio:.1f}")

@@ -7,7 +7,7 @@ layers.BatchNormalization, which computes in float32 there; 16 and 32 channels f
 """
 
 import tensorflow as tf
-from padding import timed
+from op_times import gradient, squares, timed
 
 from tfvision import layers, stack
 
@@ -32,14 +32,8 @@ def main():
             layer = layers.BatchNormalization()
         layer.build(x.shape)
 
-        def gradient(image, function):
-            with tf.GradientTape() as tape:
-                tape.watch(image)
-                total = tf.reduce_sum(tf.square(function(image)))
-            return tape.gradient(total, image)
-
-        theirs = timed(lambda image, _, n=channels: gradient(image, lambda i: native(i, n)), x, x)
-        ours = timed(lambda image, _, n=layer: gradient(image, lambda i: n(i, training=True)), x, x)
+        theirs = timed(gradient(lambda image, n=channels: native(image, n), squares), x)
+        ours = timed(gradient(lambda image, n=layer: n(image, training=True), squares), x)
         print(f"{channels} channels: bfloat16 / ours = {theirs / ours:.1f}", flush=True)
 
 

@@ -1,17 +1,14 @@
-"""Contenders in processes of their own, timed in turns, for train_speed.py and infer.py.
+"""Classifiers of ours, Keras Applications and torchvision, for train_speed.py and infer.py.
 
-Every contender is a file, this one if none is named, run with what it is to be; it answers "N"
-with the seconds that N steps took, those of its processor, and its peak memory. All see the same
-batch of images, already in memory.
+All see the same batch of images, already in memory.
 """
 
 import argparse
 import os
-import resource
 import statistics
-import subprocess
 import sys
-import time
+
+import side_by_side
 
 BATCH = 16
 SIZES = {"inception_v3": 299}
@@ -83,8 +80,6 @@ def keras_train(model, precision):
 
 
 def torch_model(model, precision):
-    import contextlib
-
     import torch
 
     # A torchvision whose compiled operators do not load still has its models.
@@ -97,9 +92,16 @@ def torch_model(model, precision):
     net = getattr(torchvision.models, model)(weights=None).to(memory_format=torch.channels_last)
     images = torch.tensor(pixels(model)).permute(0, 3, 1, 2).float() / 255
     images = images.to(memory_format=torch.channels_last)
+    return net, images, torch_cast(precision)
+
+
+def torch_cast(precision):
+    import contextlib
+
+    import torch
+
     mixed = precision == "bfloat16"
-    cast = torch.autocast("cpu", torch.bfloat16) if mixed else contextlib.nullcontext()
-    return net, images, cast
+    return torch.autocast("cpu", torch.bfloat16) if mixed else contextlib.nullcontext()
 
 
 def torch_train(model, precision):
@@ -189,75 +191,9 @@ def torch_infer(model, precision):
 # ---- the contest ----
 
 
-class Contender:
-    """A process that is warm and waits for its turns; None of `alive` where it cannot run."""
-
-    def __init__(self, who, mode, model, precision, python, script=__file__):
-        env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-        command = [python, os.path.abspath(script), who, mode, model, precision]
-        self.who = who
-        self.other = []  # lines that are no answers
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=env,
-        )
-        self.alive = self._answer() == "ready"
-
-    def _answer(self):
-        for line in self._process.stdout:
-            if line.startswith("> "):
-                return line[2:].strip()
-            self.other.append(line)
-        return None
-
-    def turn(self, steps):
-        """Seconds, seconds of the processor, peak memory in MiB."""
-        self._process.stdin.write(f"{steps}\n")
-        self._process.stdin.flush()
-        return tuple(float(part) for part in self._answer().split())
-
-    def seconds(self, steps):
-        return self.turn(steps)[0]
-
-    def end(self):
-        self._process.stdin.close()
-        self._process.wait()
-
-
-def contend(who, mode, model, precision, functions=None):
-    """Runs in the contender's own process. functions: "who_mode" -> one, of its script."""
-    run = (functions or globals())[f"{who}_{mode}"](model, precision)
-    run(2)
-    print("> ready", flush=True)
-    for line in sys.stdin:
-        start, used = time.perf_counter(), time.process_time()
-        run(int(line))
-        spent = time.perf_counter() - start, time.process_time() - used
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(">", *spent, peak, flush=True)
-
-
-def race(mode, model, precision, *, rounds, steps, torch_python):
-    """{contender: images/s of each round}, taken in turns."""
-    contenders = []
-    for who in CONTENDERS:
-        python = torch_python if who == "torch" else sys.executable
-        contender = Contender(who, mode, model, precision, python)
-        if contender.alive:
-            contenders.append(contender)
-        else:
-            print(f"  {who}: not here", flush=True)
-    rates = {contender.who: [] for contender in contenders}
-    for _ in range(rounds):
-        for contender in contenders:
-            rates[contender.who].append(steps * BATCH / contender.seconds(steps))
-    for contender in contenders:
-        contender.end()
-    return rates
+def contender(who, mode, model, precision, torch_python):
+    python = torch_python if who == "torch" else sys.executable
+    return side_by_side.Contender(__file__, who, mode, model, precision, python=python)
 
 
 def main(mode, steps):
@@ -271,17 +207,19 @@ def main(mode, steps):
     for model in options.models.split(","):
         for precision in options.precisions.split(","):
             print(f"{mode} {model} {precision}, batch {BATCH}, {size_of(model)} pixels", flush=True)
-            rates = race(
-                mode, model, precision,
-                rounds=options.rounds, steps=options.steps, torch_python=options.torch,
-            )  # fmt: skip
+            contenders = (
+                contender(who, mode, model, precision, options.torch) for who in CONTENDERS
+            )
+            turns = side_by_side.race(contenders, rounds=options.rounds, steps=options.steps)
+            rates = side_by_side.rates(turns, options.steps * BATCH)
             for who, values in rates.items():
                 line = f"  {who:<6} {statistics.median(values):7.1f} images/s"
                 if who != "ours":
-                    pairs = [a / b for a, b in zip(rates["ours"], values, strict=True)]
-                    line += f"; ours is {statistics.median(pairs):.2f} times that"
+                    ratio = side_by_side.median_ratio(rates["ours"], values)
+                    line += f"; ours is {ratio:.2f} times that"
                 print(line, flush=True)
 
 
 if __name__ == "__main__":
-    contend(*sys.argv[1:])
+    who, mode, model, precision = sys.argv[1:]
+    side_by_side.serve(globals()[f"{who}_{mode}"](model, precision))

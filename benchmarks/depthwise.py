@@ -7,7 +7,7 @@ computes this gradient in float32; then the layer's forward pass in bfloat16 ove
 """
 
 import tensorflow as tf
-from padding import gradient, timed
+from op_times import gradient, timed
 
 from tfvision import layers, stack
 

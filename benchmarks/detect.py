@@ -10,10 +10,10 @@ its own. Prints medians, the median of the rounds' ratios, and how far the boxes
 import argparse
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
+
+import side_by_side
 
 SIZE = (416, 416)
 CLASSES = 80
@@ -82,51 +82,13 @@ def opencv(folder, model):
 # ---- the contest ----
 
 
-class Contender:
-    """A process that is warm and waits for its turns; `alive` is false where it cannot run."""
-
-    def __init__(self, who, folder, model, python):
-        env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-        self.who, self.boxes = who, os.path.join(folder, f"{who}.npy")
-        self._process = subprocess.Popen(
-            [python, os.path.abspath(__file__), "--be", who, folder, model],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=env,
-        )
-        self.alive = self._answer() == "ready"
-
-    def _answer(self):
-        for line in self._process.stdout:
-            if line.startswith("> "):
-                return line[2:].strip()
-        return None
-
-    def seconds(self, steps):
-        self._process.stdin.write(f"{steps}\n")
-        self._process.stdin.flush()
-        return float(self._answer())
-
-    def end(self):
-        self._process.stdin.close()
-        self._process.wait()
-
-
 def contend(who, folder, model):
     """Runs in the contender's own process."""
     import numpy as np
 
     run = globals()[who](folder, model)
     np.save(os.path.join(folder, f"{who}.npy"), run())
-    run()
-    print("> ready", flush=True)
-    for line in sys.stdin:
-        start = time.perf_counter()
-        for _ in range(int(line)):
-            run()
-        print(f"> {time.perf_counter() - start}", flush=True)
+    side_by_side.serve(lambda steps: [run() for _ in range(steps)])
 
 
 def write_files(folder, model):
@@ -151,25 +113,20 @@ def race(model, *, rounds, steps, opencv_python):
 
     with tempfile.TemporaryDirectory() as folder:
         write_files(folder, model)
-        contenders = []
-        for who in CONTENDERS:
-            python = opencv_python if who == "opencv" else sys.executable
-            contender = Contender(who, folder, model, python)
-            print("" if contender.alive else f"  {who}: not here\n", end="", flush=True)
-            contenders += [contender] if contender.alive else []
-        rates = {contender.who: [] for contender in contenders}
-        for _ in range(rounds):
-            for contender in contenders:
-                rates[contender.who].append(steps / contender.seconds(steps))
-        boxes = {contender.who: np.load(contender.boxes) for contender in contenders}
-        for contender in contenders:
-            contender.end()
+        pythons = dict.fromkeys(CONTENDERS, sys.executable) | {"opencv": opencv_python}
+        contenders = (
+            side_by_side.Contender(__file__, who, folder, model, python=python)
+            for who, python in pythons.items()
+        )
+        turns = side_by_side.race(contenders, rounds=rounds, steps=steps)
+        boxes = {who: np.load(os.path.join(folder, f"{who}.npy")) for who in turns}
+    rates = side_by_side.rates(turns, steps)
     for who, values in rates.items():
         line = f"  {who:<8} {statistics.median(values):7.2f} images/s"
         if "opencv" in rates and who != "opencv":
-            pairs = [a / b for a, b in zip(values, rates["opencv"], strict=True)]
+            ratio = side_by_side.median_ratio(values, rates["opencv"])
             difference = np.abs(boxes[who] - boxes["opencv"]).max()
-            line += f", {statistics.median(pairs):.2f} times OpenCV; boxes {difference:.3f} px off"
+            line += f", {ratio:.2f} times OpenCV; boxes {difference:.3f} px off"
         print(line, flush=True)
 
 
@@ -186,7 +143,7 @@ def main():
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--be"]:
-        contend(*sys.argv[2:])
+    if sys.argv[1:2] and sys.argv[1] in CONTENDERS:
+        contend(*sys.argv[1:])
     else:
         main()

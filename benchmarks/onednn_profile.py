@@ -36,13 +36,14 @@ def seconds_by_kind(lines):
 
 def measure(who, options):
     """(seconds a step, {kind: (seconds a step, calls a step)})."""
-    python = options.torch if who == "torch" else sys.executable
-    contender = contest.Contender(who, options.mode, options.model, options.precision, python)
+    contender = contest.contender(
+        who, options.mode, options.model, options.precision, options.torch
+    )
     if not contender.alive:
         return None
     contender.turn(1)
     contender.other.clear()
-    seconds = contender.seconds(options.steps) / options.steps
+    seconds = contender.turn(options.steps)[0] / options.steps
     kinds = seconds_by_kind(contender.other)
     contender.end()
     return seconds, {k: (s / options.steps, n / options.steps) for k, (s, n) in kinds.items()}

@@ -6,31 +6,8 @@ Prints the time of the gradient with explicit padding over that with tf.pad and 
 float32 and bfloat16. This is why layers.Conv2D pads by hand.
 """
 
-import statistics
-import time
-
 import tensorflow as tf
-
-
-def timed(function, *arguments, repeats=5):
-    graph = tf.function(function)
-    graph(*arguments)
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        tf.nest.map_structure(lambda t: t.numpy(), graph(*arguments))
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
-
-
-def gradient(convolve):
-    def function(x, kernel):
-        with tf.GradientTape() as tape:
-            tape.watch((x, kernel))
-            total = tf.reduce_sum(convolve(x, kernel))
-        return tape.gradient(total, (x, kernel))
-
-    return function
+from op_times import gradient, timed
 
 
 def main():

@@ -25,6 +25,7 @@ import sys
 import tempfile
 
 import contest
+import side_by_side
 
 SIZE, BATCH, OBJECTS, CLASSES = 512, 2, 8, 90
 RATE = 1e-6  # small: the weights stay where boxes fire
@@ -221,15 +222,6 @@ def torch_images(count):
     return list(images.contiguous(memory_format=torch.channels_last))
 
 
-def torch_cast(precision):
-    import contextlib
-
-    import torch
-
-    mixed = precision == "bfloat16"
-    return torch.autocast("cpu", torch.bfloat16) if mixed else contextlib.nullcontext()
-
-
 def torch_train(folder, precision):
     import numpy as np
     import torch
@@ -250,7 +242,7 @@ def torch_train(folder, precision):
     def run(steps):
         for _ in range(steps):
             optimizer.zero_grad()
-            with torch_cast(precision):
+            with contest.torch_cast(precision):
                 loss = sum(model(images, targets).values())
             loss.backward()
             optimizer.step()
@@ -268,7 +260,7 @@ def torch_infer(folder, precision):
     model.transform.postprocess = lambda result, image_shapes, original_image_sizes: result
 
     def run(steps):
-        with torch.inference_mode(), torch_cast(precision):
+        with torch.inference_mode(), contest.torch_cast(precision):
             for _ in range(steps):
                 found = model(images)[0]
         boxes = found["boxes"].float().numpy()[:, [1, 0, 3, 2]]
@@ -294,19 +286,12 @@ def agreement(folder):
 
 def race(mode, precision, options):
     with tempfile.TemporaryDirectory() as folder:
-        contenders = []
-        for who, python in (("ours", sys.executable), ("torch", options.peer_python)):
-            contender = contest.Contender(who, mode, folder, precision, python, __file__)
-            if contender.alive:
-                contenders.append(contender)
-            else:
-                print(f"  {who}: not here", flush=True)
-        turns = {contender.who: [] for contender in contenders}
-        for _ in range(options.rounds):
-            for contender in contenders:
-                turns[contender.who].append(contender.turn(options.steps))
-        for contender in contenders:
-            contender.end()
+        pythons = {"ours": sys.executable, "torch": options.peer_python}
+        contenders = (
+            side_by_side.Contender(__file__, who, mode, folder, precision, python=python)
+            for who, python in pythons.items()
+        )
+        turns = side_by_side.race(contenders, rounds=options.rounds, steps=options.steps)
         for who, rows in turns.items():
             wall, used, peak = (statistics.median(column) for column in zip(*rows, strict=True))
             line = f"  {who:<6} {wall / options.steps:6.2f} s a step, {used / options.steps:6.2f} s"
@@ -343,6 +328,7 @@ def main():
 
 if __name__ == "__main__":
     if sys.argv[1:2] and sys.argv[1] in ("ours", "torch"):
-        contest.contend(*sys.argv[1:], functions=globals())
+        who, mode, folder, precision = sys.argv[1:]
+        side_by_side.serve(globals()[f"{who}_{mode}"](folder, precision))
     else:
         main()

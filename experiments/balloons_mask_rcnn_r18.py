@@ -15,20 +15,41 @@ AP50 0.904.
 
 from tfvision.config import config
 
+NARROW = {"width": 32, "channels": 64, "hidden": 256, "bn_frozen": False}  # of the network
+
+
+def recipe(image_size, augment, max_detections, **sections):
+    """What R-CNN's runs on small data sets share; `sections` are the run's own."""
+    return config(
+        inputs={
+            "image_size": image_size,
+            "resize": "letterbox",
+            "antialias": False,
+            "augment": augment,
+        },
+        detection={
+            "score_threshold": 0.05,
+            "nms_iou": 0.5,
+            "max_detections": max_detections,
+        },
+        optimizer={"name": "adamw", "weight_decay": 1e-3},
+        **sections,
+    )
+
 
 def get_config():
     """The run."""
-    return config(
+    return recipe(
+        image_size=(160, 192),
+        augment=({"name": "horizontal_flip"},),
+        max_detections=20,
         task="instance",
         data={"path": "data/balloons-records"},
         model={
             "name": "mask_rcnn_resnet18_fpn",
-            "width": 32,
-            "channels": 64,
-            "hidden": 256,
+            **NARROW,
             "mask_widths": (64, 64),
             "anchor_sizes": ((12,), (24,), (48,), (80,), (128,)),
-            "bn_frozen": False,
             "train_pre_nms": 300,
             "train_post_nms": 200,
             "anchor_samples": 128,
@@ -36,14 +57,6 @@ def get_config():
             "pre_nms": 200,
             "post_nms": 100,
         },
-        inputs={
-            "image_size": (160, 192),
-            "resize": "letterbox",
-            "antialias": False,
-            "augment": ({"name": "horizontal_flip"},),
-        },
-        detection={"score_threshold": 0.05, "nms_iou": 0.5, "max_detections": 20},
-        optimizer={"name": "adamw", "weight_decay": 1e-3},
         schedule={"name": "cosine", "learning_rate": 1e-3, "warmup_epochs": 1.0},
         train={"batch_size": 8, "epochs": 12.0, "ema": 0.98, "clip_norm": 10.0, "eval_every": 200,
                "best": "mask_ap50"},

@@ -12,6 +12,7 @@ Measured with these commands (2026-11-24; float32, 543 s of processor time; 16m3
 """
 
 from tfvision.config import config
+from tfvision.experiments.coco_yolo_v3 import darknet_inputs
 
 
 def get_config():
@@ -20,16 +21,7 @@ def get_config():
         task="detection",
         data={"path": "data/balloons-records"},
         model={"name": "yolo_v3_small", "width": 16},
-        inputs={
-            "image_size": (256, 320),
-            "resize": "letterbox",
-            "antialias": False,
-            "augment": (
-                {"name": "darknet_jitter", "size": (256, 320), "jitter": 0.2, "antialias": False},
-                {"name": "horizontal_flip"},
-                {"name": "darknet_colour", "hue": 0.02},
-            ),
-        },
+        inputs={"image_size": (256, 320), **darknet_inputs((256, 320), jitter=0.2, hue=0.02)},
         optimizer={"name": "adamw", "weight_decay": 5e-4},
         schedule={"name": "cosine", "learning_rate": 1e-3, "warmup_epochs": 1.0},
         train={"batch_size": 8, "epochs": 12.0, "ema": 0.98, "clip_norm": 20.0, "eval_every": 200,

@@ -18,12 +18,11 @@ from tfvision.config import config
 EPOCHS = 750.0
 
 
-def get_config():
-    """The run."""
+def recipe(**sections):
+    """What the paper says of all its networks; `sections` are the run's own."""
     return config(
         task="segmentation",
         data={"path": "data/camvid"},
-        model={"name": "fc_densenet103"},
         inputs={
             "image_size": (360, 480),
             "train_size": (224, 224),
@@ -34,13 +33,21 @@ def get_config():
             ),
         },
         optimizer={"name": "rmsprop"},
+        regularization={"l2": 1e-4},
+        eval={"batch_size": 1},
+        **sections,
+    )
+
+
+def get_config():
+    """The run."""
+    return recipe(
+        model={"name": "fc_densenet103"},
         schedule={
             "name": "exponential",
             "learning_rate": 1e-3,
             "factor": 0.995,
             "parts": EPOCHS,
         },
-        regularization={"l2": 1e-4},
         train={"batch_size": 3, "epochs": EPOCHS},
-        eval={"batch_size": 1},
     )

@@ -28,27 +28,14 @@ starts from ImageNet's weights, comes to 0.680 in less time. Its classes:
     Bicyclist   0.000      1.000   0.000   0.000   59,928
 """
 
-from tfvision.config import config
+from tfvision.experiments import camvid_tiramisu103
 
 
 def get_config():
-    """The run."""
-    return config(
-        task="segmentation",
-        data={"path": "data/camvid"},
+    """The run; data, crops and optimizer stand in camvid_tiramisu103."""
+    return camvid_tiramisu103.recipe(
         model={"name": "fc_densenet56", "eval_options": {"bn_image_statistics": True}},
-        inputs={
-            "image_size": (360, 480),
-            "train_size": (224, 224),
-            "resize": "stretch",
-            "augment": (
-                {"name": "random_crop", "size": (224, 224)},
-                {"name": "horizontal_flip"},
-            ),
-        },
-        optimizer={"name": "rmsprop"},
         schedule={"name": "cosine", "learning_rate": 1e-3},
-        regularization={"l2": 1e-4},
         train={
             "batch_size": 3,
             "steps": 800,
@@ -56,5 +43,4 @@ def get_config():
             "ema": 0.98,
             "eval_every": 160,
         },
-        eval={"batch_size": 1},
     )

@@ -23,6 +23,19 @@ from tfvision.config import config
 STEPS = 500_200
 
 
+def darknet_inputs(size, jitter, **colour):
+    """Darknet's canvas and augmentation: box jitter on `size`, mirroring, changes of `colour`."""
+    return {
+        "resize": "letterbox",
+        "antialias": False,  # Darknet interpolates plainly
+        "augment": (
+            {"name": "darknet_jitter", "size": size, "jitter": jitter, "antialias": False},
+            {"name": "horizontal_flip"},
+            {"name": "darknet_colour", **colour},
+        ),
+    }
+
+
 def get_config():
     """The run."""
     return config(
@@ -32,13 +45,7 @@ def get_config():
         inputs={
             "image_size": (416, 416),
             "train_size": (608, 608),
-            "resize": "letterbox",
-            "antialias": False,  # Darknet interpolates plainly
-            "augment": (
-                {"name": "darknet_jitter", "size": (608, 608), "jitter": 0.3, "antialias": False},
-                {"name": "horizontal_flip"},
-                {"name": "darknet_colour", "hue": 0.1, "saturation": 1.5, "exposure": 1.5},
-            ),
+            **darknet_inputs((608, 608), jitter=0.3, hue=0.1, saturation=1.5, exposure=1.5),
             "multi_scale": (320, 608, 32),
         },
         optimizer={"name": "momentum", "momentum": 0.9},

@@ -12,11 +12,10 @@ nor a GPU. What was run: the network against torchvision's logits on equal weigh
 from tfvision.config import config
 
 
-def get_config(name="resnet50"):
-    """The run."""
+def recipe(epochs, **sections):
+    """What the runs on crops of 224 share: data, crops and SGD; `sections` are the run's own."""
     return config(
         data={"path": "data/imagenet", "shuffle_buffer": 16384},
-        model={"name": name, "zero_init_last": False},
         inputs={
             "image_size": (224, 224),
             "short": 256,
@@ -24,8 +23,17 @@ def get_config(name="resnet50"):
             "augment": ({"name": "horizontal_flip"},),
         },
         optimizer={"name": "momentum", "momentum": 0.9},
+        train={"batch_size": 256, "epochs": epochs, "log_every": 50, "steps_per_call": 50},
+        **sections,
+    )
+
+
+def get_config(name="resnet50"):
+    """The run."""
+    return recipe(
+        epochs=90.0,
+        model={"name": name, "zero_init_last": False},
         schedule={"name": "step", "learning_rate": 0.1, "factor": 0.1, "parts": 3},
         # torch's weight_decay is inside the gradient, of every variable: L2 without exclusions
         regularization={"l2": 1e-4, "exclude": ()},
-        train={"batch_size": 256, "epochs": 90.0, "log_every": 50, "steps_per_call": 50},
     )

@@ -11,22 +11,14 @@ GPU. What was run: the network against torchvision's logits on equal weights (te
 one step of training. --config.model.name=vgg16_bn trains the one with normalisation.
 """
 
-from tfvision.config import config
+from tfvision.experiments import imagenet_resnet50
 
 
 def get_config():
-    """The run."""
-    return config(
-        data={"path": "data/imagenet", "shuffle_buffer": 16384},
+    """The run; data, crops and optimizer stand in imagenet_resnet50."""
+    return imagenet_resnet50.recipe(
+        epochs=74.0,
         model={"name": "vgg16", "dropout": 0.5},
-        inputs={
-            "image_size": (224, 224),
-            "short": 256,
-            "crop": {"name": "random_resized_crop"},
-            "augment": ({"name": "horizontal_flip"},),
-        },
-        optimizer={"name": "momentum", "momentum": 0.9},
         schedule={"name": "step", "learning_rate": 0.01, "factor": 0.1, "parts": 3},
         regularization={"l2": 5e-4, "exclude": ()},
-        train={"batch_size": 256, "epochs": 74.0, "log_every": 50, "steps_per_call": 50},
     )

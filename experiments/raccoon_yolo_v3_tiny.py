@@ -15,6 +15,7 @@ them; more steps raise them.
 """
 
 from tfvision.config import config
+from tfvision.experiments.coco_yolo_v3 import darknet_inputs
 
 
 def get_config(pretrained=True):
@@ -25,16 +26,7 @@ def get_config(pretrained=True):
         data={"path": "data/raccoon"},
         model={"name": "yolo_v3_tiny"},
         weights=weights if pretrained else {},
-        inputs={
-            "image_size": (416, 416),
-            "resize": "letterbox",
-            "antialias": False,
-            "augment": (
-                {"name": "darknet_jitter", "size": (416, 416), "jitter": 0.2, "antialias": False},
-                {"name": "horizontal_flip"},
-                {"name": "darknet_colour"},
-            ),
-        },
+        inputs={"image_size": (416, 416), **darknet_inputs((416, 416), jitter=0.2)},
         optimizer={"name": "adamw", "weight_decay": 5e-4},
         schedule={"name": "cosine", "learning_rate": 5e-4, "warmup_epochs": 2.0},
         train={

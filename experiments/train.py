@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
+from tfvision import command_line, config_flag, errors, overrides, paths
 from tfvision import config as settings
-from tfvision import config_flag, errors, overrides, paths
 
 _CONFIG = config_flag.define("Experiment: a name or a file.")
 _OPTIONS = flags.DEFINE_multi_string(
@@ -56,12 +56,10 @@ def _missing() -> errors.UsageError:
 
 def main(argv: Sequence[str]) -> None:
     """Trains. Raises UsageError, DataError, NonFiniteError and Interrupted."""
-    if len(argv) > 1:
-        raise errors.UsageError(f"unexpected argument '{argv[1]}'; train takes flags only")
+    command_line.flags_only(argv, "train")
     if _CONFIG.value is None:
         raise _missing()
-    if not _WORKDIR.value:
-        raise errors.UsageError("--workdir is missing")
+    command_line.needed(_WORKDIR)
     paths.check_folder(_WORKDIR.value, "--workdir")
     from tfvision import tasks, training
 

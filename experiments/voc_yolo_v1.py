@@ -11,6 +11,7 @@ where weights.path names them. Not run here. The paper's on VOC 2007 test, train
 """
 
 from tfvision.config import config
+from tfvision.experiments.coco_yolo_v3 import darknet_inputs
 
 STEPS = 40_000
 
@@ -24,13 +25,8 @@ def get_config():
         model={"name": "yolo_v1"},
         inputs={
             "image_size": (448, 448),
+            **darknet_inputs((448, 448), jitter=0.2, hue=0.1, saturation=1.5, exposure=1.5),
             "resize": "stretch",
-            "antialias": False,
-            "augment": (
-                {"name": "darknet_jitter", "size": (448, 448), "jitter": 0.2, "antialias": False},
-                {"name": "horizontal_flip"},
-                {"name": "darknet_colour", "hue": 0.1, "saturation": 1.5, "exposure": 1.5},
-            ),
         },
         optimizer={"name": "momentum", "momentum": 0.9},
         schedule={

@@ -41,19 +41,30 @@ def small_model():
 
 
 @pytest.fixture
-def checked_here(monkeypatch):
-    """Exports are checked in this process: another takes as long again to start TensorFlow."""
-    from tfvision.serving import check, exporter
+def check_by(monkeypatch):
+    """A function: check(folder, samples) -> rows is to check exports, in this process."""
+    from tfvision.serving import exporter
 
     start = subprocess.run
 
-    def run(command, **options):
-        if "tfvision.serving.check" not in command:
-            return start(command, **options)
-        rows = check.run(*command[-2:])
-        return subprocess.CompletedProcess(command, 0, "\n".join(map(json.dumps, rows)), "")
+    def function(check):
+        def run(command, **options):
+            if "tfvision.serving.check" not in command:
+                return start(command, **options)
+            rows = check(*command[-2:])
+            return subprocess.CompletedProcess(command, 0, "\n".join(map(json.dumps, rows)), "")
 
-    monkeypatch.setattr(exporter.subprocess, "run", run)
+        monkeypatch.setattr(exporter.subprocess, "run", run)
+
+    return function
+
+
+@pytest.fixture
+def checked_here(check_by):
+    """Exports are checked in this process: another takes as long again to start TensorFlow."""
+    from tfvision.serving import check
+
+    check_by(check.run)
 
 
 @pytest.fixture(scope="session")

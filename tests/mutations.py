@@ -77,8 +77,7 @@ MUTATIONS = [
     ("metrics/calibration.py", "higher_is_better = False", "higher_is_better = True", GOING_ON),
     ("records/shards.py", "at * len(indices) // count : (at + 1)",
      "at * len(indices) // count : at", "records/test_records_writer.py"),
-    ("tasks/classification_task.py", "self.config.aux_weight * value", "value",
-     "test_aux_weight.py"),
+    ("tasks/networks.py", "weight * value", "value", "test_aux_weight.py"),
     ("losses/named.py", "+ term.weight * value", "+ value", "losses/test_losses_named.py"),
 ]  # fmt: skip
 

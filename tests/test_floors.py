@@ -17,6 +17,7 @@ FLOORS = {
     "tfvision.config": 0,
     "tfvision.config_file": 0,
     "tfvision.config_flag": 0,
+    "tfvision.command_line": 0,
     "tfvision.overrides": 0,
     "tfvision.rules": 0,
     "tfvision.ops": 1,

@@ -16,8 +16,6 @@ from typing import Any
 VOID = 255  # label-map value of pixels that count for nothing
 PADDING = -1  # class id that fills variable-length ground truth up to a fixed length
 
-Record = dict[str, Any]
-
 
 @dataclasses.dataclass(frozen=True)
 class Field:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from tfvision import errors, schema, sources
+from tfvision import command_line, schema, sources
 from tfvision.records import convert_report as report_text
 from tfvision.records import plausible, proposals, shrink, splits, writer
 from tfvision.sources.source import BOXES, FRAMES
@@ -70,11 +70,8 @@ _EXAMPLE = 160  # letters of a finding that the table shows
 
 def main(argv: Sequence[str]) -> None:
     """Converts one split. Raises UsageError and DataError."""
-    if len(argv) > 1:
-        raise errors.UsageError(f"unexpected argument '{argv[1]}'; convert takes flags only")
-    for flag in (_FORMAT, _IMAGES, _OUTPUT):
-        if not flag.value:
-            raise errors.UsageError(f"--{flag.name} is missing")
+    command_line.flags_only(argv, "convert")
+    command_line.needed(_FORMAT, _IMAGES, _OUTPUT)
     shares = splits.parse(_SPLIT.value)
     limit = shrink.limit(_MAX_SIDE.value, _QUALITY.value)
     split = _SPLIT.value if len(shares) == 1 else ""

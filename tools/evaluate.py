@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from tfvision import atomic, config_flag, errors, overrides, paths
+from tfvision import atomic, command_line, config_flag, errors, overrides, paths
 from tfvision.tools import runs
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run folder.")
@@ -33,8 +33,7 @@ arguments = overrides.flag_arguments
 
 def main(argv: Sequence[str]) -> None:
     """Evaluates. Raises UsageError and DataError."""
-    if len(argv) > 1:
-        raise errors.UsageError(f"unexpected argument '{argv[1]}'; evaluate takes flags only")
+    command_line.flags_only(argv, "evaluate")
     if (_WORKDIR.value is None) == (_CONFIG.value is None):
         raise errors.UsageError("give --workdir, or --config with weights, and not both")
     for flag in (_OUTPUT, _DETECTIONS):

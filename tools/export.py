@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
+from tfvision import command_line, config_flag, errors, overrides, paths
 from tfvision import config as settings
-from tfvision import config_flag, errors, overrides, paths
 from tfvision.tools import runs
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run folder.")
@@ -33,8 +33,7 @@ def main(argv: Sequence[str]) -> None:
     """Exports. Raises UsageError and DataError."""
     if (_WORKDIR.value is None) == (_CONFIG.value is None):
         raise errors.UsageError("give --workdir, or --config with weights, and not both")
-    if not _OUTPUT.value:
-        raise errors.UsageError("--output is missing")
+    command_line.needed(_OUTPUT)
     if _SAMPLES.value < 1:
         raise errors.UsageError(
             f"--samples is {_SAMPLES.value}; an export is checked on at least 1"

@@ -14,7 +14,7 @@ from typing import Any
 
 from absl import app, flags
 
-from tfvision import atomic, errors, overrides
+from tfvision import atomic, command_line, errors, overrides
 
 _SOURCE = flags.DEFINE_string("source", "torchvision", "Whose names the checkpoint carries.")
 _CHECKPOINT = flags.DEFINE_string(
@@ -54,11 +54,8 @@ _HEADS = {
 
 def main(argv: Sequence[str]) -> None:
     """Converts one checkpoint. Raises UsageError and DataError."""
-    if len(argv) > 1:
-        raise errors.UsageError(f"unexpected argument '{argv[1]}'; import-weights takes flags only")
-    for flag in (_CHECKPOINT, _OUTPUT):
-        if not flag.value:
-            raise errors.UsageError(f"--{flag.name} is missing")
+    command_line.flags_only(argv, "import-weights")
+    command_line.needed(_CHECKPOINT, _OUTPUT)
     if bool(_MODEL.value) == bool(_CFG.value):
         raise errors.UsageError("either --model or, of Darknet, --cfg says what network it is")
     from tfvision import models, weights

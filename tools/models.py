@@ -55,10 +55,6 @@ def _size() -> tuple[int, int]:
     return height, width
 
 
-def _shape(shape: Sequence[int]) -> str:
-    return " x ".join(str(n) for n in shape)
-
-
 def _field(field: Sequence[float]) -> str:
     if math.inf in field:
         return "image"
@@ -72,7 +68,7 @@ def table(rows: Sequence, whole) -> list[str]:
     body = [
         [
             row.name,
-            _shape(row.output),
+            " x ".join(map(str, row.output)),
             f"{row.layers}",
             f"{row.parameters:,}",
             f"{row.multiply_adds / 1e9:.3f}",

@@ -21,7 +21,7 @@ from typing import Any
 
 from absl import app, flags
 
-from tfvision import errors, kinds, paths
+from tfvision import command_line, errors, kinds, paths
 from tfvision.tools import runs
 
 _MODEL = flags.DEFINE_string("model", None, "BASE (its highest version), BASE/N, or a run.")
@@ -39,9 +39,7 @@ _STEM = 50  # letters of an image's name in its picture's: a file's name has 255
 
 def main(argv: Sequence[str]) -> None:
     """Predicts. Raises UsageError, and DataError where an image could not be read."""
-    for flag in (_MODEL, _OUTPUT):
-        if not flag.value:
-            raise errors.UsageError(f"--{flag.name} is missing")
+    command_line.needed(_MODEL, _OUTPUT)
     files = iter(runs.image_files(argv[1:]))
     first = next(files, None)
     if first is None:

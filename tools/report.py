@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from tfvision import errors, paths
+from tfvision import command_line, paths
 from tfvision.tools import runs
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run folder.")
@@ -23,8 +23,7 @@ _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which
 
 def main(argv: Sequence[str]) -> None:
     """Writes the report. Raises UsageError and DataError."""
-    if len(argv) > 1:
-        raise errors.UsageError(f"unexpected argument '{argv[1]}'; report takes flags only")
+    command_line.flags_only(argv, "report")
     if _WORKDIR.value:
         paths.check_file(_OUTPUT.value or os.path.join(_WORKDIR.value, "report.html"), "--output")
     run = runs.open_run(_WORKDIR.value, _CHECKPOINT.value, _DATA.value)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from tfvision import errors
+from tfvision import command_line, errors
 
 _MODEL = flags.DEFINE_string("model", None, "BASE (its highest version is served) or BASE/N.")
 _NAME = flags.DEFINE_string("name", None, "The model's name in the address; BASE's by default.")
@@ -22,10 +22,8 @@ _PATIENCE = flags.DEFINE_float(
 
 def main(argv: Sequence[str]) -> None:
     """Serves until it is stopped. Raises UsageError and DataError."""
-    if len(argv) > 1:
-        raise errors.UsageError(f"unexpected argument '{argv[1]}'; serve takes flags only")
-    if not _MODEL.value:
-        raise errors.UsageError("--model is missing")
+    command_line.flags_only(argv, "serve")
+    command_line.needed(_MODEL)
     _check_name(_NAME.value or "")
     try:
         from tfvision.serving import listening

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from tfvision import errors, synthetic
+from tfvision import command_line, errors, synthetic
 
 _NAME = flags.DEFINE_string("name", None, f"One of: {', '.join(synthetic.GENERATORS)}.")
 _OUTPUT = flags.DEFINE_string("output", None, "New folder for it; an older one is replaced.")
@@ -17,11 +17,8 @@ _VAL = flags.DEFINE_integer("val", None, "Validation images; the data set's own 
 
 def main(argv: Sequence[str]) -> None:
     """Writes one data set. Raises UsageError and DataError."""
-    if len(argv) > 1:
-        raise errors.UsageError(f"unexpected argument '{argv[1]}'; synthesize takes flags only")
-    for flag in (_NAME, _OUTPUT):
-        if not flag.value:
-            raise errors.UsageError(f"--{flag.name} is missing")
+    command_line.flags_only(argv, "synthesize")
+    command_line.needed(_NAME, _OUTPUT)
     write = errors.choose(synthetic.GENERATORS, _NAME.value, "data set")
     write(_OUTPUT.value, train=_TRAIN.value, val=_VAL.value, seed=_SEED.value)
     print(f"{_NAME.value} -> {_OUTPUT.value}")

@@ -3,13 +3,11 @@
 import json
 import socket
 
-import numpy as np
+import class_folders
 import pytest
-from PIL import Image
 from test_cli import own_lines, tfvision
 
-from tfvision import atomic, config, errors, overrides, paths, sources
-from tfvision.records import writer
+from tfvision import atomic, config, errors, overrides, paths
 from tfvision.serving import server
 
 TRAIN = ("train", "--config=digits_resnet", "--workdir=w")
@@ -18,16 +16,8 @@ TRAIN = ("train", "--config=digits_resnet", "--workdir=w")
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
-    rng = np.random.default_rng(0)
-    for split in ("train", "val"):
-        for shade, name in ((60, "dark"), (190, "light")):
-            place = folder / "images" / split / name
-            place.mkdir(parents=True)
-            pixels = rng.normal(shade, 20, (10, 10, 3)).clip(0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(place / "0.png")
-        source = sources.FORMATS["folder"](str(folder / "images"), None, split=split)
-        writer.write(source, str(folder / "records"), writer.Options(split=split))
-    return folder / "records"
+    class_folders.write(folder / "images", {"train": 1, "val": 1}, class_folders.shades(10))
+    return class_folders.convert(folder / "images", folder / "records")
 
 
 def refused(*arguments, cwd):

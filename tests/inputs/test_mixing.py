@@ -1,12 +1,12 @@
+import class_folders
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
 
 from tfvision import config as configs
-from tfvision import errors, losses, sources, tasks
+from tfvision import errors, losses, tasks
 from tfvision.inputs import mixing, pipeline
-from tfvision.records import dataset, writer
+from tfvision.records import dataset
 
 SEED = tf.constant([3, 5], tf.int64)
 BATCH = {
@@ -120,16 +120,8 @@ def test_a_mosaic_fills_what_small_samples_leave_and_drops_what_it_cuts():
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mixing")
-    rng = np.random.default_rng(0)
-    for name in ("a", "b", "c"):
-        place = folder / "images" / "train" / name
-        place.mkdir(parents=True)
-        for index in range(4):
-            pixels = rng.integers(0, 255, (12, 14, 3), np.uint8)
-            Image.fromarray(pixels).save(place / f"{index}.png")
-    source = sources.FORMATS["folder"](str(folder / "images"), None, split="train")
-    writer.write(source, str(folder / "records"), writer.Options(split="train"))
-    return str(folder / "records")
+    class_folders.write(folder / "images", {"train": 4}, class_folders.noise(12, 14), "abc")
+    return str(class_folders.convert(folder / "images", folder / "records", ["train"]))
 
 
 def batches(records, steps, start=0, head="softmax", **mix):

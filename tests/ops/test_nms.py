@@ -112,12 +112,6 @@ def test_a_threshold_is_survived_by_what_equals_it():
     assert found(score_threshold=0.6)["class_ids"] == [0]  # a score must be above
 
 
-def test_across_classes_the_best_class_of_a_box_stays():
-    result = found(nms.agnostic)
-    assert result["class_ids"] == [0, 1]
-    assert result["boxes"] == [A, C]
-
-
 def test_each_class_may_have_its_own_boxes():
     own = [[A, C], [B, A], [C, C]]
     result = found(boxes=own)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import class_folders
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,12 +16,8 @@ from tfvision.records import aside, dataset, shards, writer
 
 @pytest.fixture
 def photos(tmp_path):
-    rng = np.random.default_rng(0)
-    for name in ("cat", "dog"):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for i in range(20):
-            pixels = rng.integers(0, 255, (4, 5, 3), np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i}.png")
+    pixels = class_folders.noise(4, 5)
+    class_folders.write(tmp_path / "photos", {"": 20}, pixels, ("cat", "dog"))
     return tmp_path / "photos"
 
 

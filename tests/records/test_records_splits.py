@@ -2,9 +2,9 @@
 
 import collections
 
+import class_folders
 import numpy as np
 import pytest
-from PIL import Image
 
 from tfvision import errors, schema, sources
 from tfvision.records import dataset, splits, writer
@@ -175,12 +175,8 @@ def test_too_few_images_for_a_split_are_an_error(spooled):
 
 @pytest.fixture
 def photos(tmp_path):
-    rng = np.random.default_rng(0)
-    for name in ("cat", "dog"):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for i in range(10):
-            pixels = rng.integers(0, 255, (4, 5, 3), np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i}.png")
+    pixels = class_folders.noise(4, 5)
+    class_folders.write(tmp_path / "photos", {"": 10}, pixels, ("cat", "dog"))
     return tmp_path / "photos"
 
 

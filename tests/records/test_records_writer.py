@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 
-import numpy as np
+import class_folders
 import pytest
 import tensorflow as tf
 from PIL import Image
@@ -19,14 +19,8 @@ from tfvision.records import aside, dataset, listing, writer
 @pytest.fixture
 def animals(tmp_path):
     """Class folders train/ and val/ with 6 and 2 images of 2 classes."""
-    rng = np.random.default_rng(0)
-    for split, count in (("train", 3), ("val", 1)):
-        for name in ("cat", "dog"):
-            folder = tmp_path / "animals" / split / name
-            folder.mkdir(parents=True)
-            for i in range(count):
-                pixels = rng.integers(0, 255, (8, 9, 3), np.uint8)
-                Image.fromarray(pixels).save(folder / f"{i}.png")
+    counts, pixels = {"train": 3, "val": 1}, class_folders.noise(8, 9)
+    class_folders.write(tmp_path / "animals", counts, pixels, ("cat", "dog"))
     return tmp_path / "animals"
 
 

@@ -12,25 +12,12 @@ import numpy as np
 import pytest
 import uvicorn
 from PIL import Image
+from test_serving_export import NAMES, encoded, picture
 
 from tfvision import config as configs
 from tfvision.records import example, image_files
 from tfvision.serving import client, exporter, rest, server
 from tfvision.tasks import ClassificationTask
-
-NAMES = ("cat", "dog", "owl")
-
-
-def picture(height, width, seed=0):
-    """Smooth and colourful, uint8 [height, width, 3]."""
-    corners = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), np.uint8)
-    return np.asarray(Image.fromarray(corners).resize((width, height), Image.BICUBIC))
-
-
-def encoded(pixels, kind="PNG", **options):
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def rotated():
@@ -60,7 +47,7 @@ class Desk:
             metrics={},
             output=str(base),
             version=3,
-            samples=[encoded(picture(20, 30))],
+            samples=[encoded(picture(20, 30), "PNG")],
         )
         app = server.Server(client.load(str(base)), body_limit=200_000)
         self.socket = server.bind(port=0)
@@ -113,7 +100,7 @@ def several():
     return [
         encoded(picture(24, 70), "JPEG"),
         rotated()[0],
-        encoded(alpha),
+        encoded(alpha, "PNG"),
         encoded(picture(33, 21, 2), "WEBP", lossless=True),
     ]
 
@@ -189,7 +176,7 @@ def test_status_and_metadata_are_tensorflow_servings(desk):
     assert signatures["serving_default"]["outputs"]["scores"]["dtype"] == "DT_FLOAT"
 
 
-GOOD = b64(encoded(picture(8, 8)))
+GOOD = b64(encoded(picture(8, 8), "PNG"))
 BAD = {
     "not JSON": (b"{", 400, "JSON Parse error"),
     "not an object": ([1], 400, "must be an object"),

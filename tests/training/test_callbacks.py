@@ -2,15 +2,15 @@
 
 import csv
 
+import class_folders
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tfvision import config as configs
-from tfvision import errors, optimizers, sources, stack, tasks, training
+from tfvision import errors, optimizers, stack, tasks, training
 from tfvision.net import Net
-from tfvision.records import writer
 from tfvision.training.callbacks import Rate
 
 kc = keras.callbacks
@@ -23,19 +23,9 @@ COUNT = {} if stack.KERAS_3 else {"count_mode": "steps"}
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
     """16 + 4 pictures of two shades, 8 x 8: two steps of 8 an epoch."""
-    from PIL import Image
-
     folder = tmp_path_factory.mktemp("shades")
-    for split, count in (("train", 8), ("val", 2)):
-        for shade, name in ((60, "dark"), (190, "light")):
-            place = folder / "images" / split / name
-            place.mkdir(parents=True)
-            for index in range(count):
-                pixels = np.full((8, 8, 3), shade + index, np.uint8)
-                Image.fromarray(pixels).save(place / f"{index}.png")
-        source = sources.FORMATS["folder"](str(folder / "images"), None, split=split)
-        writer.write(source, str(folder / "records"), writer.Options(split=split, shards=1))
-    return folder / "records"
+    class_folders.write(folder / "images", {"train": 8, "val": 2}, class_folders.steps(8))
+    return class_folders.convert(folder / "images", folder / "records", shards=1)
 
 
 def tiny():

@@ -6,15 +6,16 @@ import json
 import re
 import types
 
+import class_folders
 import numpy as np
 import pytest
 from PIL import Image
 
 from tfvision import config as configs
-from tfvision import sources, tasks, training
+from tfvision import tasks, training
 from tfvision.metrics import Report
 from tfvision.metrics.examples import Example
-from tfvision.records import dataset, writer
+from tfvision.records import dataset
 from tfvision.training import evaluation, report_html, report_plots, run_report
 
 CLASSES = ("dark", "<b>light")
@@ -31,9 +32,7 @@ def records(tmp_path_factory):
             for index in range(6):
                 shade = 20 + 120 * number + 15 * index
                 Image.new("RGB", (12, 12), (shade,) * 3).save(place / f"{shade}.png")
-        source = sources.FORMATS["folder"](str(folder / "images"), None, split=split)
-        writer.write(source, str(folder / "records"), writer.Options(split=split, shards=2))
-    return folder / "records"
+    return class_folders.convert(folder / "images", folder / "records", shards=2)
 
 
 class Page(html.parser.HTMLParser):

@@ -9,6 +9,7 @@ import sys
 import time
 import types
 
+import class_folders
 import keras
 import numpy as np
 import pytest
@@ -27,20 +28,9 @@ pytestmark = pytest.mark.usefixtures("small_model")
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
     """48 + 10 noisy pictures of two colours, 12 x 12."""
-    from PIL import Image
-
     folder = tmp_path_factory.mktemp("colours")
-    rng = np.random.default_rng(0)
-    for split, count in (("train", 24), ("val", 5)):
-        for shade, name in ((60, "dark"), (190, "light")):
-            place = folder / "images" / split / name
-            place.mkdir(parents=True)
-            for index in range(count):
-                pixels = rng.normal(shade, 25, (12, 12, 3)).clip(0, 255).astype(np.uint8)
-                Image.fromarray(pixels).save(place / f"{index}.png")
-        source = sources.FORMATS["folder"](str(folder / "images"), None, split=split)
-        writer.write(source, str(folder / "records"), writer.Options(split=split, shards=2))
-    return folder / "records"
+    class_folders.write(folder / "images", {"train": 24, "val": 5}, class_folders.shades(12, 25))
+    return class_folders.convert(folder / "images", folder / "records", shards=2)
 
 
 def small(records, **changes):

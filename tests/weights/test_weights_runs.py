@@ -1,9 +1,9 @@
+import class_folders
 import numpy as np
 import pytest
 
 from tfvision import config as configs
-from tfvision import errors, models, sources, tasks, training, weights
-from tfvision.records import writer
+from tfvision import errors, models, tasks, training, weights
 from tfvision.weights import native, readers
 
 pytestmark = pytest.mark.addons
@@ -13,16 +13,9 @@ MODEL = {"name": "resnet18", "width": 4, "stem": "small"}
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """(folder, its Trainer): two steps on grey squares, with averaged weights."""
-    from PIL import Image
-
     folder = tmp_path_factory.mktemp("start")
-    for name, shade in (("dark", 40), ("light", 200)):
-        place = folder / "images" / "train" / name
-        place.mkdir(parents=True)
-        for index in range(3):
-            Image.new("RGB", (8, 8), (shade + index,) * 3).save(place / f"{index}.png")
-    source = sources.FORMATS["folder"](str(folder / "images"), None, split="train")
-    writer.write(source, str(folder / "records"), writer.Options(split="train"))
+    class_folders.write(folder / "images", {"train": 3}, class_folders.steps(8))
+    class_folders.convert(folder / "images", folder / "records", ["train"])
     config = configs.config(
         data={"path": str(folder / "records"), "val": "train"},
         model=MODEL,

@@ -5,6 +5,7 @@ import pathlib
 import keras
 import numpy as np
 import oracle_files
+import oracle_stages
 import pytest
 import warm
 from oracle_files import fill
@@ -90,13 +91,7 @@ def test_the_logits_and_stages_are_those_of_torchvision(case):
     got = keras.Model(net.train.input, outputs)({"image": pictures}, training=False)
     got = {name: np.asarray(value, np.float64) for name, value in got.items()}
 
-    for node in layers:  # the first to differ tells where
-        stats = np.stack([got[node].mean((0, 1, 2)), got[node].std((0, 1, 2))])
-        corner = got[node][0, :3, :3, :8].transpose(2, 0, 1)
-        golden_stats, golden_corner = golden[f"stats_{node}"], golden[f"corner_{node}"]
-        assert np.abs(stats - golden_stats).max() <= 1e-4 * np.abs(golden_stats).max(), node
-        scale = max(1.0, np.abs(golden_corner).max())
-        assert np.abs(corner - golden_corner).max() <= 1e-4 * scale, node
+    oracle_stages.assert_same(got, golden, layers)
     for name in {"logits", "aux_logits"} & set(outputs):
         difference = np.abs(got[name] - golden[name]).max() / golden[name].std()
         print(f"{case}: {name} differ by {difference:.1e} of their standard deviation")

@@ -5,13 +5,10 @@ Axis letters: B batch, D detections, N objects.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from tfvision.metrics import ground_truth
-from tfvision.metrics.examples import Example, Ranked
-from tfvision.metrics.metric import Metric
+from tfvision.metrics.examples import Example, RankedExamples
 from tfvision.ops import draw, overlaps
 
 IOU = 0.5  # from here on a detection has found an object of its class
@@ -34,21 +31,12 @@ def matched(
     return found
 
 
-class BoxExamples(Metric):
+class BoxExamples(RankedExamples):
     """The images with the most objects missed or invented at the score that is drawn
     (draw.THRESHOLD), and those with the most objects all found, `count` of each.
 
     Crowds and difficult objects are neither missed nor found. Found is who has the box; masks
     are kept in their boxes' frames, to be drawn."""
-
-    def __init__(self, class_names: Sequence[str], count: int = 12):
-        self.class_names, self.count = tuple(class_names), count
-        self.reset()
-
-    def reset(self) -> None:
-        """Forgets everything."""
-        self._seen = 0
-        self._kept = {True: Ranked(self.count), False: Ranked(self.count)}
 
     def update(self, batch: dict, predictions: dict) -> None:
         """Adds a batch; images that are not `valid` are left out."""
@@ -65,6 +53,7 @@ class BoxExamples(Metric):
             missed = int(plain.sum()) - found
             invented = len(boxes) - found - int(excused.sum())
             right = not missed and not invented
+            masks = {"masks": predictions["masks"][row][drawn]} if "masks" in predictions else {}
             example = Example(
                 self._seen,
                 batch["source_id"][row].decode("utf-8", "replace"),
@@ -75,24 +64,8 @@ class BoxExamples(Metric):
                     "boxes": boxes,
                     "scores": scores,
                     "class_ids": ids,
-                    **_masks(predictions, row, drawn),
+                    **masks,
                 },
             )
             self._kept[right].add(found if right else missed + invented, example)
             self._seen += 1
-
-    def result(self) -> dict[str, float]:
-        """Nothing: examples are no number."""
-        return {}
-
-    def mistakes(self) -> list[Example]:
-        """The images with most objects missed or invented first."""
-        return self._kept[False].all()
-
-    def best(self) -> list[Example]:
-        """Images without a mistake, those with the most objects first."""
-        return self._kept[True].all()
-
-
-def _masks(predictions: dict, row: int, drawn: np.ndarray) -> dict[str, np.ndarray]:
-    return {"masks": predictions["masks"][row][drawn]} if "masks" in predictions else {}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfvision.metrics.metric import Metric, Report
+from tfvision.metrics.metric import ConfusionMetric, Metric, Report
 from tfvision.metrics.text_tables import ratio, table
 
 
@@ -49,19 +49,11 @@ def _scores_of(hits: np.ndarray, predicted: np.ndarray, support: np.ndarray) -> 
     return {"precision": precision, "recall": recall, "f1": f1}
 
 
-class ClassReport(Metric):
+class ClassReport(ConfusionMetric):
     """Precision, recall and F1 per class and their macro mean, from one confusion matrix.
 
     A class without labels and without predictions is left out of the macro means, as
     scikit-learn does; `confusion[i, j]` counts images of class i called j."""
-
-    def __init__(self, class_names: Sequence[str]):
-        self.class_names = tuple(class_names)
-        self.reset()
-
-    def reset(self) -> None:
-        """Forgets everything."""
-        self.confusion = np.zeros((len(self.class_names),) * 2, np.int64)
 
     def update(self, batch: dict, predictions: dict) -> None:
         """Adds a batch; images that are not `valid` are left out."""
@@ -82,12 +74,6 @@ class ClassReport(Metric):
             f"macro_{name}": float(scores[name][met].mean()) if met.any() else float("nan")
             for name in ("precision", "recall", "f1")
         }
-
-    def report(self) -> Report:
-        """The table, its columns and the confusion matrix."""
-        columns = self.per_class()
-        text = table(self.class_names, columns)
-        return Report(text, self.class_names, columns, confusion=self.confusion)
 
 
 class MultiLabelReport(Metric):

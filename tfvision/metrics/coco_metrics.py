@@ -87,7 +87,7 @@ def _matched(truth: dict, found: list, kind: str) -> Mapping[str, np.ndarray]:
     dataset, evaluator = _peer()
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools tells how long it takes
         own = _dataset(dataset, truth)
-        called = own.loadRes(found) if found else _dataset(dataset, _without(truth))
+        called = own.loadRes(found) if found else _dataset(dataset, {**truth, "annotations": []})
         evaluation = evaluator(own, called, kind)
         evaluation.evaluate()
         evaluation.accumulate()
@@ -113,10 +113,6 @@ def _dataset(dataset: type, content: dict) -> Any:
     made.dataset = content
     made.createIndex()
     return made
-
-
-def _without(truth: dict) -> dict:
-    return {**truth, "annotations": []}
 
 
 def _mean(values: np.ndarray) -> float:

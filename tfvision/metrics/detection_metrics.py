@@ -130,11 +130,7 @@ class CocoDetection(Metric):
 
     def report(self) -> Report:
         """The table, its columns and the curves at IoU 0.5."""
-        columns = self.per_class()
-        text = table(self.class_names, columns)
-        text = _explained(f"{_TITLE[self.kind]}, COCO", text, "class and size")
-        names, prefix = self.class_names, self.prefix
-        return Report(text, names, columns, curves=self.curves(), prefix=prefix)
+        return _report(self, "COCO", "class and size")
 
     def curves(self, threshold: int = 0) -> Curves:
         """{class: recall, precision and scores [101]} at IoU 0.5 + 0.05 * threshold.
@@ -162,8 +158,15 @@ def _areas(boxes: np.ndarray, runs: Sequence[Mapping[str, Any]]) -> np.ndarray:
     return (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
 
 
-def _explained(title: str, text: str, what: str) -> str:
-    return f"{title}\n{text}\n-: undefined, the truth has no object of that {what}"
+def _report(metric: CocoDetection | VocDetection, title: str, what: str) -> Report:
+    """A detection metric's table, columns and curves. what: a dash says there is no such object."""
+    columns = metric.per_class()
+    text = (
+        f"{_TITLE[metric.kind]}, {title}\n{table(metric.class_names, columns)}\n"
+        f"-: undefined, the truth has no object of that {what}"
+    )
+    curves, prefix = metric.curves(), metric.prefix
+    return Report(text, metric.class_names, columns, curves=curves, prefix=prefix)
 
 
 class VocDetection(Metric):
@@ -242,12 +245,8 @@ class VocDetection(Metric):
 
     def report(self) -> Report:
         """The table, its columns and the curves."""
-        columns = self.per_class()
-        text = table(self.class_names, columns)
-        title = f"{_TITLE[self.kind]}, VOC {self.style}, IoU {self.iou:g}"
-        text = _explained(title, text, "class (difficult ones aside)")
-        names, prefix = self.class_names, self.prefix
-        return Report(text, names, columns, curves=self.curves(), prefix=prefix)
+        title = f"VOC {self.style}, IoU {self.iou:g}"
+        return _report(self, title, "class (difficult ones aside)")
 
     def curves(self) -> Curves:
         """{class: recall, precision and scores after each detection}, of classes with objects."""

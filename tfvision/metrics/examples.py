@@ -52,11 +52,10 @@ class Ranked:
         return [thing for *_, thing in sorted(self._heap, key=lambda row: row[:2], reverse=True)]
 
 
-class Examples(Metric):
-    """The most confident mistakes and the most confident right answers, `count` of each.
+class RankedExamples(Metric):
+    """Mistakes and right answers, `count` of each, by a rank that `update` gives them.
 
-    One label an image: by the score of the class it is called. Several (labels [B, K]): a
-    mistake by its largest |label - score|, a right answer by the smallness of that."""
+    _seen: the number of images so far. _kept: the right answers (True) and the mistakes."""
 
     def __init__(self, class_names: Sequence[str] = (), count: int = 12):
         self.class_names, self.count = tuple(class_names), count
@@ -66,6 +65,25 @@ class Examples(Metric):
         """Forgets everything."""
         self._seen = 0
         self._kept = {True: Ranked(self.count), False: Ranked(self.count)}
+
+    def result(self) -> dict[str, float]:
+        """Nothing: examples are no number."""
+        return {}
+
+    def mistakes(self) -> list[Example]:
+        """The wrong answers of the highest ranks, the highest first."""
+        return self._kept[False].all()
+
+    def best(self) -> list[Example]:
+        """The right answers of the highest ranks, the highest first."""
+        return self._kept[True].all()
+
+
+class Examples(RankedExamples):
+    """The most confident mistakes and the most confident right answers, `count` of each.
+
+    One label an image: by the score of the class it is called. Several (labels [B, K]): a
+    mistake by its largest |label - score|, a right answer by the smallness of that."""
 
     def update(self, batch: dict, predictions: dict) -> None:
         """Adds a batch; images that are not `valid` are left out."""
@@ -83,18 +101,6 @@ class Examples(Metric):
 
     def _named(self, ids: tuple[int, ...]) -> str:
         return ", ".join(draw.name_of(i, self.class_names) for i in ids) or "nothing"
-
-    def result(self) -> dict[str, float]:
-        """Nothing: examples are no number."""
-        return {}
-
-    def mistakes(self) -> list[Example]:
-        """The wrong answers, the most confident first."""
-        return self._kept[False].all()
-
-    def best(self) -> list[Example]:
-        """The right answers, the most confident first."""
-        return self._kept[True].all()
 
 
 def _one(label, scores) -> tuple:

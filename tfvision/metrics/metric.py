@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from tfvision.metrics.text_tables import table
+
 Columns = Mapping[str, np.ndarray]  # of one length: a row a class, or a bin
 
 
@@ -53,3 +55,25 @@ class Metric:
     def report(self) -> Report:
         """What there is to show beside the numbers."""
         return Report()
+
+
+class ConfusionMetric(Metric):
+    """Base of metrics from one confusion matrix: `confusion[i, j]` counts class i called j."""
+
+    def __init__(self, class_names: Sequence[str]):
+        self.class_names = tuple(class_names)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything."""
+        self.confusion = np.zeros((len(self.class_names),) * 2, np.int64)
+
+    def per_class(self) -> dict[str, np.ndarray]:
+        """{column: a value a class, [K]}."""
+        raise NotImplementedError
+
+    def report(self) -> Report:
+        """The table, its columns and the confusion matrix."""
+        columns = self.per_class()
+        text = table(self.class_names, columns)
+        return Report(text, self.class_names, columns, confusion=self.confusion)

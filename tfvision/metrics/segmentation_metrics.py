@@ -16,9 +16,9 @@ import numpy as np
 from PIL import Image as pillow
 
 from tfvision import schema
-from tfvision.metrics.examples import Example, Ranked
-from tfvision.metrics.metric import Metric, Report
-from tfvision.metrics.text_tables import ratio, table
+from tfvision.metrics.examples import Example, RankedExamples
+from tfvision.metrics.metric import ConfusionMetric
+from tfvision.metrics.text_tables import ratio
 
 
 def confusion(truth: np.ndarray, called: np.ndarray, classes: int, void: int) -> np.ndarray:
@@ -46,7 +46,7 @@ def pairs(batch: dict, predictions: dict):
         yield row, truth, called
 
 
-class SegmentationReport(Metric):
+class SegmentationReport(ConfusionMetric):
     """mIoU, pixel accuracy, mean accuracy, frequency-weighted IoU (Long et al. 2015,
     arXiv:1411.4038, section 5), precision, recall and F1, from one confusion matrix.
 
@@ -55,12 +55,8 @@ class SegmentationReport(Metric):
     has IoU 0. `confusion[i, j]` counts pixels of class i called j."""
 
     def __init__(self, class_names: Sequence[str], *, void: int = schema.VOID):
-        self.class_names, self.void = tuple(class_names), void
-        self.reset()
-
-    def reset(self) -> None:
-        """Forgets everything."""
-        self.confusion = np.zeros((len(self.class_names),) * 2, np.int64)
+        self.void = void
+        super().__init__(class_names)
 
     def update(self, batch: dict, predictions: dict) -> None:
         """Adds a batch; images that are not `valid` are left out."""
@@ -105,32 +101,19 @@ class SegmentationReport(Metric):
             },
         }
 
-    def report(self) -> Report:
-        """The table, its columns and the confusion matrix."""
-        columns = self.per_class()
-        text = table(self.class_names, columns)
-        return Report(text, self.class_names, columns, confusion=self.confusion)
 
-
-class MapExamples(Metric):
+class MapExamples(RankedExamples):
     """The images with the lowest and the highest mean IoU, `count` of each, with their maps."""
-
-    def __init__(self, class_names: Sequence[str], count: int = 12):
-        self.class_names, self.count = tuple(class_names), count
-        self.reset()
-
-    def reset(self) -> None:
-        """Forgets everything."""
-        self._seen, self._worst, self._best = 0, Ranked(self.count), Ranked(self.count)
 
     def update(self, batch: dict, predictions: dict) -> None:
         """Adds a batch; images that are not `valid`, or are void alone, are left out."""
+        worst, best = self._kept[False], self._kept[True]
         for row, truth, called in pairs(batch, predictions):
             report = SegmentationReport(self.class_names)
             report.add(truth, called)
             score = report.result()["miou"]
             index, self._seen = self._seen, self._seen + 1
-            if np.isnan(score) or not (self._worst.takes(-score) or self._best.takes(score)):
+            if np.isnan(score) or not (worst.takes(-score) or best.takes(score)):
                 continue
             iou = report.per_class()["iou"]
             weakest = int(np.nanargmin(iou))
@@ -142,18 +125,14 @@ class MapExamples(Metric):
                 (f"{self.class_names[weakest]} {iou[weakest]:.3f}",),
                 {"class_map": called.copy()},
             )
-            self._worst.add(-score, example)
-            self._best.add(score, example)
-
-    def result(self) -> dict[str, float]:
-        """Nothing: examples are no number."""
-        return {}
+            worst.add(-score, example)
+            best.add(score, example)
 
     def mistakes(self) -> list[Example]:
         """The images of the lowest mean IoU, the worst first."""
-        return [example for example in self._worst.all() if not example.right]
+        return [example for example in super().mistakes() if not example.right]
 
     def best(self) -> list[Example]:
         """The images of the highest mean IoU that are not among the worst, the best first."""
-        worst = {example.index for example in self._worst.all()}
-        return [e for e in self._best.all() if e.index not in worst or e.right]
+        worst = {example.index for example in super().mistakes()}
+        return [e for e in super().best() if e.index not in worst or e.right]

@@ -28,13 +28,11 @@ def average_iou(sizes: np.ndarray, anchors: np.ndarray) -> float:
     return float(iou_matrix(sizes, anchors).max(axis=1).mean())
 
 
-def kmeans(
-    sizes: np.ndarray, count: int, *, seed: int = 0, starts: int = _STARTS
-) -> tuple[np.ndarray, float]:
+def kmeans(sizes: np.ndarray, count: int, *, seed: int = 0) -> tuple[np.ndarray, float]:
     """The best of several k-means: anchors (height, width) [A, 2] by area, and their average IoU.
 
-    sizes [N, 2]: height and width of boxes above 0, in pixels of the network's input. starts:
-    each begins with boxes that are drawn far from those drawn before (Arthur & Vassilvitskii
+    sizes [N, 2]: height and width of boxes above 0, in pixels of the network's input. Each
+    start begins with boxes that are drawn far from those drawn before (Arthur & Vassilvitskii
     2007, "k-means++", with 1 - IoU for the squared distance). Raises DataError where there are
     fewer different sizes than anchors, UsageError for a count below 1."""
     if count < 1:
@@ -48,7 +46,7 @@ def kmeans(
         )
     rng = np.random.default_rng(seed)
     best, reached = None, -1.0
-    for _ in range(starts):
+    for _ in range(_STARTS):
         anchors = _settled(sizes, _drawn(sizes, count, rng))
         found = average_iou(sizes, anchors)
         if found > reached:

@@ -1,6 +1,6 @@
 """Boxes: areas, overlaps, coders. All are yxyx, float32, absolute pixels, continuous edges.
 
-The other forms are named functions: COCO's `xywh` and `centre`. Functions work on any leading
+The other form is centre and size (`to_centre`, `from_centre`). Functions work on any leading
 dimensions; the overlaps of two sets broadcast, so `giou(a[:, None], b[None])` is a matrix.
 
 Axis letters: N, M boxes.
@@ -32,19 +32,7 @@ def at_least(boxes: tf.Tensor, side: float) -> tf.Tensor:
     return tf.reduce_all(boxes[..., 2:] - boxes[..., :2] >= side, axis=-1)
 
 
-# -- other forms
-
-
-def to_xywh(boxes: tf.Tensor) -> tf.Tensor:
-    """yxyx -> COCO's x, y (top left corner), width, height; [..., 4]."""
-    top, left, bottom, right = tf.unstack(boxes, axis=-1)
-    return tf.stack([left, top, right - left, bottom - top], axis=-1)
-
-
-def from_xywh(boxes: tf.Tensor) -> tf.Tensor:
-    """COCO's x, y (top left corner), width, height -> yxyx; [..., 4]."""
-    left, top, width, height = tf.unstack(boxes, axis=-1)
-    return tf.stack([top, left, top + height, left + width], axis=-1)
+# -- the other form
 
 
 def to_centre(boxes: tf.Tensor) -> tf.Tensor:

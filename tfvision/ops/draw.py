@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image as pillow
 from PIL import ImageDraw, ImageFont
 
-from tfvision import atomic, kinds
+from tfvision import atomic, kinds, schema
 from tfvision.ops import masks as shapes
 
 SMALLEST = 480  # longest side of a drawn picture, pixels; smaller images are enlarged
@@ -201,7 +201,6 @@ def label_map(
     values: np.ndarray,
     class_names: Sequence[str],
     *,
-    void: int = 255,
     explained: bool = True,
 ) -> pillow.Image:
     """A label map [H, W] of class ids over the picture.
@@ -209,7 +208,7 @@ def label_map(
     explained: with a legend of the largest classes."""
     values = _to_picture(np.asarray(values, np.uint8), picture)
     palette = np.array([colour(i) for i in range(256)], np.float32)
-    palette[void] = _VOID
+    palette[schema.VOID] = _VOID
     pixels = np.asarray(picture.convert("RGB"), np.float32)
     pixels = pixels + (palette[values] - pixels) * _MAP_ALPHA
     page = pillow.fromarray(pixels.round().astype(np.uint8))
@@ -217,7 +216,7 @@ def label_map(
         return page
     counts = np.bincount(values.reshape(-1), minlength=256)
     present = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i]][:_LEGEND_ROWS]
-    rows = [("void" if i == void else name_of(i, class_names)) for i in present]
+    rows = [("void" if i == schema.VOID else name_of(i, class_names)) for i in present]
     return legend(page, rows, [tuple(int(v) for v in palette[i]) for i in present])
 
 

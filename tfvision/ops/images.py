@@ -119,15 +119,12 @@ def _fit(image: tf.Tensor, offset: tf.Tensor, size: tuple[int, int], colour: Col
     image = tf.ensure_shape(image[: height - offset[0], : width - offset[1]], (None, None, 3))
     after = tf.constant([height, width]) - offset - tf.shape(image)[:2]
     padding = tf.stack([offset, after], axis=1)
+    shades = (colour,) * 3 if isinstance(colour, (int, float)) else colour
     channels = [  # tf.pad knows one number only
         tf.pad(channel, padding, constant_values=tf.cast(shade, image.dtype))
-        for channel, shade in zip(tf.unstack(image, axis=-1), _rgb(colour), strict=True)
+        for channel, shade in zip(tf.unstack(image, axis=-1), shades, strict=True)
     ]
     return tf.ensure_shape(tf.stack(channels, axis=-1), (height, width, 3))
-
-
-def _rgb(colour: Colour) -> Sequence[float]:
-    return (colour,) * 3 if isinstance(colour, (int, float)) else tuple(colour)
 
 
 def stretch(

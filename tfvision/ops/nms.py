@@ -46,24 +46,6 @@ def per_class(
     return _detections(*found, kept)
 
 
-def agnostic(
-    boxes: tf.Tensor,
-    scores: tf.Tensor,
-    *,
-    iou_threshold: float,
-    score_threshold: float,
-    max_detections: int,
-    pre_nms: int = 4096,
-) -> dict[str, tf.Tensor]:
-    """As `per_class`, but a box suppresses those of every class: of a box its best class stays.
-
-    Arguments and results as there."""
-    found = _candidates(boxes, scores, score_threshold, pre_nms)
-    candidates, values, class_ids = found
-    kept = _greedy(candidates, values, tf.zeros_like(class_ids), iou_threshold, max_detections)
-    return _detections(candidates, values, class_ids, kept)
-
-
 def batched(
     boxes: tf.Tensor,
     scores: tf.Tensor,

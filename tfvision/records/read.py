@@ -43,13 +43,10 @@ def _image(path: str, number: int) -> str:
     """The image of a record whose checksum is wrong, where it can still be read: " (NAME)"."""
     try:
         (_, data) = next(itertools.islice(wire.records(path), number, None))
-        return f" ({_name(features(data))})"
+        found = features(data)
+        return f" ({text(found, 'filename') or text(found, 'source_id')})"
     except (errors.DataError, ValueError, StopIteration):
         return ""
-
-
-def _name(found: Features) -> str:
-    return text(found, "filename") or text(found, "source_id")
 
 
 def features(record: bytes) -> Features:

@@ -23,7 +23,6 @@ from tfvision.records import dataset, proposals, read
 BINS = 24  # of the histograms, on a logarithmic axis
 _SMALL, _MEDIUM = 32.0**2, 96.0**2  # COCO's areas, square pixels
 _MOST_CLASSES = 400  # up to here co-occurrence is counted
-_LARGEST = 1 << 16  # pixels, the last edge of the size histograms
 RECALL_AT = (0.5, 0.7)  # IoU of a true box with a proposal that finds it
 
 

@@ -31,7 +31,7 @@ class Problem:
     what: str
 
 
-def verify(path: str, workers: int = 0) -> Iterator[Problem | int]:
+def verify(path: str) -> Iterator[Problem | int]:
     """Checks the data set in a folder; yields problems, and 1 for each record that was read.
 
     Sizes and checksums of the shards, their record counts, labels.txt; of each record: the
@@ -40,8 +40,7 @@ def verify(path: str, workers: int = 0) -> Iterator[Problem | int]:
     DataError where the folder is no data set."""
     data = dataset.read(path)
     yield from _labels(data)
-    threads = workers or os.cpu_count() or 1
-    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for name, split in data.splits.items():
             ids: collections.Counter = collections.Counter()
             yield from _counts(name, split)

@@ -67,11 +67,13 @@ def compare(
                 f" (allowed: {atol:g} + {rtol:g} of the value)"
             )
         largest = float(difference.max()) if difference.size else 0.0
-        shape = list(np.shape(answers[name]))
-        rows.append(
-            {"signature": what, "output": name, "shape": shape, "largest_difference": largest}
-        )
+        rows.append(_row(what, name, answers, largest))
     return rows
+
+
+def _row(what: str, name: str, answers: Mapping[str, np.ndarray], largest: float) -> dict:
+    shape = list(np.shape(answers[name]))
+    return {"signature": what, "output": name, "shape": shape, "largest_difference": largest}
 
 
 def _compare_boxes(
@@ -106,15 +108,7 @@ def _compare_boxes(
                 differences = _differences(one, others, floor=floor, atol=atol, where=where)
                 for name in names:
                     largest[name] = max(largest[name], differences.get(name, 0.0))
-    return [
-        {
-            "signature": what,
-            "output": name,
-            "shape": list(np.shape(answers[name])),
-            "largest_difference": float(value),
-        }
-        for name, value in largest.items()
-    ]
+    return [_row(what, name, answers, float(value)) for name, value in largest.items()]
 
 
 def _differences(

@@ -42,7 +42,6 @@ def draw_prediction(
     class_names: Sequence[str] = (),
     *,
     several: bool = False,
-    longest: int = 0,
     threshold: float = draw.THRESHOLD,
 ) -> pillow.Image:
     """A new RGB picture of `image` (upright RGB) with its prediction.
@@ -50,9 +49,9 @@ def draw_prediction(
     prediction: one of `Model.predict`. scores [K] of a classifier become a panel of the best
     labels; everything else is drawn as `draw.prediction` says. class_names: in id order.
     several: the labels do not exclude each other (sigmoid), so all above THRESHOLD are
-    highlighted and not the best alone. longest: side of the result in pixels; 0 keeps the
-    image's, but at least draw.SMALLEST. threshold: boxes of higher scores are drawn."""
-    scale = draw.scale_of(image.size, longest)
+    highlighted and not the best alone. threshold: boxes of higher scores are drawn. The picture
+    has the image's size, but at least draw.SMALLEST."""
+    scale = draw.scale_of(image.size)
     canvas = draw.resized(image, scale)
     if kinds.SCORES not in kinds.of(prediction):
         return draw.prediction(canvas, prediction, class_names, scale=scale, threshold=threshold)

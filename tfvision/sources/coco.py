@@ -12,20 +12,15 @@ from collections.abc import Iterator, Sequence
 from tfvision import errors, schema
 from tfvision.ops import header
 from tfvision.sources import coco_file, coco_shapes, values
-from tfvision.sources.locate import Images
-from tfvision.sources.source import (
-    NOTHING_SAID,
-    Options,
-    Source,
-    check_folder,
-)
+from tfvision.sources.locate import Images, roboflow
+from tfvision.sources.source import NOTHING_SAID, Options, Source, check_folder
 
 _ROBOFLOW = "_annotations.coco.json"
 
 
 def read(
     images: str,
-    annotations: str | None,
+    annotations: str | None = None,
     *,
     split: str = "train",
     labels: Sequence[str] | None = None,
@@ -61,12 +56,7 @@ def _roboflow(root: str, annotations: str | None, split: str) -> str | None:
     """The path of Roboflow's json, which lies among the images of its split."""
     if annotations and not os.path.isdir(annotations):
         return None
-    aliases = {"val": "valid", "valid": "val"}
-    for name in (split, aliases.get(split, split), ""):
-        path = os.path.join(annotations or root, name, _ROBOFLOW)
-        if os.path.isfile(path):
-            return path
-    return None
+    return roboflow(annotations or root, split, (_ROBOFLOW,))
 
 
 def _without_dummy(
@@ -186,10 +176,9 @@ def start(
     if isinstance(found, schema.Finding):
         return found, []
     filename, findings = found
-    size = (values.whole(entry.get("height")), values.whole(entry.get("width")))
-    known = size if all(n is not None and n > 0 for n in size) else None
+    size = values.size(entry.get("height"), entry.get("width"))
     path = os.path.join(files.root, filename)
-    return schema.Sample(path, filename, number, known, objects=[]), findings
+    return schema.Sample(path, filename, number, size, objects=[]), findings
 
 
 def _object(

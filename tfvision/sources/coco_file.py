@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfvision import errors, schema
-from tfvision.sources import coco_shapes, stream, values
+from tfvision.sources import coco_shapes, stream, texts, values
 from tfvision.sources.source import BOXES, check_class_names
 
 _JSON = (".json", ".json.gz")
@@ -34,9 +34,7 @@ def annotation_file(kind: str, annotations: str | None, prefix: str) -> str:
                 f"{annotations}: expected one {prefix}*.json, found {found}; give the file's path"
             )
         return os.path.join(annotations, names[0])
-    if not os.path.isfile(annotations):
-        raise errors.DataError(f"annotation file {annotations} does not exist")
-    return annotations
+    return texts.check(annotations)
 
 
 @dataclasses.dataclass

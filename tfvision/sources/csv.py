@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from tfvision import errors, schema
 from tfvision.sources import csv_objects, csv_onehot, stream, tables
 from tfvision.sources.csv_columns import LABEL, PATH, SPLIT
-from tfvision.sources.locate import Images
+from tfvision.sources.locate import Images, roboflow
 from tfvision.sources.source import NOTHING_SAID, ClassList, Options, Source, check_folder
 
 _ROBOFLOW = ("_annotations.csv", "_classes.csv")
@@ -35,7 +35,9 @@ def read(
     `csv_onehot`. Raises DataError where the table is malformed, lacks a column or the split."""
     top = root = check_folder(images, "image folder")
     if not annotations:
-        annotations = _beside(root, split)
+        annotations = roboflow(root, split, _ROBOFLOW)
+        if annotations is None:
+            raise errors.UsageError("format csv needs annotations: the path of its csv file")
         root = os.path.dirname(annotations)
     if not os.path.isfile(annotations):
         raise errors.DataError(f"annotation file {annotations} is not a file")
@@ -70,24 +72,12 @@ def _labels(annotations: str, root: str, split: str, labels: Sequence[str] | Non
         found = ", ".join(f"'{part}'" for part in sorted(splits))
         raise errors.DataError(f"{annotations}: there is no split '{split}'{hint} (it has {found})")
     shelf.index()
-    where = "--labels" if labels else annotations
-    classes = ClassList(list(labels or sorted(names - {""})), where)
+    classes = ClassList.of(labels, sorted(names - {""}), annotations)
     items = _items(shelf, Images(root), annotations, classes)
     left = f"in no row of {os.path.basename(annotations)}" + (
         f" of split '{split}'" if split else ""
     )
     return Source(classes.names, ("labels",), items, folders={root: left})
-
-
-def _beside(root: str, split: str) -> str:
-    """The path of the table that lies among the images of a split, as Roboflow writes it."""
-    aliases = {"val": "valid", "valid": "val"}
-    for name in (split, aliases.get(split, split), ""):
-        for table in _ROBOFLOW:
-            path = os.path.join(root, name, table)
-            if os.path.isfile(path):
-                return path
-    raise errors.UsageError("format csv needs annotations: the path of its csv file")
 
 
 def _rows(path: str) -> Iterator[tuple[int, str, str, str | None]]:
@@ -113,16 +103,13 @@ def _items(
         if not name:
             yield schema.Finding("skipped", "no path", os.path.basename(table), lines)
             continue
-        place = files.find(name, lines)
-        if isinstance(place, schema.Finding):
-            yield place
+        sample = yield from files.sample(name, lines)
+        if sample is None:
             continue
-        filename, findings = place
-        yield from findings
+        filename = sample.filename
         if not any(label for _, label in rows):
             yield schema.Finding("skipped", "no label", filename, lines)
             continue
-        path = os.path.join(files.root, filename)
         found: list[int] = []
         for line, label in rows:
             what = f"line {line}"
@@ -137,4 +124,5 @@ def _items(
                 yield schema.Finding("noted", "the same label twice", filename, what)
             else:
                 found.append(class_id)
-        yield schema.Sample(path, filename, source_id=filename, labels=sorted(found))
+        sample.labels = sorted(found)
+        yield sample

@@ -88,14 +88,10 @@ def _without_header(first: Sequence[str]) -> Layout | None:
     if len(first) == 11 and first[0].casefold() in _SETS:
         box = (3, 4, 7, 8)  # of the four corners the first and the third, which two also have
         return Layout(1, 2, box, "corners", split=0, has_header=False, shares=True)
-    cells = first[1:5]
-    if len(first) == 6 and first[0] and (not any(first[1:]) or all(map(_is_number, cells))):
+    numbers = [values.number(cell) for cell in first[1:5]]
+    if len(first) == 6 and first[0] and (not any(first[1:]) or None not in numbers):
         return Layout(0, 5, (1, 2, 3, 4), "xyxy", has_header=False)
     return None
-
-
-def _is_number(text: str) -> bool:
-    return values.number(text) is not None
 
 
 def read(
@@ -136,7 +132,7 @@ def read(
         found = ", ".join(f"'{part}'" for part in sorted(splits))
         raise errors.DataError(f"{path}: there is no split '{split}' (it has {found})")
     shelf.index()
-    classes = ClassList(list(labels or names.names()), "--labels" if labels else path)
+    classes = ClassList.of(labels, names.names(), path)
     form = (layout, 0 <= largest < _SHARE, options.annotations_of)
     items = _items(shelf, Images(root), path, classes, form)
     left = f"in no row of {os.path.basename(path)}" + (f" of split '{split}'" if splits else "")
@@ -166,17 +162,12 @@ def _items(
         if not name:
             yield schema.Finding("skipped", "no path", os.path.basename(table), lines)
             continue
-        place = files.find(_with_extension(name, files), lines)
-        if isinstance(place, schema.Finding):
-            yield place
+        sample = yield from files.sample(_with_extension(name, files), lines)
+        if sample is None:
             continue
-        filename, findings = place
-        yield from findings
-        path = os.path.join(files.root, filename)
-        sample = schema.Sample(path, filename, source_id=filename)
         yield from _size(sample, rows[0])
         size = drawn.size(sample, frame)
-        if shares and (found := headers.sizes(path)) and size not in found:
+        if shares and (found := headers.sizes(sample.path)) and size not in found:
             size = found[frame != "stored"]
         yield from drawn.add(
             sample, _objects(rows, layout.form, size if shares else (1, 1)), classes, table, size
@@ -194,10 +185,8 @@ def _with_extension(name: str, files: Images) -> str:
 def _size(sample: schema.Sample, row: dict[str, Any]) -> Iterator[schema.Finding]:
     if not any(row.get("size", ())):
         return
-    height, width = (values.whole(cell) for cell in row["size"])
-    if height and width and min(height, width) > 0:
-        sample.size = (height, width)
-    else:
+    sample.size = values.size(*row["size"])
+    if sample.size is None:
         detail = f"line {row['line']}: height '{row['size'][0]}', width '{row['size'][1]}'"
         yield schema.Finding("noted", "recorded size is wrong", sample.filename, detail)
 

@@ -31,7 +31,7 @@ def read(path: str, root: str, split: str, labels: Sequence[str] | None) -> Sour
     header = next(tables.rows(path))[1]
     columns = _classes(header)
     names = [header[column] for column in columns]
-    classes = ClassList(list(labels or names), "--labels" if labels else path)
+    classes = ClassList.of(labels, names, path)
     ids = [classes.find(name, f"{path}: column")[0] for name in names]
     items = _items(path, Images(root), split, dict(zip(columns, ids, strict=True)))
     left = {root: f"in no row of {os.path.basename(path)}"}
@@ -57,16 +57,9 @@ def _items(
         if not cells[name_at]:
             yield schema.Finding("skipped", "no path", os.path.basename(path), what)
             continue
-        place = files.find(cells[name_at], what)
-        if isinstance(place, schema.Finding):
-            yield place
+        sample = yield from files.sample(cells[name_at], what, seen)
+        if sample is None:
             continue
-        filename, findings = place
-        if filename in seen:
-            yield schema.Finding("noted", "image listed twice", filename, what)
-            continue
-        seen.add(filename)
-        yield from findings
         chosen = []
         for column, class_id in ids.items():
             on = values.whole(cells[column] or 0)
@@ -77,7 +70,7 @@ def _items(
                 )
             if on:
                 chosen.append(class_id)
-        image = os.path.join(files.root, filename)
-        yield schema.Sample(image, filename, source_id=filename, labels=sorted(chosen))
+        sample.labels = sorted(chosen)
+        yield sample
     if split and split_at is not None and not seen:
         raise errors.DataError(f"{path}: no row of split '{split}' names an image that is there")

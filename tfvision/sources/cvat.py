@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tfvision import errors, schema
-from tfvision.sources import cvat_shapes, cvat_video, cvat_xml, drawn, values
+from tfvision.sources import cvat_shapes, cvat_video, cvat_xml, drawn, texts, values
 from tfvision.sources.locate import Images
 from tfvision.sources.source import NOTHING_SAID, ClassList, Options, Source, check_folder
 from tfvision.sources.spellings import Spellings
@@ -58,8 +58,7 @@ def read(
     survey = _survey(path, wanted)
     _check(survey, path, split, options.class_attribute)
     names = [] if wanted else list(survey.meta.labels)
-    names = list(labels or names or survey.names.names())
-    classes = ClassList(names, "--labels" if labels else path)
+    classes = ClassList.of(labels, names or survey.names.names(), path)
     inner = os.path.join(root, "images")
     beside = os.path.realpath(os.path.dirname(path)) == os.path.realpath(root)
     base = inner if beside and os.path.isdir(inner) else root
@@ -89,9 +88,7 @@ class _Rules:
 
 def _file(root: str, annotations: str | None, split: str) -> str:
     if annotations and not os.path.isdir(annotations):
-        if not os.path.isfile(annotations):
-            raise errors.DataError(f"annotation file {annotations} does not exist")
-        return annotations
+        return texts.check(annotations)
     folders = [annotations] if annotations else [root, os.path.dirname(os.path.abspath(root))]
     for folder in folders:
         names = (os.path.join(split, FILE), f"{split}.xml", FILE) if split else (FILE,)
@@ -165,22 +162,13 @@ def _items(
             continue
         name, what = node.get("name") or "", f"image {node.get('id')}"
         inside = f"{own}/{name}"
-        place = files.find(inside if own and files.has(inside) else name, what)
-        if isinstance(place, schema.Finding):
-            yield place
+        name = inside if own and files.has(inside) else name
+        sample = yield from files.sample(name, what, seen)
+        if sample is None:
             continue
-        filename, findings = place
-        if filename in seen:
-            yield schema.Finding("noted", "image listed twice", filename, what)
-            continue
-        seen.add(filename)
-        yield from findings
-        sample = schema.Sample(os.path.join(files.root, filename), filename, source_id=filename)
-        size = [values.whole(node.get(side)) for side in ("height", "width")]
-        if None not in size and min(size) > 0:
-            sample.size = (size[0], size[1])
-        else:
-            yield schema.Finding("noted", "recorded size is wrong", filename, what)
+        sample.size = values.size(node.get("height"), node.get("width"))
+        if sample.size is None:
+            yield schema.Finding("noted", "recorded size is wrong", sample.filename, what)
         yield from _fill(sample, node, path, classes, rules)
 
 

@@ -52,6 +52,25 @@ def size(sample: schema.Sample, frame: str) -> tuple[int, int] | None:
     return sample.size or (found and found[frame != "stored"])
 
 
+def labelled(
+    sample: schema.Sample, texts: Iterable[str], classes: ClassList, where: str, otherwise: str
+) -> Iterator[schema.Sample | schema.Finding]:
+    """The sample of an image with the classes of `texts`, or why it is left out: `otherwise`.
+
+    where: the annotation file and its part, for errors. Raises DataError for an unknown class."""
+    found = set()
+    for text in texts:
+        class_id, note = classes.find(text, where)
+        found.add(class_id)
+        if note:
+            yield schema.Finding("noted", "class name matched loosely", sample.filename, note)
+    if not found:
+        yield schema.Finding("skipped", "no label", sample.filename, otherwise)
+        return
+    sample.labels = sorted(found)
+    yield sample
+
+
 def add(
     sample: schema.Sample,
     drawn: Iterable[Drawn],

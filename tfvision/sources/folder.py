@@ -46,7 +46,7 @@ def read(
     numbers = all(re.fullmatch(r"\d+", name) for name in folders)
     if numbers:
         folders.sort(key=lambda name: (int(name), name))
-    classes = ClassList(list(labels or folders), "--labels" if labels else root)
+    classes = ClassList.of(labels, folders, root)
     for name in folders:
         classes.find(name, root)
     if numbers and not labels and folders != sorted(folders):

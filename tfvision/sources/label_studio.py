@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from tfvision import errors, schema
-from tfvision.sources import drawn, label_studio_shapes, label_studio_tasks
+from tfvision.sources import drawn, label_studio_shapes, label_studio_tasks, texts
 from tfvision.sources.label_studio_tasks import Result, Task
 from tfvision.sources.locate import Images
 from tfvision.sources.shapes import Shape
@@ -32,19 +32,9 @@ class _Survey:
     has_regions: bool = False
 
 
-@dataclasses.dataclass(frozen=True)
-class _Rules:
-    """source: the tag whose results count, "" for all. choices: they are the classes."""
-
-    classes: ClassList
-    source: str
-    choices: bool
-    frame: str
-
-
 def read(
     images: str,
-    annotations: str | None,
+    annotations: str | None = None,
     *,
     split: str = "train",
     labels: Sequence[str] | None = None,
@@ -69,7 +59,7 @@ def read(
         )
     choices = bool(survey.choices.names()) and not survey.has_regions
     names = (survey.choices if choices else survey.regions).names()
-    classes = ClassList(list(labels or names), "--labels" if labels else path)
+    classes = ClassList.of(labels, names, path)
     groups = ("labels",) if choices else ("labels", "objects")
     groups += ("masks",) if survey.has_masks else ()
     pictures = drawn.pictures(root, split)
@@ -79,13 +69,21 @@ def read(
     return Source(classes.names, groups, _items(path, Images(pictures), rules), folders=left)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Rules:
+    """source: the tag whose results count, "" for all. choices: they are the classes."""
+
+    classes: ClassList
+    source: str
+    choices: bool
+    frame: str
+
+
 def _file(annotations: str | None, split: str) -> str:
     if not annotations:
         raise errors.UsageError("format label_studio needs annotations: the path of its json")
     if not os.path.isdir(annotations):
-        if not os.path.isfile(annotations):
-            raise errors.DataError(f"annotation file {annotations} does not exist")
-        return annotations
+        return texts.check(annotations)
     names = sorted(n for n in os.listdir(annotations) if n.lower().endswith(".json"))
     if f"{split}.json" in names:
         names = [f"{split}.json"]
@@ -137,10 +135,13 @@ def _items(path: str, files: Images, rules: _Rules) -> Iterator[schema.Sample | 
         results = [r for r in task.results if rules.source in ("", r.source)]
         sample = schema.Sample(image, filename, source_id=filename)
         sample.size = next((r.size for r in results if r.size), None)
+        choices = [r for r in results if r.kind == "choices" and not r.shape]
         if rules.choices:
-            yield from _choices(sample, results, path, rules)
+            chosen = (text for result in choices for text in result.texts())
+            where = f"{path}: {filename}, choice"
+            yield from drawn.labelled(sample, chosen, rules.classes, where, "nothing was chosen")
             continue
-        if not unused and any(r.kind == "choices" and not r.shape for r in results):
+        if choices and not unused:
             unused = True
             yield schema.Finding("noted", "choices beside regions", filename, task.name)
         yield from _regions(sample, results, path, rules)
@@ -158,23 +159,6 @@ def _find(task: Task, files: Images) -> tuple[str, list[schema.Finding]] | schem
     return found[0] if isinstance(found[-1], schema.Finding) else found[-1]
 
 
-def _choices(
-    sample: schema.Sample, results: Sequence[Result], path: str, rules: _Rules
-) -> Iterator[schema.Sample | schema.Finding]:
-    """The sample with the classes that were chosen for its image."""
-    found = set()
-    for text in (t for r in results if r.kind == "choices" and not r.shape for t in r.texts()):
-        class_id, note = rules.classes.find(text, f"{path}: {sample.filename}, choice")
-        found.add(class_id)
-        if note:
-            yield schema.Finding("noted", "class name matched loosely", sample.filename, note)
-    if not found:
-        yield schema.Finding("skipped", "no label", sample.filename, "nothing was chosen")
-        return
-    sample.labels = sorted(found)
-    yield sample
-
-
 def _regions(
     sample: schema.Sample, results: Sequence[Result], path: str, rules: _Rules
 ) -> Iterator[schema.Finding]:
@@ -183,20 +167,20 @@ def _regions(
     named = {r.key for r in results if r.key is not None and r.texts()}
     size, found = drawn.size(sample, rules.frame), []
     for i, result in enumerate(results, start=1):
-        name, texts = f"result {i}", result.texts()
+        name, said = f"result {i}", result.texts()
         if not result.shape:
             if result.kind != "choices":
                 reason = "relation between objects" if result.kind == "relation" else "no region"
                 detail = f"{name}: {result.kind or 'no type'} of '{result.source}'"
                 yield schema.Finding("dropped", reason, sample.filename, detail)
             continue
-        if (not texts and result.key in named) or (result.kind == "choices" and not rules.source):
+        if (not said and result.key in named) or (result.kind == "choices" and not rules.source):
             continue
-        if len(texts) > 1:
-            detail = f"{name}: {', '.join(texts)}; the first one counts"
+        if len(said) > 1:
+            detail = f"{name}: {', '.join(said)}; the first one counts"
             yield schema.Finding("noted", "several classes of one object", sample.filename, detail)
         make = functools.partial(_shape, result, size)
-        found.append(drawn.Drawn(name, texts[0] if texts else "", make))
+        found.append(drawn.Drawn(name, said[0] if said else "", make))
     yield from drawn.add(sample, found, rules.classes, path, size)
 
 

@@ -121,8 +121,7 @@ def _minimal(entry: dict[str, Any]) -> Iterator[Result]:
 
 
 def _size(raw: dict[str, Any]) -> tuple[int, int] | None:
-    height, width = (values.whole(raw.get(f"original_{side}")) for side in ("height", "width"))
-    return (height, width) if height and width and min(height, width) > 0 else None
+    return values.size(raw.get("original_height"), raw.get("original_width"))
 
 
 def _image(data: dict[str, Any]) -> str:

@@ -33,15 +33,6 @@ class _Survey:
     fault: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
-class _Rules:
-    """flags: the classes are the image's flags, not its shapes."""
-
-    classes: ClassList
-    flags: bool
-    frame: str
-
-
 def read(
     images: str,
     annotations: str | None = None,
@@ -72,7 +63,7 @@ def read(
         )
     flags = bool(survey.flags.names()) and not survey.has_objects
     names = (survey.flags if flags else survey.names).names()
-    classes = ClassList(list(labels or names), "--labels" if labels else place)
+    classes = ClassList.of(labels, names, place)
     groups = ("labels",) if flags else ("labels", "objects")
     groups += ("masks",) if survey.has_masks else ()
     own = drawn.pictures(place, split) if os.path.isdir(place) else place
@@ -81,16 +72,22 @@ def read(
     return Source(classes.names, groups, items, folders=left | {pictures: "no json names it"})
 
 
+@dataclasses.dataclass(frozen=True)
+class _Rules:
+    """flags: the classes are the image's flags, not its shapes."""
+
+    classes: ClassList
+    flags: bool
+    frame: str
+
+
 def _paths(place: str) -> Iterator[str]:
     """The jsons of a folder and below, in the order of their names."""
     if not os.path.isdir(place):
         yield place
         return
-    for folder, inner, names in os.walk(place):
-        below = [n for n in inner if n[0] != "." and not walking.foreign(os.path.join(folder, n))]
-        inner[:] = sorted(below)
-        found = [n for n in sorted(names) if n.lower().endswith(_JSON) and n[0] != "."]
-        yield from (os.path.join(folder, name) for name in found)
+    for folder, names in walking.folders(place):
+        yield from (os.path.join(folder, n) for n in names if n.lower().endswith(_JSON))
 
 
 def _load(path: str) -> dict[str, Any]:
@@ -198,10 +195,8 @@ def _size(sample: schema.Sample, content: dict[str, Any], name: str) -> Iterator
     said = [content.get("imageHeight"), content.get("imageWidth")]
     if said == [None, None]:
         return
-    height, width = (values.whole(n) for n in said)
-    if height and width and min(height, width) > 0:
-        sample.size = (height, width)
-    else:
+    sample.size = values.size(*said)
+    if sample.size is None:
         detail = f"{name}: imageHeight {said[0]!r}, imageWidth {said[1]!r}"
         yield schema.Finding("noted", "recorded size is wrong", sample.filename, detail)
 
@@ -216,14 +211,5 @@ def _fill(
         yield from drawn.add(sample, found, rules.classes, path, size)
         yield sample
         return
-    found = []
-    for flag in _flags(content):
-        class_id, note = rules.classes.find(flag, f"{path}: flags")
-        found.append(class_id)
-        if note:
-            yield schema.Finding("noted", "class name matched loosely", sample.filename, note)
-    if not found:
-        yield schema.Finding("skipped", "no label", sample.filename, "no flag is true")
-        return
-    sample.labels = sorted(set(found))
-    yield sample
+    where = f"{path}: flags"
+    yield from drawn.labelled(sample, _flags(content), rules.classes, where, "no flag is true")

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from tfvision import errors
-from tfvision.sources import pbtxt, texts, values, yolo_yaml
+from tfvision.sources import pbtxt, tables, texts, values, yolo_yaml
 from tfvision.sources.source import check_class_names
 
 # Class lists that may lie among images and masks.
@@ -104,14 +104,14 @@ def _table(lines: list[str], path: str) -> list[Entry]:
         raise errors.DataError(f"class list {path} cannot be read: {error}") from error
     rows = [[cell.strip() for cell in row] for row in rows]
     header = [cell.casefold() for cell in rows[0]]
-    name = next((header.index(n) for n in _NAMES if n in header), None)
+    name = tables.column(header, _NAMES)
     if name is None and all(len(row) <= 1 for row in rows):
         return [Entry(i, row[0]) for i, row in enumerate(row for row in rows if row)]
     if name is None:
         raise errors.DataError(
             f"{path}: the first line must name the columns, 'name' among them and best 'id'"
         )
-    number = next((header.index(n) for n in _IDS if n in header), None)
+    number = tables.column(header, _IDS)
     channels = next(([header.index(c) for c in cs] for cs in _CHANNELS if set(cs) <= {*header}), [])
     found: list[Entry] = []
     for line, row in enumerate(rows[1:], start=2):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import unicodedata
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 
 from tfvision import errors, schema
 from tfvision.sources import walking
@@ -17,6 +17,7 @@ from tfvision.sources import walking
 _HOLDS = "file names hold a folder that --images has already"
 _SPELT = "file names are spelt otherwise than the files"
 _BELOW = "images are in sub folders that their names leave out"
+_ALIASES = {"val": "valid", "valid": "val"}  # Roboflow's word for the split, and ours
 
 
 class Images:
@@ -46,6 +47,26 @@ class Images:
         tail = spelt(name).rpartition("/")[2] or name
         detail = f"{what}: no {name} in {self.root}, nor {tail} anywhere below it"
         return schema.Finding("skipped", "image file missing", name, detail)
+
+    def sample(
+        self, name: str, what: str, seen: set[str] | None = None
+    ) -> Generator[schema.Finding, None, schema.Sample | None]:
+        """Yields what `find` has to say of a name; returns its image's sample, None for no image.
+
+        seen: names of the images that were there before, to which this one's is added; an image
+        that is in it is none again."""
+        place = self.find(name, what)
+        if isinstance(place, schema.Finding):
+            yield place
+            return None
+        filename, findings = place
+        if seen is not None and filename in seen:
+            yield schema.Finding("noted", "image listed twice", filename, what)
+            return None
+        if seen is not None:
+            seen.add(filename)
+        yield from findings
+        return schema.Sample(os.path.join(self.root, filename), filename, source_id=filename)
 
     def leaves(self, name: str) -> bool:
         """Whether a relative name climbs out, or a link leads out of the folder."""
@@ -102,6 +123,16 @@ class Images:
             nearer = [path for path in found if ("/" + _folded(path)).endswith(tail)]
             found = nearer or found
         return [path for path in found if self._inside(os.path.join(self.root, path))]
+
+
+def roboflow(root: str, split: str, files: Sequence[str]) -> str | None:
+    """The path of the first of `files` among the images of a split, as Roboflow exports it."""
+    for folder in (split, _ALIASES.get(split, split), ""):
+        for file in files:
+            path = os.path.join(root, folder, file)
+            if os.path.isfile(path):
+                return path
+    return None
 
 
 def spelt(name: str) -> str:

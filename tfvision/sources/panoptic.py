@@ -20,7 +20,7 @@ _GROUPS = ("labels", "objects", "masks", "label_map")
 
 def read(
     images: str,
-    annotations: str | None,
+    annotations: str | None = None,
     *,
     split: str = "train",
     labels: Sequence[str] | None = None,

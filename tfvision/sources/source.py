@@ -6,7 +6,7 @@ import collections
 import dataclasses
 import itertools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from tfvision import errors, schema
 from tfvision.sources import class_names
@@ -117,6 +117,11 @@ class ClassList:
         self._folded = {
             name.casefold(): i for i, name in enumerate(self.names) if folded[name.casefold()] == 1
         }
+
+    @classmethod
+    def of(cls, labels: Sequence[str] | None, names: Sequence[str], where: str) -> ClassList:
+        """The list of the user's `labels`, else of the `names` that the data set `where` has."""
+        return cls(list(labels), "--labels") if labels else cls(list(names), where)
 
     def find(self, text: str, what: str) -> tuple[int, str]:
         """The class id of a name, and a note: "" or why it is not quite the name.

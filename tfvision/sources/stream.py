@@ -6,6 +6,7 @@ entry takes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import weakref
@@ -92,20 +93,26 @@ def _elements(text: _Text) -> Iterator[tuple[Any, str]]:
     text.take("]")
 
 
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[_Text]:
+    """Yields a json file's text; DataError where what reads it finds no sound json."""
+    try:
+        with texts.opened(path, "annotation file") as file:
+            yield _Text(file)
+    except (ValueError, RecursionError) as error:
+        raise errors.DataError(f"{path}: not a sound json file: {error}") from error
+
+
 def listing(path: str) -> Iterator[Any]:
     """The values of the list in a json file, one by one.
 
     Raises DataError where the file is no sound json or no list."""
-    try:
-        with texts.opened(path, "annotation file") as file:
-            text = _Text(file)
-            if text.peek() != "[":
-                raise ValueError("holds no list")
-            yield from (value for value, _ in _elements(text))
-            if text.peek():
-                raise ValueError("something follows the list")
-    except (ValueError, RecursionError) as error:
-        raise errors.DataError(f"{path}: not a sound json file: {error}") from error
+    with _opened(path) as text:
+        if text.peek() != "[":
+            raise ValueError("holds no list")
+        yield from (value for value, _ in _elements(text))
+        if text.peek():
+            raise ValueError("something follows the list")
 
 
 def entries(path: str, objects: Collection[str] = ()) -> Iterator[tuple[str, Any, str]]:
@@ -114,23 +121,19 @@ def entries(path: str, objects: Collection[str] = ()) -> Iterator[tuple[str, Any
     A list yields (key, None, "[") first, so that an empty one is seen. objects: keys of inner
     objects that are read member by member too: (key, (name, value), the value's text). Raises
     DataError where the file is no sound json or no object."""
-    try:
-        with texts.opened(path, "annotation file") as file:
-            text = _Text(file)
+    with _opened(path) as text:
+        if text.peek() == "[":
+            raise ValueError("holds a list, not an object")
+        for key in _members(text):
             if text.peek() == "[":
-                raise ValueError("holds a list, not an object")
-            for key in _members(text):
-                if text.peek() == "[":
-                    yield key, None, "["
-                    yield from ((key, *found) for found in _elements(text))
-                elif text.peek() == "{" and key in objects:
-                    for name in _members(text):
-                        value, part = text.value()
-                        yield key, (name, value), part
-                else:
-                    yield key, *text.value()
-    except (ValueError, RecursionError) as error:
-        raise errors.DataError(f"{path}: not a sound json file: {error}") from error
+                yield key, None, "["
+                yield from ((key, *found) for found in _elements(text))
+            elif text.peek() == "{" and key in objects:
+                for name in _members(text):
+                    value, part = text.value()
+                    yield key, (name, value), part
+            else:
+                yield key, *text.value()
 
 
 class Shelf:

@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import gzip
 import io
+import os
 import zlib
 from collections.abc import Iterator
 from typing import TextIO
@@ -47,6 +48,13 @@ def opened(path: str, what: str, newline: str | None = None) -> Iterator[TextIO]
             raise
         reason = error.strerror or str(error)
         raise errors.DataError(f"{what} {path} cannot be read: {reason}") from error
+
+
+def check(path: str) -> str:
+    """Returns the path of an annotation file; raises DataError where there is no such file."""
+    if not os.path.isfile(path):
+        raise errors.DataError(f"annotation file {path} does not exist")
+    return path
 
 
 def read(path: str, what: str) -> str:

@@ -40,6 +40,12 @@ def whole(value: Any) -> int | None:
     return int(found) if found is not None and found.is_integer() else None
 
 
+def size(height: Any, width: Any) -> tuple[int, int] | None:
+    """(height, width) as positive whole numbers; None where one of them is none."""
+    found = (whole(height), whole(width))
+    return found if None not in found and min(found) > 0 else None
+
+
 def flag(value: Any) -> bool | None:
     """The truth value that a value or its text is, nothing being False; None where it is none."""
     if value is None or isinstance(value, bool):

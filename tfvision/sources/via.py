@@ -12,7 +12,7 @@ from typing import Any
 
 from tfvision import errors, schema
 from tfvision.ops import header
-from tfvision.sources import stream, via_shapes
+from tfvision.sources import stream, texts, via_shapes
 from tfvision.sources.locate import Images
 from tfvision.sources.source import NOTHING_SAID, ClassList, Options, Source, check_folder
 from tfvision.sources.walking import relative
@@ -30,17 +30,6 @@ class _File:
 
     path: str
     images: str
-
-
-@dataclasses.dataclass(frozen=True)
-class _Rules:
-    """default: the class of regions without one, or None. attribute: the one that holds it, or
-    "". frame: of the points, "" for the upright image."""
-
-    classes: ClassList
-    default: str | None
-    attribute: str
-    frame: str
 
 
 def read(
@@ -92,8 +81,7 @@ def read(
                 f" class, or the regions an attribute '{_ATTRIBUTES[0]}'"
             )
         default = _UNNAMED
-    where = "--labels" if labels else found[0].path
-    classes = ClassList(list(labels or sorted(names) or [_UNNAMED]), where)
+    classes = ClassList.of(labels, sorted(names) or [_UNNAMED], found[0].path)
     groups = ("labels", "objects", "masks") if has_masks else ("labels", "objects")
     top = root if not split else found[0].images
     rules = _Rules(classes, default, wanted, options.annotations_of)
@@ -102,11 +90,20 @@ def read(
     return Source(classes.names, groups, _items(found, top, rules), folders=left)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Rules:
+    """default: the class of regions without one, or None. attribute: the one that holds it, or
+    "". frame: of the points, "" for the upright image."""
+
+    classes: ClassList
+    default: str | None
+    attribute: str
+    frame: str
+
+
 def _files(root: str, annotations: str | None, split: str) -> list[_File]:
     if annotations and not os.path.isdir(annotations):
-        if not os.path.isfile(annotations):
-            raise errors.DataError(f"annotation file {annotations} does not exist")
-        paths = [annotations]
+        paths = [texts.check(annotations)]
     else:
         folder = annotations or root
         inner = sorted(os.listdir(folder)) if not split else [split]

@@ -37,14 +37,9 @@ class Xmls:
     def _all(self) -> dict[str, str]:
         if self._paths is None:
             self._paths = {}
-            for folder, inner, names in os.walk(self.folder):
-                inner[:] = [
-                    name
-                    for name in inner
-                    if name[0] != "." and not walking.foreign(os.path.join(folder, name))
-                ]
+            for folder, names in walking.folders(self.folder):
                 for name in names:
-                    if name.lower().endswith(EXTENSION) and name[0] != ".":
+                    if name.lower().endswith(EXTENSION):
                         path = os.path.join(folder, name)
                         key = walking.relative(path, self.folder)[: -len(EXTENSION)]
                         self._paths.setdefault(key, path)

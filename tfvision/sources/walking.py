@@ -6,7 +6,7 @@ Symbolic links are followed inside the image folder and not out of it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tfvision import schema
 from tfvision.ops import header, sniff
@@ -92,6 +92,21 @@ def foreign(path: str) -> str | None:
             return OURS if _CONVERTER in file.read(_HEAD) else None
     except OSError:
         return None
+
+
+def folders(root: str, but: Sequence[str] = ()) -> Iterator[tuple[str, list[str]]]:
+    """(a folder, the names of its files) of `root` and below, sorted; what is hidden and what is
+    `foreign` is passed over, and folders in `root` whose names, case aside, are in `but`."""
+    for folder, inner, names in os.walk(root):
+        left = but if folder == root else ()
+        inner[:] = sorted(
+            name
+            for name in inner
+            if name[0] != "."
+            and name.casefold() not in left
+            and not foreign(os.path.join(folder, name))
+        )
+        yield folder, sorted(name for name in names if name[0] != ".")
 
 
 def _entries(folder: str, root: str) -> Iterator[tuple[str, str | schema.Finding]]:

@@ -64,7 +64,7 @@ def find(root: str, said: yolo_yaml.Said, labels: str | None, split: str) -> Pla
             bases = [inner if os.path.isdir(inner) else root]
     elif not bases:
         bases = [root]
-    folders = {f: base for base in bases for f in _below(base, split != "") if _holds(f)}
+    folders = {f: base for base in bases for f in _with_images(base, _SPLITS if split else ())}
     if not folders:
         raise errors.DataError(f"{root}: there are no images of split '{split}' in it")
     found = [Place(f, _label_folder(f, base, root, labels)[0]) for f, base in folders.items()]
@@ -99,21 +99,9 @@ def _refuse(folder: str, tried: str, labels: str | None) -> None:
     )
 
 
-def _below(base: str, one_split: bool) -> Iterator[str]:
-    """A folder and those in it; with `one_split` not those that are called like a split."""
-    for folder, inner, _ in os.walk(base):
-        inner[:] = sorted(
-            name
-            for name in inner
-            if not name.startswith(".")
-            and not walking.foreign(os.path.join(folder, name))
-            and not (one_split and folder == base and name.casefold() in _SPLITS)
-        )
-        yield folder
-
-
-def _holds(folder: str) -> bool:
-    return bool(walking.listing(folder, folder)[0])
+def _with_images(base: str, but: Sequence[str]) -> Iterator[str]:
+    """A folder and those in it, but those called so, as far as they hold images."""
+    return (f for f, _ in walking.folders(base, but) if walking.listing(f, f)[0])
 
 
 def _label_folder(folder: str, base: str, root: str, labels: str | None) -> tuple[str, str]:

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tfvision import config as configs
-from tfvision import errors, kinds, metrics, models
+from tfvision import errors, kinds, metrics
 from tfvision.inputs import canvas, mixing, multi_scale, object_tensors, orientation, targets
 from tfvision.models import detectors, rcnn, rcnn_network
 from tfvision.ops import images
 from tfvision.records import dataset
 from tfvision.task import Task
+from tfvision.tasks import networks
 
 PROPOSALS = object_tensors.PROPOSALS
 _FIELDS = ("image", "boxes", "class_ids", "is_crowd", "difficult", "area")
@@ -40,7 +41,6 @@ class DetectionTask(Task):
         self.train_size = tuple(int(side) for side in config.inputs.train_size) or self.size
         errors.choose(canvas.RESIZES, config.inputs.resize, "resize")
         self._make_metrics = metrics.named(self.name, config.metrics)
-        self._options = configs.options(config.model, "name")
         self._detector = self._build_detector()
         self._places = max(int(config.detection.max_boxes), 1)
         self.serve_losses = self._detector.serve_losses
@@ -61,7 +61,7 @@ class DetectionTask(Task):
         detector = detectors.build(
             name,
             num_classes=len(self.class_names),
-            options=self._options,
+            options=configs.options(self.config.model, "name"),
             loss=configs.options(self.config.loss, "name"),
             score_threshold=section.score_threshold,
             nms_iou=section.nms_iou,
@@ -110,14 +110,8 @@ class DetectionTask(Task):
         inputs = self.config.inputs
         changes = inputs.multi_scale or inputs.turned
         train_size = (None, None) if changes else self.train_size
-        return models.build(
-            self.config.model.name,
-            num_classes=len(self.class_names),
-            image_size=self.size,
-            **({"train_size": train_size} if train_size != self.size else {}),
-            **self._detector.options,
-            **self._options,
-        )
+        count, options = len(self.class_names), self._detector.options
+        return networks.build(self.config, count, self.size, train_size, **options)
 
     def losses(self, batch, outputs):
         return self._detector.losses(batch, outputs)

@@ -6,15 +6,16 @@ Axis letters: B batch, H, W, K classes.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tfvision import config as configs
 from tfvision import errors, kinds, losses, metrics, models
 from tfvision.inputs import augment, canvas, mixing
 from tfvision.ops import images, reduce
 from tfvision.task import Task
+from tfvision.tasks import networks
 
 HEADS = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
 TOP = 5  # class ids and names in a reply
@@ -86,19 +87,11 @@ class ClassificationTask(Task):
         return ids[0]
 
     def build(self):
-        return models.build(
-            self.config.model.name,
-            num_classes=len(self.class_names),
-            image_size=self.size,
-            **configs.options(self.config.model, "name"),
-        )
+        return networks.build(self.config, len(self.class_names), self.size)
 
     def losses(self, batch, outputs):
-        terms = self._values(batch, outputs["class_logits"], "class")
-        if "aux_logits" in outputs:
-            aux = self._values(batch, outputs["aux_logits"], "aux")
-            terms |= {name: self.config.aux_weight * value for name, value in aux.items()}
-        return terms
+        values = functools.partial(self._values, batch)
+        return networks.losses(values, outputs, self.config.aux_weight)
 
     def _values(self, batch, logits, prefix):
         """{name: the mean over the batch} of the loss's terms."""

@@ -5,15 +5,16 @@ Axis letters: B batch, H, W of the canvas, h, w of the original images, K classe
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tfvision import config as configs
 from tfvision import errors, kinds, losses, metrics, models, schema
 from tfvision.inputs import canvas
 from tfvision.ops import maps, reduce
 from tfvision.task import Task
+from tfvision.tasks import networks
 
 # Options of the losses per pixel that say how much each pixel counts.
 _WEIGHTING = dict.fromkeys(losses.PIXELS, ("class_weights", "hardest"))
@@ -62,22 +63,11 @@ class SegmentationTask(Task):
         return sample
 
     def build(self):
-        options = configs.options(self.config.model, "name")
-        if self.train_size != self.size:
-            options["train_size"] = self.train_size
-        return models.build(
-            self.config.model.name,
-            num_classes=len(self.class_names),
-            image_size=self.size,
-            **options,
-        )
+        return networks.build(self.config, len(self.class_names), self.size, self.train_size)
 
     def losses(self, batch, outputs):
-        terms = self._values(batch, outputs["class_logits"], "class")
-        if "aux_logits" in outputs:
-            aux = self._values(batch, outputs["aux_logits"], "aux")
-            terms |= {name: self.config.aux_weight * value for name, value in aux.items()}
-        return terms
+        values = functools.partial(self._values, batch)
+        return networks.losses(values, outputs, self.config.aux_weight)
 
     def _values(self, batch, logits, prefix):
         """{name: the mean over the batch's labelled pixels or images} of the loss's terms."""

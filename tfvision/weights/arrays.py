@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from tfvision import errors
-from tfvision.weights import tensors, zips
+from tfvision.weights import formats, tensors, zips
 
 # safetensors' names of element types
 _SAFETENSORS = {
@@ -39,7 +39,7 @@ def npz(path: str, budget: int) -> dict[str, np.ndarray]:
             for name in archive.namelist():
                 arrays[name.removesuffix(".npy")] = _npy(zips.read(archive, name))
     except Exception as error:  # zipfile, zlib and numpy each have their own
-        raise broken(path, error) from error
+        raise formats.broken(path, error) from error
     for name, array in arrays.items():
         if array.dtype.kind not in "fiub":
             raise errors.DataError(f"{path}: '{name}' is of type {array.dtype}, not of numbers")
@@ -81,11 +81,5 @@ def safetensors(path: str) -> dict[str, np.ndarray]:
     except errors.DataError:
         raise
     except Exception as error:  # SafetensorError, OSError, and ValueError for absurd shapes
-        raise broken(path, error) from error
+        raise formats.broken(path, error) from error
     return arrays
-
-
-def broken(path: str, error: Exception) -> errors.DataError:
-    """The error of a file that a library could not read, in one line."""
-    reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-    return errors.DataError(f"{path} is broken or truncated ({reason})")

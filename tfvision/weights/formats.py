@@ -74,6 +74,12 @@ def identify(path: str) -> str:
     return found
 
 
+def broken(path: str, error: Exception) -> errors.DataError:
+    """The error of a file that a library could not read, in one line."""
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return errors.DataError(f"{path} is broken or truncated ({reason})")
+
+
 def refuse_others(path: str, head: bytes) -> None:
     """Raises DataError for a file that is positively no weight file. head: its first bytes."""
     if not head:
@@ -122,8 +128,7 @@ def _zip(path: str) -> str:
         with open(path, "rb") as file:
             names = zips.open_checked(file, budget=2**62).namelist()
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise errors.DataError(f"{path} is broken or truncated ({reason})") from error
+        raise broken(path, error) from error
     if any(name == "data.pkl" or name.endswith("/data.pkl") for name in names):
         return TORCH_ZIP
     if KERAS_WEIGHTS in names:

@@ -39,8 +39,7 @@ def read(path: str, budget: int = _UNBOUNDED) -> dict[str, np.ndarray]:
     except errors.DataError:
         raise
     except Exception as error:  # h5py raises OSError, KeyError, RuntimeError and more
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise errors.DataError(f"{path} is broken or truncated ({reason})") from error
+        raise formats.broken(path, error) from error
 
 
 def _read(path: str, file: Any, budget: int) -> dict[str, np.ndarray]:

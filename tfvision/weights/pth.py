@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfvision import errors
-from tfvision.weights import pickles, tensors, zips
+from tfvision.weights import formats, pickles, tensors, zips
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
@@ -56,8 +56,7 @@ def opened(path: str, budget: int) -> Iterator[Checkpoint]:
             f"{path} is not read: {error}; save the state dict anew and alone"
         ) from error
     except Exception as error:  # a broken pickle may lead to anything
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise errors.DataError(f"{path} is broken or truncated ({reason})") from error
+        raise formats.broken(path, error) from error
 
 
 def _machine(file: Any) -> tuple[pickles.Machine, dict[str, int]]:
