@@ -27,7 +27,7 @@ def get_config():
             "augment": (
                 {"name": "darknet_jitter", "size": (256, 320), "jitter": 0.2, "antialias": False},
                 {"name": "horizontal_flip"},
-                {"name": "darknet_colour", "hue": 0.02},
+                {"name": "darknet_color", "hue": 0.02},
             ),
         },
         optimizer={"name": "adamw", "weight_decay": 5e-4},

@@ -37,7 +37,7 @@ def get_config():
             "augment": (
                 {"name": "horizontal_flip"},
                 {"name": "vertical_flip"},
-                {"name": "colour_jitter", "brightness": 0.2, "contrast": 0.2, "hue": 0.02},
+                {"name": "color_jitter", "brightness": 0.2, "contrast": 0.2, "hue": 0.02},
             ),
         },
         detection={"score_threshold": 0.05, "nms_iou": 0.5},

@@ -37,7 +37,7 @@ def get_config():
             "augment": (
                 {"name": "darknet_jitter", "size": (608, 608), "jitter": 0.3, "antialias": False},
                 {"name": "horizontal_flip"},
-                {"name": "darknet_colour", "hue": 0.1, "saturation": 1.5, "exposure": 1.5},
+                {"name": "darknet_color", "hue": 0.1, "saturation": 1.5, "exposure": 1.5},
             ),
             "multi_scale": (320, 608, 32),
         },

@@ -32,7 +32,7 @@ def get_config(pretrained=True):
             "augment": (
                 {"name": "darknet_jitter", "size": (416, 416), "jitter": 0.2, "antialias": False},
                 {"name": "horizontal_flip"},
-                {"name": "darknet_colour"},
+                {"name": "darknet_color"},
             ),
         },
         optimizer={"name": "adamw", "weight_decay": 5e-4},

@@ -29,7 +29,7 @@ def get_config():
             "augment": (
                 {"name": "darknet_jitter", "size": (448, 448), "jitter": 0.2, "antialias": False},
                 {"name": "horizontal_flip"},
-                {"name": "darknet_colour", "hue": 0.1, "saturation": 1.5, "exposure": 1.5},
+                {"name": "darknet_color", "hue": 0.1, "saturation": 1.5, "exposure": 1.5},
             ),
         },
         optimizer={"name": "momentum", "momentum": 0.9},

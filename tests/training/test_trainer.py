@@ -26,10 +26,10 @@ pytestmark = pytest.mark.usefixtures("small_model")
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
-    """48 + 10 noisy pictures of two colours, 12 x 12."""
+    """48 + 10 noisy pictures of two colors, 12 x 12."""
     from PIL import Image
 
-    folder = tmp_path_factory.mktemp("colours")
+    folder = tmp_path_factory.mktemp("colors")
     rng = np.random.default_rng(0)
     for split, count in (("train", 24), ("val", 5)):
         for shade, name in ((60, "dark"), (190, "light")):
@@ -332,7 +332,7 @@ def get_config():
         model={{"name": "resnet6", "width": 4, "stem": "small", "dropout": 0.3}},
         inputs={{"image_size": (12, 12), "resize": "stretch",
                 "augment": ({{"name": "horizontal_flip"}},
-                            {{"name": "colour_jitter", "brightness": 0.3}})}},
+                            {{"name": "color_jitter", "brightness": 0.3}})}},
         optimizer={{"name": "lamb", "weight_decay": 0.01}},
         schedule={{"learning_rate": 0.01}},
         train={{"batch_size": 8, "steps": 60, "log_every": 1, "ema": 0.99, "eval_every": 17,
