@@ -40,7 +40,7 @@ def read(camvid, split):
 
 
 def augmented(pixels, labels, rng):
-    """A crop of CROP at a scale of 0.75 to 1.75 in steps of 0.25, flipped and of other colours."""
+    """A crop of CROP at a scale of 0.75 to 1.75 in steps of 0.25, flipped and of other colors."""
     scale = 0.75 + 0.25 * int(rng.integers(5))
     height, width = labels.shape
     side = [min(int(np.ceil(CROP / scale)), length) for length in (height, width)]

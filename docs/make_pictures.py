@@ -32,7 +32,7 @@ OPTIONS = {
     "exponential": {"factor": 0.96},
     "affine": {"degrees": 20.0, "translate": 0.1, "scale": (0.7, 1.3), "shear": 10.0},
     "translate": {"pixels": 30},
-    "colour_jitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.6, "hue": 0.06},
+    "color_jitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.6, "hue": 0.06},
     "cutout": {"size": 60},
     "sharpness": {"strength": 1.0},
 }

@@ -1,4 +1,4 @@
-"""What all pictures of these pages share: figures, colours, where they go."""
+"""What all pictures of these pages share: figures, colors, where they go."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def figure(rows: int, columns: int, width: float = 11.0, height: float = 3.2):
 
 
 def save(page: Figure, name: str) -> None:
-    """Writes FOLDER/name.png with 128 colours, which these pictures do not exceed by much."""
+    """Writes FOLDER/name.png with 128 colors, which these pictures do not exceed by much."""
     stream = io.BytesIO()
     page.savefig(stream, dpi=85)
     with Image.open(stream) as picture:

@@ -35,9 +35,9 @@ def quantisation() -> None:
     # The maximum of a rising row is a bin's last cell, of a falling one its first.
     ours = [(-row[1] * STRIDE, (row[0] + 1) * STRIDE) for row in pooled]
     aligned = roi.align(ramps, region, size=(1, BINS), scale=1 / STRIDE, aligned=True)
-    centres = (aligned[0, 0, 0, :, 0].numpy() + 0.5) * STRIDE
+    centers = (aligned[0, 0, 0, :, 0].numpy() + 0.5) * STRIDE
     width = SIDE / BINS
-    exact = [(c - width / 2, c + width / 2) for c in centres]
+    exact = [(c - width / 2, c + width / 2) for c in centers]
     cells = SIDE // STRIDE  # 20.78 -> 20
     step = cells // BINS  # 2.86 -> 2
     classic = [(i * step * STRIDE, (i + 1) * step * STRIDE) for i in range(BINS)]
@@ -87,7 +87,7 @@ def stages(workdir: str, photo: str) -> None:
     picture = canvas.resize((480, round(canvas.height * scale)), Image.Resampling.LANCZOS)
     own = images.to_frame(tf.constant(found["boxes"]), batch["frame"][0]).numpy() * scale
     count = int((found["scores"] > draw.THRESHOLD).sum())
-    inks = [draw.colour(i) for i in range(count)]
+    inks = [draw.color(i) for i in range(count)]
     texts = [draw.name_of(int(i), names) for i in found["class_ids"][:count]]
     middle = (own[0, :2] + own[0, 2:]) / 2
     proposals = outputs["proposals"].numpy()[0][:40] * scale
@@ -111,7 +111,7 @@ def _anchors(picture, anchors, place, scale):
         distance = np.abs(middles - place).max(axis=1)
         near = boxes.numpy()[np.argsort(distance, kind="stable")[:3]]
         chosen += list(near * scale)
-        inks += [draw.colour(level)] * len(near)
+        inks += [draw.color(level)] * len(near)
     return draw.boxes(picture, np.array(chosen), [""] * len(inks), inks, strength=0.6)
 
 
@@ -126,13 +126,13 @@ def _objectness(picture, logits, size):
             picture.size, Image.Resampling.BILINEAR
         )
         best = np.maximum(best, np.asarray(heat))
-    colours = matplotlib.colormaps["inferno"](best)[..., :3] * 255
-    pixels = 0.35 * np.asarray(picture, np.float32) + 0.65 * colours
+    colors = matplotlib.colormaps["inferno"](best)[..., :3] * 255
+    pixels = 0.35 * np.asarray(picture, np.float32) + 0.65 * colors
     return Image.fromarray(pixels.astype(np.uint8))
 
 
 def _boxes(picture, boxes):
-    inks = [draw.colour(i) for i in range(len(boxes))]
+    inks = [draw.color(i) for i in range(len(boxes))]
     return draw.boxes(picture, boxes, [""] * len(boxes), inks, strength=0.5)
 
 
@@ -145,7 +145,7 @@ def _cells(picture, mask, box):
     page = np.asarray(picture, np.float32) * 0.45
     part = page[max(y1, 0) : y2, max(x1, 0) : x2]
     grey = np.asarray(values)[max(-y1, 0) :, max(-x1, 0) :][: part.shape[0], : part.shape[1], None]
-    part += (np.array(draw.colour(0)) - part) * grey
+    part += (np.array(draw.color(0)) - part) * grey
     return Image.fromarray(page.astype(np.uint8))
 
 

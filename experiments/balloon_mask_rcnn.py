@@ -26,7 +26,7 @@ def get_config():
             {"name": "scale_jitter", "size": (512, 512), "scale": (0.6, 1.6),
              "antialias": False, "min_visible": 0.1},
             {"name": "horizontal_flip"},
-            {"name": "colour_jitter", "brightness": 0.2, "contrast": 0.2, "hue": 0.05},
+            {"name": "color_jitter", "brightness": 0.2, "contrast": 0.2, "hue": 0.05},
         ),
         max_detections=50,
         task="instance",

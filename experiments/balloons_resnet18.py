@@ -24,7 +24,7 @@ def get_config():
             "crop": {"name": "random_resized_crop", "scale": (0.7, 1.0)},
             "augment": (
                 {"name": "horizontal_flip"},
-                {"name": "colour_jitter", "brightness": 0.2, "contrast": 0.2, "hue": 0.1},
+                {"name": "color_jitter", "brightness": 0.2, "contrast": 0.2, "hue": 0.1},
             ),
         },
         loss={"name": "cross_entropy", "label_smoothing": 0.1},

@@ -19,7 +19,7 @@ def get_config():
         augment=(
             {"name": "horizontal_flip"},
             {"name": "vertical_flip"},
-            {"name": "colour_jitter", "brightness": 0.2, "contrast": 0.2, "hue": 0.02},
+            {"name": "color_jitter", "brightness": 0.2, "contrast": 0.2, "hue": 0.02},
         ),
         max_detections=100,
         task="detection",

@@ -48,7 +48,7 @@ def get_config():
             "augment": (
                 {"name": "scale_crop", "size": (320, 320), "scale": (0.75, 1.75)},
                 {"name": "horizontal_flip"},
-                {"name": "colour_jitter", "brightness": 0.2, "contrast": 0.2, "hue": 0.05},
+                {"name": "color_jitter", "brightness": 0.2, "contrast": 0.2, "hue": 0.05},
             ),
         },
         optimizer={"name": "adamw", "weight_decay": 0.01},

@@ -23,15 +23,15 @@ from tfvision.config import config
 STEPS = 500_200
 
 
-def darknet_inputs(size, jitter, **colour):
-    """Darknet's canvas and augmentation: box jitter on `size`, mirroring, changes of `colour`."""
+def darknet_inputs(size, jitter, **color):
+    """Darknet's canvas and augmentation: box jitter on `size`, mirroring, changes of `color`."""
     return {
         "resize": "letterbox",
         "antialias": False,  # Darknet interpolates plainly
         "augment": (
             {"name": "darknet_jitter", "size": size, "jitter": jitter, "antialias": False},
             {"name": "horizontal_flip"},
-            {"name": "darknet_colour", **colour},
+            {"name": "darknet_color", **color},
         ),
     }
 

@@ -27,7 +27,7 @@ def get_config():
             "crop": {"name": "random_resized_crop", "scale": (0.25, 1.0)},
             "augment": (
                 {"name": "horizontal_flip"},
-                {"name": "colour_jitter", "brightness": 0.3, "contrast": 0.3, "saturation": 0.3},
+                {"name": "color_jitter", "brightness": 0.3, "contrast": 0.3, "saturation": 0.3},
             ),
         },
         loss={"name": "cross_entropy", "label_smoothing": 0.1},

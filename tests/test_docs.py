@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tfvision import losses, metrics, optimizers
+from tfvision import config, losses, metrics, optimizers
 from tfvision.inputs import augment, mixing
 from tfvision.layers import activations
 from tfvision.models import detectors, rcnn, segmenters
@@ -40,3 +40,14 @@ def test_links_lead_somewhere_and_pictures_are_small():
                 assert (path.parent / link).is_file(), f"{path.name}: {link}"
     for picture in (DOCS / "pictures").iterdir():
         assert picture.stat().st_size < 150_000, picture.name
+
+
+def test_the_configs_in_the_pages_are_taken():
+    blocks = [
+        block
+        for page in DOCS.glob("*.md")
+        for block in re.findall(r"```python\n(config\(.*?\n\))\n```", page.read_text(), re.S)
+    ]
+    assert len(blocks) > 1
+    for block in blocks:
+        eval(block, {"config": config.config})

@@ -8,9 +8,9 @@ IMAGE = tf.fill([30, 60, 3], 100.0)
 
 
 @pytest.mark.addons
-def test_letterbox_centres_on_its_colour_and_its_frame_says_where():
-    canvas, frame = images.letterbox(IMAGE, (40, 40), colour=127.5)
-    # 60 -> 40 and 30 -> 20: ten rows of colour above and below
+def test_letterbox_centres_on_its_color_and_its_frame_says_where():
+    canvas, frame = images.letterbox(IMAGE, (40, 40), color=127.5)
+    # 60 -> 40 and 30 -> 20: ten rows of color above and below
     np.testing.assert_allclose(frame, [30, 60, 20 / 30, 40 / 60, 10, 0], rtol=1e-6)
     np.testing.assert_allclose(canvas[9], 127.5)
     np.testing.assert_allclose(canvas[10], 100.0, rtol=1e-6)
@@ -53,26 +53,26 @@ def test_short_side_rounds_as_torchvisions_detectors_do():
     np.testing.assert_allclose(frame, [364, 335, 869 / 364, 799 / 335, 0, 0], rtol=1e-6)
 
 
-def test_centre_crop_cuts_the_long_side_exactly():
+def test_center_crop_cuts_the_long_side_exactly():
     # 256 * 1066 / 1007 = 270.99901
     for original, resized in {(1007, 1066): (256, 270), (2999, 2000): (383, 256)}.items():
-        found = images.centre_crop_size(tf.constant(original), short=256)
+        found = images.center_crop_size(tf.constant(original), short=256)
         assert tuple(found.numpy()) == resized
 
 
-def test_centre_crop_takes_the_middle_and_pads_what_is_too_small():
-    _, frame = images.centre_crop(IMAGE, (20, 20), short=30)
+def test_center_crop_takes_the_middle_and_pads_what_is_too_small():
+    _, frame = images.center_crop(IMAGE, (20, 20), short=30)
     np.testing.assert_allclose(frame, [30, 60, 1, 1, -5, -20])
-    canvas, frame = images.centre_crop(IMAGE, (40, 40), short=30)
+    canvas, frame = images.center_crop(IMAGE, (40, 40), short=30)
     np.testing.assert_allclose(frame[4:], [5, -10])
     np.testing.assert_allclose(canvas[4], 0.0)
     np.testing.assert_allclose(canvas[5], 100.0)
 
 
-def test_centre_crop_halves_an_odd_rest_as_python_rounds():
+def test_center_crop_halves_an_odd_rest_as_python_rounds():
     # torchvision: int(round((size - crop) / 2.0)), of halves the even number
     for crop, offsets in {(27, 59): (-2, 0), (29, 57): (0, -2), (25, 53): (-2, -4)}.items():
-        _, frame = images.centre_crop(IMAGE, crop, short=30)
+        _, frame = images.center_crop(IMAGE, crop, short=30)
         np.testing.assert_allclose(frame[4:], offsets)
 
 

@@ -75,8 +75,8 @@ def defaults() -> dict[str, Any]:
             "image_size": (224, 224),  # height, width
             "train_size": (),  # of the canvas in training, where it is another one
             "turned": False,  # R-CNN: batches of upright images train on train_size turned by 90°
-            "resize": "centre_crop",  # stretch, letterbox, short_side; classification: centre_crop
-            "short": 256,  # centre_crop: the short side before it; short_side: the short side
+            "resize": "center_crop",  # stretch, letterbox, short_side; classification: center_crop
+            "short": 256,  # center_crop: the short side before it; short_side: the short side
             "long": 1333,  # short_side: the long side at most
             "padding": (127.5, 127.5, 127.5),  # RGB beside the image; the model's mean makes it 0
             "crop": {"name": ""},  # * training window: random_resized_crop, or as in evaluation
@@ -248,4 +248,15 @@ def _moved(raw: Mapping[str, Any]) -> dict[str, Any]:
         section, _, key = before.partition(".")
         if isinstance(tree.get(section), dict) and key in tree[section]:
             tree[now] = tree[section].pop(key)
+    if "inputs" in tree:
+        tree["inputs"] = _renamed(tree["inputs"])
     return tree
+
+
+def _renamed(part: Any) -> Any:
+    """A part of the tree of an earlier run with today's names of options and augmentations."""
+    if isinstance(part, Mapping):
+        return {errors.RENAMED.get(key, key): _renamed(value) for key, value in part.items()}
+    if isinstance(part, (list, tuple)):
+        return [_renamed(value) for value in part]
+    return errors.RENAMED.get(part, part) if isinstance(part, str) else part

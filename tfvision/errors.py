@@ -11,9 +11,17 @@ import dataclasses
 import difflib
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+# Names of options and of their values that changed: before -> now.
+RENAMED = {
+    "centre_crop": "center_crop",
+    "colour": "color",
+    "colour_jitter": "color_jitter",
+    "darknet_colour": "darknet_color",
+    "grey": "grayscale",
+}
 _OF_A_GRAPH = re.compile(r"\{\{\w+ [^}]*\}\} ?")  # a node's name in TensorFlow's messages
 
 
@@ -37,8 +45,12 @@ class NonFiniteError(TfvisionError):
     """A loss term or gradient became NaN or infinite during training (exit code 1)."""
 
 
-def suggestion(name: str, choices: Iterable[str]) -> str:
-    """Returns "; did you mean 'x'?" for the nearest of `choices`, or an empty string."""
+def suggestion(name: str, choices: Collection[str]) -> str:
+    """Returns "; did you mean 'x'?" for the nearest of `choices`, or an empty string.
+
+    A name that changed is told by its new one."""
+    if RENAMED.get(name) in choices:
+        return f"; it is called '{RENAMED[name]}' now"
     near = difflib.get_close_matches(str(name), [str(choice) for choice in choices], n=1)
     return f"; did you mean '{near[0]}'?" if near else ""
 

@@ -107,13 +107,13 @@ class LabelMap:
     path: an index image (8 or 16 bit, palette or grey), or one of segment ids (RGB with
     id = r + 256 g + 65536 b). data: the file's bytes where they are not a file of their own.
     values: value -> class id or VOID, and a value that is not in it is unknown; None: values
-    are class ids already, VOID is void. colours: (r, g, b) -> class id or VOID, of masks whose
-    colours are the classes. segments: it is an image of segment ids."""
+    are class ids already, VOID is void. colors: (r, g, b) -> class id or VOID, of masks whose
+    colors are the classes. segments: it is an image of segment ids."""
 
     path: str
     data: bytes | None = None
     values: Mapping[int, int] | None = None
-    colours: Mapping[tuple[int, int, int], int] | None = None
+    colors: Mapping[tuple[int, int, int], int] | None = None
     segments: bool = False
 
 

@@ -51,7 +51,7 @@ _VALUES = flags.DEFINE_string(
     "mask_values", "", "What masks' values mean: 0:background,255:cat; void is no class."
 )
 _COLORS = flags.DEFINE_string(
-    "mask_colors", "", "Table of what masks' colours mean: name, r, g, b with a header."
+    "mask_colors", "", "Table of what masks' colors mean: name, r, g, b with a header."
 )
 _BOXES = flags.DEFINE_enum("boxes", BOXES[0], BOXES, "What bbox holds in a COCO file.")
 _FRAME = flags.DEFINE_enum(

@@ -221,7 +221,7 @@ def _augmented(data, split: str, output: str, task, config) -> None:
         if "boxes" in batch:
             kept = batch["class_ids"][i] >= 0
             ids = batch["class_ids"][i][kept]
-            inks = [draw.colour(int(c)) for c in ids]
+            inks = [draw.color(int(c)) for c in ids]
             if "masks" in batch:
                 frames = batch["masks"][i][kept]
                 canvas = draw.instances(canvas, frames, batch["boxes"][i][kept] * scale, inks)

@@ -52,7 +52,7 @@ WEIGHTS = np.array([0, 2, 0, 0, 0], np.int32).tobytes() + np.zeros(8, np.float32
 
 
 def tiny(*, num_classes, image_size):
-    """One dense layer on the mean colour."""
+    """One dense layer on the mean color."""
     image = keras.Input((*image_size, 3), name="image")
     mean = keras.layers.GlobalAveragePooling2D()(image)
     logits = keras.layers.Dense(num_classes, kernel_initializer="zeros", name="fc")(mean)

@@ -35,15 +35,15 @@ def test_a_flip_moves_image_boxes_and_masks_together():
 
 
 @pytest.mark.addons
-def test_colour_jitter_scales_about_black_mean_and_grey():
+def test_color_jitter_scales_about_black_mean_and_grey():
     sample = {"image": tf.constant([[[100.0, 100.0, 100.0], [50.0, 50.0, 50.0]]])}
-    found = both_ways(lambda seed: augment.colour_jitter(sample, seed, brightness=0.5))["image"]
+    found = both_ways(lambda seed: augment.color_jitter(sample, seed, brightness=0.5))["image"]
     factor = found[0, 0, 0] / 100.0
     assert 0.5 <= factor <= 1.5
     np.testing.assert_allclose(found[0, 1], 50.0 * factor, rtol=1e-5)
-    found = both_ways(lambda seed: augment.colour_jitter(sample, seed, contrast=0.5))["image"]
+    found = both_ways(lambda seed: augment.color_jitter(sample, seed, contrast=0.5))["image"]
     np.testing.assert_allclose(tf.reduce_mean(found), 75.0, rtol=1e-3)  # the mean stays
-    found = both_ways(lambda seed: augment.colour_jitter(sample, seed, saturation=0.5))["image"]
+    found = both_ways(lambda seed: augment.color_jitter(sample, seed, saturation=0.5))["image"]
     np.testing.assert_allclose(found, sample["image"], atol=0.05)  # grey stays grey
 
 
@@ -91,7 +91,7 @@ def test_an_image_too_narrow_for_any_window_gives_its_middle():
 
 
 def test_the_same_seed_gives_the_same_picture_and_another_one_does_not():
-    steps = [{"name": "translate", "pixels": 1}, {"name": "colour_jitter", "brightness": 0.5}]
+    steps = [{"name": "translate", "pixels": 1}, {"name": "color_jitter", "brightness": 0.5}]
     first = augment.apply({"image": IMAGE}, SEED, steps)["image"]
     np.testing.assert_array_equal(first, augment.apply({"image": IMAGE}, SEED, steps)["image"])
     other = augment.apply({"image": IMAGE}, SEED + 1, steps)["image"]
@@ -102,4 +102,4 @@ def test_wrong_names_and_options_are_refused():
     with pytest.raises(errors.UsageError, match="did you mean 'horizontal_flip'"):
         augment.apply({"image": IMAGE}, SEED, [{"name": "horizontal_flp"}])
     with pytest.raises(errors.UsageError, match="no option 'brightnes'"):
-        augment.apply({"image": IMAGE}, SEED, [{"name": "colour_jitter", "brightnes": 1}])
+        augment.apply({"image": IMAGE}, SEED, [{"name": "color_jitter", "brightnes": 1}])

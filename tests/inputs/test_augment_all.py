@@ -13,11 +13,11 @@ OPTIONS = {
     for name in ("random_crop", "scale_jitter", "scale_crop", "letterbox", "darknet_jitter")
 }
 OPTIONS |= {"affine": {"degrees": 20.0, "translate": 0.1, "scale": (0.8, 1.2), "shear": 5.0}}
-OPTIONS |= {"colour_jitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}}
-CERTAIN = ("grey", "blur", "noise", "sharpness", "solarize", "posterize", "equalize")
+OPTIONS |= {"color_jitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}}
+CERTAIN = ("grayscale", "blur", "noise", "sharpness", "solarize", "posterize", "equalize")
 CERTAIN += ("autocontrast", "invert", "random_erase")
 OPTIONS |= {name: {"probability": 1.0} for name in CERTAIN}
-FIXED = ("letterbox", "grey", "solarize", "posterize", "equalize", "autocontrast", "invert")
+FIXED = ("letterbox", "grayscale", "solarize", "posterize", "equalize", "autocontrast", "invert")
 
 
 def picture(height=32, width=40):

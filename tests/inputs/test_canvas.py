@@ -31,7 +31,7 @@ SAMPLE = {
 }
 
 
-def test_a_letterbox_moves_everything_and_fills_with_colour_void_and_nothing():
+def test_a_letterbox_moves_everything_and_fills_with_color_void_and_nothing():
     settings = inputs(resize="letterbox", padding=(1.0, 2.0, 3.0))
     found = canvas.fit(SAMPLE, (8, 8), settings)
     np.testing.assert_allclose(found["frame"], [2, 4, 2, 2, 2, 0])
@@ -70,7 +70,7 @@ def test_every_resize_works_in_a_graph_on_sizes_not_known_before(resize):
         assert labels.shape == (6, 6)
         np.testing.assert_array_equal(frame[:2], size)
         assert labels[3, 3] == 9 or resize == "short_side"
-        assert labels[0, 0] == 9 or resize in ("letterbox", "centre_crop")
+        assert labels[0, 0] == 9 or resize in ("letterbox", "center_crop")
 
 
 def test_an_unknown_resize_is_named():

@@ -74,7 +74,7 @@ def test_a_window_before_decoding_and_the_cut_after_it_agree():
 @pytest.mark.addons
 def test_place_fills_the_image_masks_and_label_map_each_in_its_way():
     found = geometry.place(
-        detection(), tf.constant([-1, 1]), tf.constant([3, 6]), colour=(9.0, 8.0, 7.0)
+        detection(), tf.constant([-1, 1]), tf.constant([3, 6]), color=(9.0, 8.0, 7.0)
     )
     # Row 0 is cut off, a row appears below, a column on either side.
     rows = [[9, 4, 5, 6, 7, 9], [9, 8, 9, 10, 11, 9]]
@@ -112,8 +112,8 @@ def test_a_quarter_turn_is_clockwise_and_exact():
 
 
 @pytest.mark.addons
-def test_a_shift_by_whole_pixels_leaves_colour_void_and_no_lost_objects():
-    found = affine.warp(detection(), tf.eye(2), tf.constant([0.0, 1.0]), colour=50.0)
+def test_a_shift_by_whole_pixels_leaves_color_void_and_no_lost_objects():
+    found = affine.warp(detection(), tf.eye(2), tf.constant([0.0, 1.0]), color=50.0)
     np.testing.assert_allclose(found["image"][0, :, 0], [50, 0, 1, 2], atol=1e-5)
     np.testing.assert_array_equal(found["label_map"][0], [255, 0, 5, 5])
     np.testing.assert_array_equal(found["boxes"], [[0, 2, 2, 4]])
@@ -122,8 +122,8 @@ def test_a_shift_by_whole_pixels_leaves_colour_void_and_no_lost_objects():
 
 
 def test_letterbox_centres_and_scale_crop_ends_on_its_canvas():
-    found = scaling.letterbox(detection(), SEED, size=(8, 8), colour=0.0)
-    # 3 x 4 -> 6 x 8, one row of colour above and below
+    found = scaling.letterbox(detection(), SEED, size=(8, 8), color=0.0)
+    # 3 x 4 -> 6 x 8, one row of color above and below
     np.testing.assert_array_equal(found["boxes"][0], [1, 2, 5, 6])
     np.testing.assert_array_equal(found["label_map"][0], [255] * 8)
     found = scaling.scale_crop(detection(), SEED, size=(5, 5))
@@ -181,14 +181,14 @@ def test_painted_pixels_and_boxes_move_together(name, with_mask):
     met = 0
     for index in range(12):
         sample = painted((80, 100), (20, 30, 52, 71), with_mask)
-        step = {"name": name, **MOVES[name], **({} if "flip" in name else {"colour": 0.0})}
+        step = {"name": name, **MOVES[name], **({} if "flip" in name else {"color": 0.0})}
         found = augment.apply(sample, tf.constant([1, index], tf.int64), [step])
         if not len(found["boxes"]):
             continue
         met += 1
         box = found["boxes"][0].numpy()
         np.testing.assert_allclose(edges(found["label_map"].numpy() == 1), box, atol=1.01)
-        if "augment" not in name:  # colour operations repaint
+        if "augment" not in name:  # color operations repaint
             np.testing.assert_allclose(edges(found["image"].numpy()[..., 0] > 127), box, atol=1.01)
         if with_mask:
             np.testing.assert_allclose(edges(found["masks"][0].numpy()), box, atol=1.01)

@@ -91,7 +91,7 @@ def test_a_mosaic_puts_four_samples_round_one_point():
     samples = [square(1), square(2), square(3, count=0), square(4)]
 
     def make(seed):
-        return mixing.mosaic(samples, seed, size=(8, 12), middle=(0.5, 0.5), colour=0.0)
+        return mixing.mosaic(samples, seed, size=(8, 12), middle=(0.5, 0.5), color=0.0)
 
     found = make(SEED)
     mapped = next(iter(tf.data.Dataset.from_tensors(SEED).map(make)))
@@ -111,7 +111,7 @@ def test_a_mosaic_fills_what_small_samples_leave_and_drops_what_it_cuts():
         "boxes": tf.constant([[0.0, 0.0, 2.0, 2.0]]),
         "label_map": tf.ones([2, 2], tf.int32),
     }
-    found = mixing.mosaic([small] * 4, SEED, size=(6, 6), middle=(0.5, 0.5), colour=1.0)
+    found = mixing.mosaic([small] * 4, SEED, size=(6, 6), middle=(0.5, 0.5), color=1.0)
     assert int(tf.reduce_sum(tf.cast(found["label_map"] == 255, tf.int32))) == 36 - 16
     np.testing.assert_array_equal(found["boxes"][0], [1, 1, 3, 3])
     np.testing.assert_array_equal(found["image"][0, 0], [1, 1, 1])

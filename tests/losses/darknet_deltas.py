@@ -13,7 +13,7 @@ def sigmoid(x):
 
 
 def iou(a, b):
-    """Of two boxes x y w h (centres)."""
+    """Of two boxes x y w h (centers)."""
     sides = [
         min(a[k] + a[k + 2] / 2, b[k] + b[k + 2] / 2)
         - max(a[k] - a[k + 2] / 2, b[k] - b[k + 2] / 2)

@@ -117,7 +117,7 @@ def test_v1_takes_the_nearest_box_where_none_overlaps():
     head = V1
     values = np.zeros((1, *GRID, K + 10), np.float32)
     values[0, 1, 2, K + 2 :] = [-1.0, 0.5, 0.1, 0.1, 5.0, 0.5, 0.1, 0.1]
-    boxes, class_ids = batch("one")  # centre (20, 40): row 1, column 2
+    boxes, class_ids = batch("one")  # center (20, 40): row 1, column 2
     _, (delta,) = differentiated(
         lambda raw: losses.yolo_losses.v1(raw, head, boxes, class_ids), [values]
     )
@@ -187,7 +187,7 @@ def test_the_cases_meet_what_they_are_about():
 def test_a_perfect_answer_of_v3_costs_almost_nothing():
     boxes, class_ids = batch("one")
     coarse, fine = (np.full_like(value[:1], -30.0) for value in v3_raws())
-    # Centre (20, 40) of 20 x 40: row 1 and a quarter, column 2 and a half, the second anchor.
+    # Center (20, 40) of 20 x 40: row 1 and a quarter, column 2 and a half, the second anchor.
     coarse[0, 1, 2, 0] = [0.0, -np.log(3), 0.0, 0.0, 30.0, -30.0, 30.0, -30.0]
     found = losses.yolo_losses.v3([coarse, fine], [COARSE, FINE], boxes, class_ids)
     for name in ("box", "object", "class"):

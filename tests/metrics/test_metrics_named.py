@@ -38,3 +38,13 @@ def test_a_run_of_before_keeps_its_metrics(tmp_path):
         '"nms_iou"', '"metrics": ["voc2007"],\n    "nms_iou"'
     )
     assert configs.from_json(older).metrics == ("voc2007",)
+
+
+def test_a_run_of_before_keeps_its_resize_and_its_augmentations():
+    step = {"name": "random_erase", "color": (1, 2, 3)}
+    inputs = {"resize": "center_crop", "augment": ({"name": "grayscale"}, step)}
+    text = configs.to_json(configs.config(inputs=inputs))
+    older = text.replace("center_", "centre_").replace("grayscale", "grey")
+    older = older.replace('"color"', '"colour"')
+    assert "colour" in older
+    assert configs.to_json(configs.from_json(older)) == text

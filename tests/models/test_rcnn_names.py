@@ -82,7 +82,7 @@ def settings(path="", task="detection", name="faster_rcnn_resnet18_fpn", **chang
             {
                 "task": "instance",
                 "name": "mask_rcnn_resnet18_fpn",
-                "inputs": {"image_size": (64, 64), "resize": "centre_crop"},
+                "inputs": {"image_size": (64, 64), "resize": "center_crop"},
             },
             "task 'instance' takes one of: stretch, letterbox, short_side",
         ),

@@ -22,8 +22,8 @@ def yxyx(xyxy):
 def test_forms_by_hand():
     box = tf.constant([[4.0, 8.0, 24.0, 40.0]])  # y x y x
     np.testing.assert_array_equal(boxes.area(box), [640])
-    np.testing.assert_array_equal(boxes.to_centre(box), [[14, 24, 20, 32]])
-    np.testing.assert_array_equal(boxes.from_centre(boxes.to_centre(box)), box)
+    np.testing.assert_array_equal(boxes.to_center(box), [[14, 24, 20, 32]])
+    np.testing.assert_array_equal(boxes.from_center(boxes.to_center(box)), box)
 
 
 def test_areas_clips_and_forms_are_torchvisions():
@@ -31,8 +31,8 @@ def test_areas_clips_and_forms_are_torchvisions():
     height, width = 36, 48
     np.testing.assert_allclose(boxes.area(a), golden("area_a"), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(boxes.clip(a, [height, width]), yxyx(golden("clip")))
-    centre = golden("cxcywh")[:, [1, 0, 3, 2]]
-    np.testing.assert_allclose(boxes.to_centre(a), centre, rtol=1e-5, atol=1e-5)
+    center = golden("cxcywh")[:, [1, 0, 3, 2]]
+    np.testing.assert_allclose(boxes.to_center(a), center, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["iou", "giou", "diou", "ciou"])
@@ -74,7 +74,7 @@ def test_small_boxes_are_found_as_torchvision_finds_them():
 
 def test_deltas_by_hand():
     anchor = tf.constant([[0.0, 0.0, 10.0, 20.0]])
-    box = tf.constant([[5.0, 0.0, 25.0, 20.0]])  # centre 10 lower, twice as high
+    box = tf.constant([[5.0, 0.0, 25.0, 20.0]])  # center 10 lower, twice as high
     deltas = boxes.encode(box, anchor, weights=TORCH)
     np.testing.assert_allclose(deltas, [[10, 0, 5 * np.log(2), 0]], atol=1e-6)
     np.testing.assert_allclose(boxes.decode(deltas, anchor, weights=TORCH), box, atol=1e-5)

@@ -22,11 +22,11 @@ def test_a_mask_is_translucent_with_a_solid_outline():
     assert tuple(small[80, 200]) == (255, 140, 140)
 
 
-def test_a_label_map_gets_class_colours_and_grey_for_void():
+def test_a_label_map_gets_class_colors_and_grey_for_void():
     values = np.full((300, 400), 1, np.uint8)
     values[:, 200:] = 255
     picture = np.asarray(draw.label_map(white(300, 400), values, ["sky", "road"]), int)
-    wanted = 255 + (np.array(draw.colour(1)) - 255) * 0.6
+    wanted = 255 + (np.array(draw.color(1)) - 255) * 0.6
     np.testing.assert_allclose(picture[290, 10], wanted, atol=1)
     np.testing.assert_allclose(picture[290, 390], 255 + (96 - 255) * 0.6, atol=1)
 
@@ -97,7 +97,7 @@ def test_a_slanted_outline_is_smooth():
     assert shades - {0, 140, 255}
 
 
-def test_instances_of_one_class_have_colours_of_their_own():
+def test_instances_of_one_class_have_colors_of_their_own():
     found = {
         "boxes": np.array([[10.0, 10.0, 60.0, 60.0], [10.0, 70.0, 60.0, 110.0], [0.0] * 4]),
         "scores": np.array([0.9, 0.8, 0.0]),
@@ -107,7 +107,7 @@ def test_instances_of_one_class_have_colours_of_their_own():
     }
     pixels = np.asarray(draw.prediction(white(300, 300), found, scale=2.0), float)
     for rank, (y, x) in enumerate(((80, 70), (80, 180))):
-        wanted = 255 + (np.array(draw.colour(rank)) - 255) * 0.45
+        wanted = 255 + (np.array(draw.color(rank)) - 255) * 0.45
         np.testing.assert_allclose(pixels[y, x], wanted, atol=1)
     some = np.asarray(draw.prediction(white(300, 300), found, scale=2.0, threshold=0.85))
     assert (some[100:, 150:] == 255).all()

@@ -94,7 +94,7 @@ def test_paste_undoes_crop():
         masks.paste(np.ones((2, 2), np.uint8), window, (5, 6))
 
 
-def test_a_full_mask_covers_the_pixels_whose_centres_are_in_its_box():
+def test_a_full_mask_covers_the_pixels_whose_centers_are_in_its_box():
     full = np.ones((28, 28), np.float32)
     wanted = np.zeros((6, 8), np.uint8)
     wanted[1:4, 2:7] = 1
@@ -102,14 +102,14 @@ def test_a_full_mask_covers_the_pixels_whose_centres_are_in_its_box():
         found = masks.from_box_frame(full, box, (6, 8))
         assert found.dtype == np.uint8
         np.testing.assert_array_equal(found, wanted)
-    # At the box's edge a number is half gone: 0.75 holds for a third of a cell beyond its centre.
+    # At the box's edge a number is half gone: 0.75 holds for a third of a cell beyond its center.
     found = masks.from_box_frame(0.75 * np.ones((1, 1)), [0, 0, 12, 12], (12, 12))
     np.testing.assert_array_equal(found[6], [0] * 2 + [1] * 8 + [0] * 2)
 
 
-def test_cells_are_interpolated_between_their_centres():
-    # Two columns of cells, 4 pixels each: at the pixels' centres there are 0.625 and 0.875 (the
-    # ring of zeros), 0.875, 0.625, 0.375, 0.125, 0, 0 in a row between the cells' centres.
+def test_cells_are_interpolated_between_their_centers():
+    # Two columns of cells, 4 pixels each: at the pixels' centers there are 0.625 and 0.875 (the
+    # ring of zeros), 0.875, 0.625, 0.375, 0.125, 0, 0 in a row between the cells' centers.
     mask = np.array([[1.0, 0.0], [1.0, 0.0]])
     for threshold, columns in ((0.5, [0, 1, 2, 3]), (0.25, [0, 1, 2, 3, 4]), (0.7, [1, 2])):
         part, window = masks.in_window(mask, [2, 2, 10, 10], (12, 12), threshold=threshold)
@@ -128,7 +128,7 @@ def test_cells_are_interpolated_between_their_centres():
         ([-9.0, -9.0, -2.0, -2.0], 0),
         ([2.0, 2.0, 2.0, 5.0], 0),  # no height
         ([4.0, 4.0, 2.0, 2.0], 0),  # upside down
-        ([2.6, 2.6, 3.4, 3.4], 0),  # between the centres
+        ([2.6, 2.6, 3.4, 3.4], 0),  # between the centers
         ([2.4, 3.4, 2.6, 3.6], 1),  # around one
         ([np.nan, 0.0, 4.0, 4.0], 0),
         ([0.0, 0.0, np.inf, 4.0], 0),

@@ -154,7 +154,7 @@ def test_yolos_detections_are_those_of_opencv(name):
     rows, size, confidence = (CV2[f"{name}/{key}"] for key in ("rows", "size", "conf"))
     pixels = rows[:, [1, 0, 3, 2]] * np.tile(size, 2).astype(np.float32)
     result = nms.per_class(
-        box_ops.from_centre(tf.constant(pixels))[None],
+        box_ops.from_center(tf.constant(pixels))[None],
         tf.constant(rows[:, 4:5] * rows[:, 5:])[None],
         iou_threshold=0.45,
         score_threshold=float(confidence),

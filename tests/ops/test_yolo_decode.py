@@ -22,7 +22,7 @@ def _raw(shape, place=None, values=0.0):
 
 def test_zeros_are_anchors_at_the_middle_of_their_cells():
     boxes, objectness, classes = decode(_raw((1, 1, 2, 1, 7)), V3, (32, 64))
-    # cells of 32 pixels: centres at x 16 and 48, y 16; anchor 64 high, 32 wide
+    # cells of 32 pixels: centers at x 16 and 48, y 16; anchor 64 high, 32 wide
     np.testing.assert_allclose(boxes, [[[-16, 0, 48, 32], [-16, 32, 48, 64]]], atol=1e-5)
     np.testing.assert_allclose(objectness, [[0.5, 0.5]])
     np.testing.assert_allclose(classes, np.full((1, 2, 2), 0.5))

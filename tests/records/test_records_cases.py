@@ -23,7 +23,7 @@ CASES = {
     "folder_macosx": (4, None, ["ants", "bees"], "folder left by an archive"),
     "gray16_12bit": (3, None, None, r"use only 0\.\.3504; the high byte keeps 14 levels"),
     "mask_255": (2, None, None, r"class 'b' has no pixel while 50% of all .* --mask_values="),
-    "mask_rgb": r"0\.png: colour-coded mask .*\(0, 0, 0\), \(255, 0, 0\).* --mask_colors=FILE",
+    "mask_rgb": r"0\.png: color-coded mask .*\(0, 0, 0\), \(255, 0, 0\).* --mask_colors=FILE",
     "mask_rgba": (2, None, None, "class 'a' has no pixel"),
     "masks_labels_flag_csv": (3, None, ["background", "cat", "dog"], ""),
     "masks_other_prefix": (2, None, None, ""),
@@ -98,12 +98,12 @@ def test_every_case_is_in_the_table(shared_data):
     assert folders - {"tfrecord_text_disagrees"} == set(CASES)
 
 
-def test_values_and_colours_of_masks_are_what_the_user_says(shared_data, convert, tmp_path):
+def test_values_and_colors_of_masks_are_what_the_user_says(shared_data, convert, tmp_path):
     cases = shared_data.parent / "cases"
     source, report, _ = convert(cases / "mask_255", mask_values="0:a,255:b")
     assert source.class_names == ["a", "b"]
     assert report.classes[0] == report.classes[1] > 0
-    table = tmp_path / "colours.csv"
+    table = tmp_path / "colors.csv"
     names = (cases / "mask_rgb" / "labels.txt").read_text().split()
     table.write_text(f"name,r,g,b\n{names[0]},0,0,0\n{names[1]},255,0,0\n")
     source, report, _ = convert(cases / "mask_rgb", mask_colors=str(table))

@@ -32,7 +32,7 @@ def _palette(pixels):
     return _file(image)
 
 
-def _coloured(ids):
+def _colored(ids):
     return _grey(np.stack([ids & 255, ids >> 8 & 255, ids >> 16], axis=-1).astype(np.uint8))
 
 
@@ -132,7 +132,7 @@ def test_raw_values_become_class_ids_and_void():
 def test_segment_ids_are_r_plus_256_g_plus_65536_b():
     ids = np.array([[1, 256, 65536], [0, 70_000, 1]])
     values = {0: schema.VOID, 1: 0, 256: 1, 65536: 2, 70_000: 0}
-    png = _map(_coloured(ids), _image(2, 3), values=values, segments=True)
+    png = _map(_colored(ids), _image(2, 3), values=values, segments=True)
     np.testing.assert_array_equal(_pixels(png), [[0, 1, 2], [255, 0, 0]])
 
 
@@ -146,9 +146,9 @@ def test_a_value_that_is_no_class_stops_with_file_value_and_count():
         _map(_grey(np.full((4, 6), 255, np.uint8)), values={0: 0})
 
 
-def test_colours_and_too_many_classes_are_errors_with_a_way_out():
-    with pytest.raises(errors.DataError, match=r"m\.png: colour-coded mask .*--mask_colors"):
-        _map(_coloured(INDICES.astype(int)))
+def test_colors_and_too_many_classes_are_errors_with_a_way_out():
+    with pytest.raises(errors.DataError, match=r"m\.png: color-coded mask .*--mask_colors"):
+        _map(_colored(INDICES.astype(int)))
     with pytest.raises(errors.DataError, match="256 classes do not fit"):
         _map(_grey(INDICES), names=[str(i) for i in range(256)])
     _map(_grey(INDICES), names=[str(i) for i in range(255)])
@@ -236,7 +236,7 @@ def test_a_broken_png_mask_drops_the_object(data):
 def test_masks_that_are_ids_come_from_the_segments_file_read_once(tmp_path, monkeypatch):
     ids = INDICES.astype(int) * 1000
     path = tmp_path / "s.png"
-    path.write_bytes(_coloured(ids))
+    path.write_bytes(_colored(ids))
     objects = [
         schema.Object(2, (2, 0, 4, 6), 2000),
         schema.Object(1, None, 1000),

@@ -201,7 +201,7 @@ def test_a_label_map_is_shrunk_by_the_nearest_pixel():
     assert kept["image/segmentation/class/encoded"] == [same]
 
 
-def test_the_nearest_pixel_is_that_under_the_centre():
+def test_the_nearest_pixel_is_that_under_the_center():
     pixels = np.arange(10)[None]
     np.testing.assert_array_equal(shrink.nearest(pixels, (1, 4)), [[1, 3, 6, 8]])
     np.testing.assert_array_equal(shrink.nearest(pixels, (1, 10)), pixels)
@@ -299,7 +299,7 @@ def test_shrunk_records_are_sound_and_training_reads_them_in_place(tmp_path):
     np.testing.assert_array_equal(found[0], expected)
     assert not found[1].any()
     assert example["area"][0] == 126  # 24 x 21, a quarter of it
-    expected[:, 15] = 0  # its centre is the label map's column 31
+    expected[:, 15] = 0  # its center is the label map's column 31
     np.testing.assert_array_equal(decode.label_map(example), expected)
 
 

@@ -17,7 +17,7 @@ MODEL = {"name": "resnet18", "stem": "small", "width": 8}
 
 
 def picture(height, width, seed=0):
-    """Smooth and colourful, uint8 [height, width, 3]."""
+    """Smooth and colorful, uint8 [height, width, 3]."""
     corners = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), np.uint8)
     return np.asarray(Image.fromarray(corners).resize((width, height), Image.BICUBIC))
 

@@ -67,13 +67,13 @@ def test_answers_of_other_tasks_are_told_as_they_are():
 
 
 def test_masks_are_drawn_from_a_score_on():
-    image, coloured = Image.new("RGB", (60, 40), "white"), {}
+    image, colored = Image.new("RGB", (60, 40), "white"), {}
     for threshold in (0.5, 0.3):
         drawn = pictures.draw_prediction(image, ANSWER, ("cat", "dog"), threshold=threshold)
         pixels = np.asarray(drawn)
         scale = pixels.shape[0] // 40
         first, second = pixels[10 * scale, 26 * scale], pixels[30 * scale, 26 * scale]
-        coloured[threshold] = [bool((pixel < 255).any()) for pixel in (first, second)]
-        wanted = 255 + (np.array(draw.colour(0)) - 255) * 0.45
+        colored[threshold] = [bool((pixel < 255).any()) for pixel in (first, second)]
+        wanted = 255 + (np.array(draw.color(0)) - 255) * 0.45
         np.testing.assert_allclose(first, wanted, atol=1)
-    assert coloured == {0.5: [True, False], 0.3: [True, True]}
+    assert colored == {0.5: [True, False], 0.3: [True, True]}

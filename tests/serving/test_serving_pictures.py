@@ -23,7 +23,7 @@ def changed(before, after):
 
 
 def highlighted(picture):
-    """Rows of the picture with bars in the accent colour, counted as bars."""
+    """Rows of the picture with bars in the accent color, counted as bars."""
     near = np.abs(np.asarray(picture).astype(int) - BRIGHT).max(axis=-1) < 12
     rows = near.any(axis=1).astype(int)
     return int((np.diff(rows, prepend=0) == 1).sum())
@@ -72,7 +72,7 @@ def test_a_box_is_drawn_where_it_is_also_on_an_enlarged_image():
     image = white(120, 120)
     picture = np.asarray(pictures.draw_prediction(image, prediction, NAMES))
     assert picture.shape == (480, 480, 3)
-    assert tuple(picture[200, 40]) == draw.colour(2)  # left edge: x = 10 * 4
+    assert tuple(picture[200, 40]) == draw.color(2)  # left edge: x = 10 * 4
     assert tuple(picture[200, 200]) == (255, 255, 255)
     assert tuple(picture[10, 20]) == (255, 255, 255)  # below the threshold: not drawn
 
@@ -93,8 +93,8 @@ def test_a_picture_is_opened_upright():
 
 
 def test_a_sheet_holds_every_picture_in_its_cell():
-    colours = ["red", "lime", "blue"]
-    cells = [Image.new("RGB", (300, 150), colour) for colour in colours]
+    colors = ["red", "lime", "blue"]
+    cells = [Image.new("RGB", (300, 150), color) for color in colors]
     page = draw.sheet(cells, 2, cell=90)  # each becomes 90 x 45
     assert page.size == (2 * 94 + 4, 2 * 49 + 4)
     assert page.getpixel((4 + 45, 4 + 22)) == (255, 0, 0)

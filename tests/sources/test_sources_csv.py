@@ -94,7 +94,7 @@ def test_a_class_list_fixes_the_ids_and_refuses_other_names(table):
     ("text", "message"),
     [
         ("", "no column path or file .* its columns are: none"),
-        ("path,colour\na.png,red\n", "no column label or class .* are: path, colour"),
+        ("path,color\na.png,red\n", "no column label or class .* are: path, color"),
         ("a.png,cat\nb.png,dog\n", "its columns are: a.png, cat"),
         ("path,label\na.png,shark, white\n", "line 2: 3 values for 2 columns; put double quotes"),
         ('path,label\na.png,"cat\n', "line 2: unexpected end"),

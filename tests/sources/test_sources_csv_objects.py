@@ -148,7 +148,7 @@ def test_a_column_a_class_is_labels_of_the_image(table):
     with pytest.raises(errors.DataError, match=r"line 3: column 'cat' has 'x'; write 0 or 1"):
         table("image,cat,dog\na.png,0,1\nb.png,x,1\n")
     with pytest.raises(errors.DataError, match="no column label or class"):
-        table("image,colour\na.png,red\n")
+        table("image,color\na.png,red\n")
 
 
 def test_roboflows_table_is_found_beside_the_images_of_its_split(tmp_path, unpack):

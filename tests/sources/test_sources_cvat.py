@@ -138,7 +138,7 @@ def test_an_attribute_may_hold_the_class(cvat):
     assert (source.class_names, [o.name for o in sample.objects]) == (["pug"], ["box 1"])
     assert finding.reason == "no class name"
     with pytest.raises(errors.UsageError, match=r"nothing in .*the attributes are: Breed"):
-        cvat(document(image(box)), options=sources.Options(class_attribute="colour"))
+        cvat(document(image(box)), options=sources.Options(class_attribute="color"))
 
 
 def test_subsets_are_the_splits_and_every_image_is_accounted_for(tmp_path, unpack):

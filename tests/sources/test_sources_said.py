@@ -51,7 +51,7 @@ def test_a_class_list_that_cannot_be_one_is_refused(tmp_path):
         ("id,name\n1,cat\n3,dog\n", "ids of its names are not 0 to 1"),
         ("id,name\nx,cat\n", "line 2: id 'x' is no whole number"),
         ("0,cat\n1,dog\n", "the first line must name the columns"),
-        ("name,r,g,b\ncat,1,2,300\n", "colour 1, 2, 300 is not three of 0..255"),
+        ("name,r,g,b\ncat,1,2,300\n", "color 1, 2, 300 is not three of 0..255"),
     ):
         path.write_text(text)
         with pytest.raises(errors.DataError, match=message):
@@ -60,9 +60,9 @@ def test_a_class_list_that_cannot_be_one_is_refused(tmp_path):
         labels.parse_values("0:cat,255")
 
 
-# Masks: what values and colours mean.
+# Masks: what values and colors mean.
 
-COLOURS = np.array([[[0, 0, 0], [200, 0, 0]], [[0, 0, 255], [200, 0, 0]]], np.uint8)
+COLORS = np.array([[[0, 0, 0], [200, 0, 0]], [[0, 0, 255], [200, 0, 0]]], np.uint8)
 
 
 @pytest.fixture
@@ -94,9 +94,9 @@ def masks(tmp_path):
     return function
 
 
-def test_cvats_labelmap_says_what_colours_mean(masks):
+def test_cvats_labelmap_says_what_colors_mean(masks):
     text = "# label:color_rgb:parts:actions\nbackground:0,0,0::\ncar:200,0,0::\nvoid:0,0,255::\n"
-    names, pixels = masks(Image.fromarray(COLOURS), labelmap_txt=text)
+    names, pixels = masks(Image.fromarray(COLORS), labelmap_txt=text)
     assert (names, pixels) == (["background", "car"], [[0, 1], [255, 1]])
     palette = Image.fromarray(np.array([[0, 1], [2, 1]], np.uint8), "P")
     palette.putpalette([0, 0, 0, 200, 0, 0, 0, 0, 255])
@@ -104,18 +104,18 @@ def test_cvats_labelmap_says_what_colours_mean(masks):
     assert (names, pixels) == (["background", "car"], [[0, 1], [255, 1]])
 
 
-def test_a_table_of_colours_is_taken_where_the_user_says_so(masks, tmp_path):
-    table = tmp_path / "colours.csv"
+def test_a_table_of_colors_is_taken_where_the_user_says_so(masks, tmp_path):
+    table = tmp_path / "colors.csv"
     table.write_text("id,name,r,g,b\n0,car,200,0,0\n1,sky,0,0,255\n2,sky,0,0,0\n")
-    names, pixels = masks(Image.fromarray(COLOURS), sources.Options(mask_colors=str(table)))
+    names, pixels = masks(Image.fromarray(COLORS), sources.Options(mask_colors=str(table)))
     assert (names, pixels) == (["car", "sky"], [[1, 0], [1, 0]])
     table.write_text("name,r,g,b\ncar,200,0,0\nsky,0,0,0\n")
-    with pytest.raises(errors.DataError, match=r"colour \(0, 0, 255\) is no class"):
-        masks(Image.fromarray(COLOURS), sources.Options(mask_colors=str(table)))
-    # A list that numbers its classes means the numbers, and its colours are decoration.
+    with pytest.raises(errors.DataError, match=r"color \(0, 0, 255\) is no class"):
+        masks(Image.fromarray(COLORS), sources.Options(mask_colors=str(table)))
+    # A list that numbers its classes means the numbers, and its colors are decoration.
     table.write_text("id,name,r,g,b\n0,car,200,0,0\n1,sky,0,0,255\n2,road,0,0,0\n")
-    with pytest.raises(errors.DataError, match=r"3 colours: \(0, 0, 0\), .* --mask_colors"):
-        masks(Image.fromarray(COLOURS), label_file="colours.csv")
+    with pytest.raises(errors.DataError, match=r"3 colors: \(0, 0, 0\), .* --mask_colors"):
+        masks(Image.fromarray(COLORS), label_file="colors.csv")
 
 
 def test_values_are_what_the_user_says(masks):

@@ -86,16 +86,16 @@ def test_a_broken_region_is_dropped_and_the_others_stay(via, shape, reason):
 
 def test_the_class_is_the_attribute_of_that_name_else_the_only_text(via):
     source, (sample,), findings = via(
-        _region(colour="red", Class="dog"),
+        _region(color="red", Class="dog"),
         _region(species="cat"),
         _region(kind={"cat": True, "dog": False}),
-        _region(colour="red", size="big"),
+        _region(color="red", size="big"),
         _region(),
     )
     assert source.class_names == ["cat", "dog"]
     assert [o.class_id for o in sample.objects] == [1, 0, 0]
     assert [(f.kind, f.reason) for f in findings] == [("dropped", "no class name")] * 2
-    assert "colour, size" in findings[0].detail
+    assert "color, size" in findings[0].detail
 
 
 def test_the_users_class_list_names_what_has_no_name(via):

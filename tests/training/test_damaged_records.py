@@ -18,7 +18,7 @@ trainer, small = test_trainer.trainer, test_trainer.small
 
 @pytest.fixture(scope="module")
 def made(records, small_model, tmp_path_factory):
-    """A Trainer on records of its own, each a pixel of colour apart, that are then damaged."""
+    """A Trainer on records of its own, each a pixel of color apart, that are then damaged."""
     place = tmp_path_factory.mktemp("damaged") / "records"
     shutil.copytree(records, place)
     return trainer(small(place), tmp_path_factory.mktemp("damaged") / "run"), place

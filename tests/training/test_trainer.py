@@ -27,8 +27,8 @@ pytestmark = pytest.mark.usefixtures("small_model")
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
-    """48 + 10 noisy pictures of two colours, 12 x 12."""
-    folder = tmp_path_factory.mktemp("colours")
+    """48 + 10 noisy pictures of two colors, 12 x 12."""
+    folder = tmp_path_factory.mktemp("colors")
     class_folders.write(folder / "images", {"train": 24, "val": 5}, class_folders.shades(12, 25))
     return class_folders.convert(folder / "images", folder / "records", shards=2)
 
@@ -322,7 +322,7 @@ def get_config():
         model={{"name": "resnet6", "width": 4, "stem": "small", "dropout": 0.3}},
         inputs={{"image_size": (12, 12), "resize": "stretch",
                 "augment": ({{"name": "horizontal_flip"}},
-                            {{"name": "colour_jitter", "brightness": 0.3}})}},
+                            {{"name": "color_jitter", "brightness": 0.3}})}},
         optimizer={{"name": "lamb", "weight_decay": 0.01}},
         schedule={{"learning_rate": 0.01}},
         train={{"batch_size": 8, "steps": 60, "log_every": 1, "ema": 0.99, "eval_every": 17,

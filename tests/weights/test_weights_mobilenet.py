@@ -37,7 +37,7 @@ def photos(shared_data):
 
 
 def _pillow(path, *, upright, rounded):
-    """Pillow: short side to 256, bilinear with antialiasing; centre 224.
+    """Pillow: short side to 256, bilinear with antialiasing; center 224.
 
     rounded: the long side is rounded (the reference); torchvision cuts its fraction off."""
     image = PIL.Image.open(path)
@@ -68,7 +68,7 @@ def test_our_own_preprocessing_classifies_as_well(net, photos):
     config = configs.config(
         data={"class_names": tuple(map(str, range(1000)))},
         model={"name": "mobilenet_v2"},
-        inputs={"image_size": SIZE, "resize": "centre_crop", "short": 256},
+        inputs={"image_size": SIZE, "resize": "center_crop", "short": 256},
     )
     task = tasks.build(config)
     images = [task.prepare_eval({"encoded": tf.constant(p.read_bytes())}) for p in paths]

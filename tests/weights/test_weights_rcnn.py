@@ -40,7 +40,7 @@ def _canvas(meta):
     """torchvision's resize and padding of the case's picture: [1, H, W, 3] 0..255, frame [1, 6].
 
     It normalises first; a resize keeps averages, so the order does not matter, and its padding
-    with zeros is the mean colour here."""
+    with zeros is the mean color here."""
     picture = fill.image(meta["image_seed"], *meta["image_hw"]) * np.float32(255)
     resized = tf.image.resize(picture, meta["resized_hw"], antialias=False).numpy()
     canvas = np.empty((*meta["padded_hw"], 3), np.float32)

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tfvision import schema
 from tfvision.inputs import geometry, object_tensors, seeds
-from tfvision.inputs.geometry import Colour, Sample
+from tfvision.inputs.geometry import Color, Sample
 
 
 def affine(
@@ -25,7 +25,7 @@ def affine(
     translate: float = 0.0,
     scale: Sequence[float] = (1.0, 1.0),
     shear: float = 0.0,
-    colour: Colour = geometry.GREY,
+    color: Color = geometry.GREY,
     min_visible: float = 0.0,
     probability: float = 1.0,
 ) -> Sample:
@@ -43,7 +43,7 @@ def affine(
     sample = {**sample, "image": tf.cast(sample["image"], tf.float32)}
     return tf.cond(
         seeds.happens(seed, 4, probability),
-        lambda: warp(sample, matrix, shift, colour=colour, min_visible=min_visible),
+        lambda: warp(sample, matrix, shift, color=color, min_visible=min_visible),
         lambda: dict(sample),
     )
 
@@ -64,7 +64,7 @@ def warp(
     matrix: tf.Tensor,
     shift: tf.Tensor,
     *,
-    colour: Colour = geometry.GREY,
+    color: Color = geometry.GREY,
     min_visible: float = 0.0,
 ) -> Sample:
     """Applies one affine map, matrix [2, 2] and shift [2], both for (y, x)."""
@@ -77,8 +77,8 @@ def warp(
     # A fourth channel of ones becomes the share of each pixel that has a source.
     full = tf.concat([image, tf.ones_like(image[:, :, :1])], axis=2)
     moved = _pull(full[tf.newaxis], inverse, middle, shift, "BILINEAR", 0.0)[0]
-    colours = (1.0 - moved[:, :, 3:]) * colour
-    result = {**sample, "image": tf.ensure_shape(moved[:, :, :3] + colours, image.shape)}
+    colors = (1.0 - moved[:, :, 3:]) * color
+    result = {**sample, "image": tf.ensure_shape(moved[:, :, :3] + colors, image.shape)}
     if "label_map" in sample:
         result["label_map"] = _nearest(
             sample["label_map"][tf.newaxis], inverse, middle, shift, schema.VOID
@@ -131,7 +131,7 @@ def _pull(
     fill: float,
 ) -> tf.Tensor:
     """[N, H, W, C] -> the same, each new pixel taken from where the inverse map puts it."""
-    # The kernel counts pixel centres as whole numbers, ours are at halves; and it wants x, y.
+    # The kernel counts pixel centers as whole numbers, ours are at halves; and it wants x, y.
     half = tf.constant(0.5)
     offset = tf.linalg.matvec(inverse, half - middle - shift) + middle - half
     (a, b), (c, d) = (tf.unstack(row) for row in tf.unstack(inverse))

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 import tensorflow as tf
 
 from tfvision import errors
-from tfvision.inputs import affine, colour, erase, geometry, policies, scaling, windows
-from tfvision.inputs.colour import colour_jitter
+from tfvision.inputs import affine, color, erase, geometry, policies, scaling, windows
+from tfvision.inputs.color import color_jitter
 from tfvision.inputs.geometry import horizontal_flip
 from tfvision.inputs.seeds import fold
 from tfvision.inputs.windows import random_resized_crop
@@ -26,7 +26,7 @@ __all__ = [
     "AUGMENTATIONS",
     "WINDOWS",
     "apply",
-    "colour_jitter",
+    "color_jitter",
     "fold",
     "horizontal_flip",
     "random_resized_crop",
@@ -71,17 +71,17 @@ GEOMETRY: dict[str, Callable] = {
 }
 # These compute with the values of pixels, as float32.
 VALUES: dict[str, Callable] = {
-    "colour_jitter": colour.colour_jitter,
-    "darknet_colour": colour.darknet_colour,
-    "grey": colour.grey,
-    "blur": colour.blur,
-    "noise": colour.noise,
-    "sharpness": colour.sharpness,
-    "solarize": colour.solarize,
-    "posterize": colour.posterize,
-    "equalize": colour.equalize,
-    "autocontrast": colour.autocontrast,
-    "invert": colour.invert,
+    "color_jitter": color.color_jitter,
+    "darknet_color": color.darknet_color,
+    "grayscale": color.grayscale,
+    "blur": color.blur,
+    "noise": color.noise,
+    "sharpness": color.sharpness,
+    "solarize": color.solarize,
+    "posterize": color.posterize,
+    "equalize": color.equalize,
+    "autocontrast": color.autocontrast,
+    "invert": color.invert,
     "random_erase": erase.random_erase,
     "cutout": erase.cutout,
     "rand_augment": policies.rand_augment,

@@ -1,7 +1,7 @@
 """From a sample of any size to the canvas that a model takes, and the frame that leads back.
 
 Image, boxes, masks and label map move together: the image bilinearly, maps by their nearest
-pixel. What lies beside the image on the canvas is the config's `padding` colour, VOID in the
+pixel. What lies beside the image on the canvas is the config's `padding` color, VOID in the
 label map and 0 in masks.
 
 Axis letters: N objects, H, W.
@@ -25,15 +25,15 @@ Size = tuple[int, int]
 RESIZES: dict[str, Callable] = {
     "stretch": lambda image, size, inputs: images.stretch(image, size, antialias=inputs.antialias),
     "letterbox": lambda image, size, inputs: images.letterbox(
-        image, size, colour=inputs.padding, antialias=inputs.antialias
+        image, size, color=inputs.padding, antialias=inputs.antialias
     ),
-    "centre_crop": lambda image, size, inputs: images.centre_crop(image, size, short=inputs.short),
+    "center_crop": lambda image, size, inputs: images.center_crop(image, size, short=inputs.short),
     "short_side": lambda image, size, inputs: images.short_side(
         image,
         size,
         short=inputs.short,
         long=inputs.long,
-        colour=inputs.padding,
+        color=inputs.padding,
         antialias=inputs.antialias,
     ),
 }
@@ -43,7 +43,7 @@ RESIZES: dict[str, Callable] = {
 SIZES: dict[str, Callable] = {
     "stretch": lambda original, size, inputs: tf.constant(size),
     "letterbox": lambda original, size, inputs: images.letterbox_size(original, size),
-    "centre_crop": lambda original, size, inputs: images.centre_crop_size(
+    "center_crop": lambda original, size, inputs: images.center_crop_size(
         original, short=inputs.short
     ),
     "short_side": lambda original, size, inputs: images.short_side_size(
@@ -88,8 +88,8 @@ def nearest(maps: tf.Tensor, frame: tf.Tensor, size: Size, fill: int) -> tf.Tens
     lead = maps.shape[:-2].as_list()
     indices, inside = [], []
     for axis in (0, 1):
-        centres = tf.range(size[axis], dtype=tf.float32) + 0.5
-        at = tf.cast(tf.floor((centres - frame[4 + axis]) / frame[2 + axis]), tf.int32)
+        centers = tf.range(size[axis], dtype=tf.float32) + 0.5
+        at = tf.cast(tf.floor((centers - frame[4 + axis]) / frame[2 + axis]), tf.int32)
         last = tf.cast(frame[axis], tf.int32) - 1
         inside.append((at >= 0) & (at <= last))
         indices.append(tf.clip_by_value(at, 0, last))

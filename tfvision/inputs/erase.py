@@ -26,12 +26,12 @@ def random_erase(
     probability: float = 0.5,
     scale: Sequence[float] = (0.02, 0.4),
     ratio: Sequence[float] = (0.3, 1 / 0.3),
-    colour: Sequence[float] = (),
+    color: Sequence[float] = (),
     attempts: int = 10,
 ) -> Sample:
     """Random Erasing (Zhong et al. 2017, arXiv:1708.04896, algorithm 1).
 
-    scale: share of the image's area. ratio: height / width. colour: three values 0..255; (): a
+    scale: share of the image's area. ratio: height / width. color: three values 0..255; (): a
     random one for every pixel, which the paper found best. Of `attempts` rectangles the first
     that fits is taken; where none does, nothing is erased."""
     image = tf.cast(sample["image"], tf.float32)
@@ -50,8 +50,8 @@ def random_erase(
     erased = seeds.happens(seed, 0, probability) & tf.reduce_any(fits)
 
     def painted():
-        if len(colour):
-            fill = tf.constant(colour, tf.float32)
+        if len(color):
+            fill = tf.constant(color, tf.float32)
         else:
             fill = tf.random.stateless_uniform(tf.shape(image), seeds.fold(seed, 2), 0.0, 255.0)
         return tf.where(_inside(size, start, start + extent[first]), fill, image)
@@ -64,16 +64,16 @@ def cutout(
     seed: tf.Tensor,
     *,
     size: int = 16,
-    colour: Sequence[float] = (123.675, 116.28, 103.53),
+    color: Sequence[float] = (123.675, 116.28, 103.53),
     probability: float = 1.0,
 ) -> Sample:
     """Cutout (DeVries & Taylor 2017, arXiv:1708.04552, section 3.2): one square of `size` pixels.
 
-    Its middle is any pixel, so it may stick out. colour: what normalisation turns into zero
+    Its middle is any pixel, so it may stick out. color: what normalisation turns into zero
     (ImageNet's mean), as in the paper. size=16 is the paper's for CIFAR-10 (section 4.1)."""
     image = tf.cast(sample["image"], tf.float32)
     canvas = tf.shape(image)[:2]
     draws = tf.random.stateless_uniform([2], seeds.fold(seed, 1))
     low = tf.cast(tf.floor(draws * tf.cast(canvas, tf.float32)), tf.int32) - size // 2
     hit = _inside(canvas, low, low + size) & seeds.happens(seed, 0, probability)
-    return {**sample, "image": tf.where(hit, tf.constant(colour, tf.float32), image)}
+    return {**sample, "image": tf.where(hit, tf.constant(color, tf.float32), image)}

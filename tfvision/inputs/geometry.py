@@ -2,7 +2,7 @@
 
 A sample holds `image` [H, W, 3] and any of `boxes` ([N, 4] y x y x, pixels, continuous edges), the
 other per-object tensors, `proposals` [R, 4], `masks` [N, H, W] and `label_map` [H, W]. What has no
-source becomes `colour` in the image (one number or three, 0..255), 0 in masks, VOID in the label
+source becomes `color` in the image (one number or three, 0..255), 0 in masks, VOID in the label
 map. Objects and proposals that leave the canvas are taken out (`objects.settle`).
 """
 
@@ -17,7 +17,7 @@ from tfvision.inputs import object_tensors, seeds
 from tfvision.ops import images
 
 Sample = dict[str, tf.Tensor]
-Colour = float | Sequence[float]
+Color = float | Sequence[float]
 
 GREY = 127.5  # Darknet's 0.5
 
@@ -95,8 +95,8 @@ def resize(sample: Sample, size: tf.Tensor, *, antialias: bool = True) -> Sample
     result = {**sample, "image": images.resize(sample["image"], size, antialias=antialias)}
 
     def sources(axis: int) -> tf.Tensor:
-        centres = tf.cast(tf.range(size[axis]), tf.float32) + 0.5
-        return tf.minimum(tf.cast(centres / factor[axis], tf.int32), canvas(sample)[axis] - 1)
+        centers = tf.cast(tf.range(size[axis]), tf.float32) + 0.5
+        return tf.minimum(tf.cast(centers / factor[axis], tf.int32), canvas(sample)[axis] - 1)
 
     rows, columns = sources(0), sources(1)
     if "masks" in sample:
@@ -112,7 +112,7 @@ def place(
     offset: tf.Tensor,
     size: tf.Tensor,
     *,
-    colour: Colour = GREY,
+    color: Color = GREY,
     min_visible: float = 0.0,
 ) -> Sample:
     """Puts the image's top left corner at `offset` (int [2]) of a canvas of `size` (int [2]).
@@ -132,7 +132,7 @@ def place(
 
     image = tf.cast(sample["image"], tf.float32)
     inside = moved(tf.ones_like(image[:, :, :1]), 0.0)
-    result = {**sample, "image": tf.where(inside > 0.0, moved(image, 0.0), colour)}
+    result = {**sample, "image": tf.where(inside > 0.0, moved(image, 0.0), color)}
     if "masks" in sample:
         first = tf.transpose(sample["masks"], [1, 2, 0])
         result["masks"] = tf.transpose(moved(first, 0), [2, 0, 1])

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from tfvision import errors
 from tfvision.inputs import geometry, object_tensors, seeds, targets
-from tfvision.inputs.geometry import Colour, Sample
+from tfvision.inputs.geometry import Color, Sample
 
 Batch = dict[str, tf.Tensor]
 _NO_PROPOSALS = "mix 'mosaic' has no place for proposals (Fast R-CNN's); leave it out"
@@ -117,14 +117,14 @@ def mosaic(
     *,
     size: Sequence[int],
     middle: Sequence[float] = (0.25, 0.75),
-    colour: Colour = geometry.GREY,
+    color: Color = geometry.GREY,
     min_visible: float = 0.0,
 ) -> Sample:
     """Four samples on one canvas (Bochkovskiy et al. 2020, arXiv:2004.10934, section 3.3).
 
     A point is drawn within the shares `middle` of the canvas `size` = (height, width); samples
     0..3 lie above left, above right, below left and below right of it, each with a corner there,
-    cut off at the canvas and filled up with `colour`. So each should be about as large as the
+    cut off at the canvas and filled up with `color`. So each should be about as large as the
     canvas or smaller. Returns the keys that geometry and objects know, and no other; proposals
     are refused."""
     if any(object_tensors.PROPOSALS in sample for sample in samples):
@@ -139,7 +139,7 @@ def mosaic(
         extent = tf.stack([(rest if below else point)[0], (rest if right else point)[1]])
         # Above the point an image ends there, below it begins there.
         offset = tf.stack([0 if below else extent[0] - own[0], 0 if right else extent[1] - own[1]])
-        quarter = geometry.place(sample, offset, extent, colour=colour, min_visible=min_visible)
+        quarter = geometry.place(sample, offset, extent, color=color, min_visible=min_visible)
         corner = tf.stack([point[0] * below, point[1] * right])
         quarters.append(_shifted(quarter, corner, size))
     return geometry.fixed(_joined(quarters), size)
@@ -178,7 +178,7 @@ def mosaic_batch(
     *,
     probability: float = 1.0,
     middle: Sequence[float] = (0.25, 0.75),
-    colour: Colour = geometry.GREY,
+    color: Color = geometry.GREY,
     min_visible: float = 0.1,
 ) -> Batch:
     """`mosaic` of each image b with those before it, b - 1, b - 2 and b - 3, in a batch.
@@ -202,7 +202,7 @@ def mosaic_batch(
                 part = {key: batch[key][(row - back) % count] for key in keys}
                 parts.append(object_tensors.select(part, part["class_ids"] >= 0))
             made = mosaic(
-                parts, own, size=size, middle=middle, colour=colour, min_visible=min_visible
+                parts, own, size=size, middle=middle, color=color, min_visible=min_visible
             )
             return {"image": made["image"], **targets.padded(made, places)}
 

@@ -12,15 +12,15 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tfvision.inputs import affine, geometry, seeds
-from tfvision.inputs.geometry import Colour, Sample
-from tfvision.ops import colours
+from tfvision.inputs.geometry import Color, Sample
+from tfvision.ops import colors
 
-Operation = Callable[[Sample, tf.Tensor, tf.Tensor, float, Colour], Sample]
+Operation = Callable[[Sample, tf.Tensor, tf.Tensor, float, Color], Sample]
 
 
-def _coloured(change: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Operation:
-    def operation(sample, strength, sign, limit, colour):
-        del colour
+def _colored(change: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Operation:
+    def operation(sample, strength, sign, limit, color):
+        del color
         image = change(sample["image"], strength * sign * limit)
         image = tf.ensure_shape(tf.clip_by_value(image, 0.0, 255.0), sample["image"].shape)
         return {**sample, "image": image}
@@ -29,9 +29,9 @@ def _coloured(change: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Operation:
 
 
 def _moved(matrix: Callable, shift: Callable = lambda amount: (0.0, 0.0)) -> Operation:
-    def operation(sample, strength, sign, limit, colour):
+    def operation(sample, strength, sign, limit, color):
         amount = strength * sign * limit
-        return affine.warp(sample, matrix(amount), tf.stack(shift(amount)), colour=colour)
+        return affine.warp(sample, matrix(amount), tf.stack(shift(amount)), color=color)
 
     return operation
 
@@ -48,20 +48,20 @@ GEOMETRIC: dict[str, Operation] = {
     "translate_x": _moved(_still, lambda pixels: (0.0, pixels)),
     "translate_y": _moved(_still, lambda pixels: (pixels, 0.0)),
 }
-COLOUR: dict[str, Operation] = {
-    "identity": lambda sample, strength, sign, limit, colour: dict(sample),
-    "autocontrast": _coloured(lambda image, _: colours.autocontrast(image)),
-    "equalize": _coloured(lambda image, _: colours.equalize(image)),
-    "solarize": _coloured(lambda image, down: colours.solarize(image, 256.0 - tf.abs(down))),
-    "posterize": _coloured(
-        lambda image, lost: colours.posterize(image, 8.0 - tf.round(tf.abs(lost)))
+COLOR: dict[str, Operation] = {
+    "identity": lambda sample, strength, sign, limit, color: dict(sample),
+    "autocontrast": _colored(lambda image, _: colors.autocontrast(image)),
+    "equalize": _colored(lambda image, _: colors.equalize(image)),
+    "solarize": _colored(lambda image, down: colors.solarize(image, 256.0 - tf.abs(down))),
+    "posterize": _colored(
+        lambda image, lost: colors.posterize(image, 8.0 - tf.round(tf.abs(lost)))
     ),
-    "brightness": _coloured(lambda image, change: colours.brightness(image, 1.0 + change)),
-    "contrast": _coloured(lambda image, change: colours.contrast(image, 1.0 + change)),
-    "saturation": _coloured(lambda image, change: colours.saturation(image, 1.0 + change)),
-    "sharpness": _coloured(lambda image, change: colours.sharpness(image, 1.0 + change)),
+    "brightness": _colored(lambda image, change: colors.brightness(image, 1.0 + change)),
+    "contrast": _colored(lambda image, change: colors.contrast(image, 1.0 + change)),
+    "saturation": _colored(lambda image, change: colors.saturation(image, 1.0 + change)),
+    "sharpness": _colored(lambda image, change: colors.sharpness(image, 1.0 + change)),
 }
-OPERATIONS = {**COLOUR, **GEOMETRIC}
+OPERATIONS = {**COLOR, **GEOMETRIC}
 
 # At full strength: radians, slopes, share of the width, grey levels, bits, change of a factor.
 # RandAugment's are AutoAugment's (Cubuk et al. 2018, arXiv:1805.09501, appendix; its largest
@@ -77,7 +77,7 @@ _LEVELS = 30  # strengths are counted in thirtieths
 
 def names(geometric: bool = True) -> list[str]:
     """What a policy draws from."""
-    return list(OPERATIONS if geometric else COLOUR)
+    return list(OPERATIONS if geometric else COLOR)
 
 
 def perform(
@@ -88,14 +88,14 @@ def perform(
     ranges: dict[str, float],
     *,
     geometric: bool = True,
-    colour: Colour = geometry.GREY,
+    color: Color = geometry.GREY,
 ) -> Sample:
     """Applies the operation `number` (int scalar) of `names(geometric)`."""
     sample = {**sample, "image": tf.cast(sample["image"], tf.float32)}
 
     def branch(name):
         limit = ranges.get(name, 0.0)
-        return lambda: OPERATIONS[name](sample, strength, sign, limit, colour)
+        return lambda: OPERATIONS[name](sample, strength, sign, limit, color)
 
     return tf.switch_case(number, [branch(name) for name in names(geometric)])
 
@@ -114,12 +114,12 @@ def rand_augment(
     count: int = 2,
     magnitude: float = 9.0,
     geometric: bool = True,
-    colour: Colour = geometry.GREY,
+    color: Color = geometry.GREY,
 ) -> Sample:
     """RandAugment (Cubuk et al. 2019, arXiv:1909.13719, section 3): N = count, M = magnitude.
 
     Each of the `count` operations is drawn anew at equal odds; magnitude 0..30 is the strength
-    of all. colour: what moves in from outside the image."""
+    of all. color: what moves in from outside the image."""
     width = tf.cast(geometry.canvas(sample)[1], tf.float32)
     ranges = dict(_RANGES)
     for name in ("translate_x", "translate_y"):
@@ -127,7 +127,7 @@ def rand_augment(
     for position in range(count):
         number, sign = _draw(seed, 2 * position, geometric)
         strength = tf.constant(magnitude / _LEVELS)
-        sample = perform(sample, number, strength, sign, ranges, geometric=geometric, colour=colour)
+        sample = perform(sample, number, strength, sign, ranges, geometric=geometric, color=color)
     return sample
 
 
@@ -136,7 +136,7 @@ def trivial_augment(
     seed: tf.Tensor,
     *,
     geometric: bool = True,
-    colour: Colour = geometry.GREY,
+    color: Color = geometry.GREY,
 ) -> Sample:
     """TrivialAugment, wide (Müller & Hutter 2021, arXiv:2103.10158, section 3).
 
@@ -144,4 +144,4 @@ def trivial_augment(
     number, sign = _draw(seed, 0, geometric)
     level = tf.random.stateless_uniform([], seeds.fold(seed, 2), 0, _LEVELS + 1, tf.int32)
     strength = tf.cast(level, tf.float32) / _LEVELS
-    return perform(sample, number, strength, sign, _WIDE, geometric=geometric, colour=colour)
+    return perform(sample, number, strength, sign, _WIDE, geometric=geometric, color=color)

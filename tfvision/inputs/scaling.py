@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tfvision.inputs import geometry, seeds
-from tfvision.inputs.geometry import Colour, Sample
+from tfvision.inputs.geometry import Color, Sample
 
 
 def _scaled(sample: Sample, factor: tf.Tensor, antialias: bool) -> Sample:
@@ -21,13 +21,13 @@ def _scaled(sample: Sample, factor: tf.Tensor, antialias: bool) -> Sample:
 
 
 def _cropped(
-    sample: Sample, seed: tf.Tensor, size: Sequence[int], colour: Colour, min_visible: float
+    sample: Sample, seed: tf.Tensor, size: Sequence[int], color: Color, min_visible: float
 ) -> Sample:
     """A random window of `size`; a side that is too short is filled at the bottom and right."""
     room = tf.maximum(geometry.canvas(sample) - tf.constant(size), 0)
     draws = tf.random.stateless_uniform([2], seed)
     offset = -tf.cast(tf.floor(draws * tf.cast(room + 1, tf.float32)), tf.int32)
-    sample = geometry.place(sample, offset, size, colour=colour, min_visible=min_visible)
+    sample = geometry.place(sample, offset, size, color=color, min_visible=min_visible)
     return geometry.fixed(sample, size)
 
 
@@ -36,11 +36,11 @@ def random_crop(
     seed: tf.Tensor,
     *,
     size: Sequence[int],
-    colour: Colour = geometry.GREY,
+    color: Color = geometry.GREY,
     min_visible: float = 0.0,
 ) -> Sample:
-    """A window of `size` anywhere in the image, filled up with `colour` where it is smaller."""
-    return _cropped(sample, seeds.fold(seed, 0), size, colour, min_visible)
+    """A window of `size` anywhere in the image, filled up with `color` where it is smaller."""
+    return _cropped(sample, seeds.fold(seed, 0), size, color, min_visible)
 
 
 def scale_jitter(
@@ -49,7 +49,7 @@ def scale_jitter(
     *,
     size: Sequence[int],
     scale: Sequence[float] = (0.1, 2.0),
-    colour: Colour = geometry.GREY,
+    color: Color = geometry.GREY,
     min_visible: float = 0.0,
     antialias: bool = True,
 ) -> Sample:
@@ -60,7 +60,7 @@ def scale_jitter(
     fit = tf.constant(size, tf.float32) / tf.cast(geometry.canvas(sample), tf.float32)
     factor = seeds.uniform(seed, 0, *scale) * tf.reduce_min(fit)
     sample = _scaled(sample, factor, antialias)
-    return _cropped(sample, seeds.fold(seed, 1), size, colour, min_visible)
+    return _cropped(sample, seeds.fold(seed, 1), size, color, min_visible)
 
 
 def scale_crop(
@@ -70,7 +70,7 @@ def scale_crop(
     size: Sequence[int] = (513, 513),
     scale: Sequence[float] = (0.5, 2.0),
     step: float = 0.25,
-    colour: Colour = geometry.GREY,
+    color: Color = geometry.GREY,
     min_visible: float = 0.0,
     antialias: bool = True,
 ) -> Sample:
@@ -90,7 +90,7 @@ def scale_crop(
     cut = {**sample, "image": sample["image"][start[0] :, start[1] :][: part[0], : part[1]]}
     cut = geometry.cut(cut, tf.concat([start, part], axis=0), min_visible=min_visible)
     scaled = _scaled(cut, factor, antialias)
-    placed = geometry.place(scaled, tf.zeros(2, tf.int32), size, colour=colour)
+    placed = geometry.place(scaled, tf.zeros(2, tf.int32), size, color=color)
     return geometry.fixed(placed, size)
 
 
@@ -99,15 +99,15 @@ def letterbox(
     seed: tf.Tensor,
     *,
     size: Sequence[int],
-    colour: Colour = geometry.GREY,
+    color: Color = geometry.GREY,
     antialias: bool = True,
 ) -> Sample:
-    """The largest size that fits, centred on a canvas of `colour`; nothing in it is random."""
+    """The largest size that fits, centerd on a canvas of `color`; nothing in it is random."""
     del seed
     fit = tf.constant(size, tf.float32) / tf.cast(geometry.canvas(sample), tf.float32)
     sample = _scaled(sample, tf.reduce_min(fit), antialias)
     offset = (tf.constant(size) - geometry.canvas(sample)) // 2
-    return geometry.fixed(geometry.place(sample, offset, size, colour=colour), size)
+    return geometry.fixed(geometry.place(sample, offset, size, color=color), size)
 
 
 def darknet_jitter(
@@ -117,7 +117,7 @@ def darknet_jitter(
     size: Sequence[int],
     jitter: float = 0.3,
     scale: Sequence[float] = (1.0, 1.0),
-    colour: Colour = geometry.GREY,
+    color: Color = geometry.GREY,
     min_visible: float = 0.0,
     antialias: bool = True,
 ) -> Sample:
@@ -133,5 +133,5 @@ def darknet_jitter(
     room = tf.cast(tf.constant(size) - geometry.canvas(sample), tf.float32)
     places = tf.random.stateless_uniform([2], seeds.fold(seed, 2))
     offset = tf.cast(tf.round(places * room), tf.int32)
-    sample = geometry.place(sample, offset, size, colour=colour, min_visible=min_visible)
+    sample = geometry.place(sample, offset, size, color=color, min_visible=min_visible)
     return geometry.fixed(sample, size)

@@ -28,7 +28,7 @@ def random_resized_crop(
     """A window of random area and shape (Szegedy et al. 2015, arXiv:1409.4842, section 6).
 
     scale: share of the image's area. ratio: width / height. Draws `attempts` windows at once
-    and takes the first that fits, else the largest centred one within `ratio` (torchvision's
+    and takes the first that fits, else the largest centerd one within `ratio` (torchvision's
     rule)."""
     del boxes  # the window does not depend on them
 

@@ -14,9 +14,9 @@ from tfvision.layers.convolution import pair
 class Resize(keras.layers.Layer):
     """Bilinear resizing of [B, H, W, C] to `size` (rows, columns), without antialiasing.
 
-    align_corners: the centres of the corner pixels stay where they are (the authors of DeepLab;
+    align_corners: the centers of the corner pixels stay where they are (the authors of DeepLab;
     torch's align_corners=True); without, the corners of the corner pixels do (torch's False,
-    TensorFlow's half-pixel centres). Interpolates in float32 and returns the input's dtype."""
+    TensorFlow's half-pixel centers). Interpolates in float32 and returns the input's dtype."""
 
     def __init__(self, size, *, align_corners=False, **kwargs):
         super().__init__(**kwargs)

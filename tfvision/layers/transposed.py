@@ -17,7 +17,7 @@ class Conv2DTranspose(Layer):
 
     size: (rows, columns) of the output; each is 2 * H or 2 * H + 1, the sizes whose halving gave
     H. The whole output is 2 * H + 1; an even one lacks the last row, which is what cropping to
-    the centre comes to in the authors' FC-DenseNet (Lasagne rounds the offset down). The kernel
+    the center comes to in the authors' FC-DenseNet (Lasagne rounds the offset down). The kernel
     is [3, 3, filters, C]; it and the bias start as in `Conv2D`, with fan-in and fan-out alike if
     the layer keeps the number of channels."""
 

@@ -1,6 +1,6 @@
 """Which of a YOLO head's boxes each truth falls to, as Darknet decides it. No gradient here.
 
-A truth falls to the cell that its centre lies in, and there to one anchor. Where several fall to
+A truth falls to the cell that its center lies in, and there to one anchor. Where several fall to
 one box, Darknet writes them one after the other, so the last one stays. What is narrower or lower
 than a thousandth of the image is no truth (Darknet's fill_truth_detection).
 
@@ -25,7 +25,7 @@ class Truth(NamedTuple):
 
     boxes [B, M, 4] yxyx in pixels, class_ids int32 [B, M]; valid bool [B, M]: is it one? What is
     not has a box of one cell, so that it has a logarithm. cell int32 [B, M]: row * W + column;
-    offset [B, M, 2]: x, y of the centre from the cell's corner, in cells, 0..1; size [B, M, 2]:
+    offset [B, M, 2]: x, y of the center from the cell's corner, in cells, 0..1; size [B, M, 2]:
     width, height in pixels; share [B, M]: of the image's area."""
 
     boxes: tf.Tensor
@@ -63,14 +63,14 @@ def place(raw: tf.Tensor, head: heads.Head, boxes: tf.Tensor, class_ids: tf.Tens
     valid = (class_ids >= 0) & large
     stride = tf.cast(head.stride, tf.float32)
     boxes = tf.where(valid[..., None], boxes, tf.stack([0.0, 0.0, stride, stride]))
-    centre = box_ops.to_centre(boxes)
-    at = centre[..., :2] / stride
-    # A centre on the image's far edge belongs to the last cell.
+    center = box_ops.to_center(boxes)
+    at = center[..., :2] / stride
+    # A center on the image's far edge belongs to the last cell.
     cell = tf.clip_by_value(tf.cast(tf.floor(at), tf.int32), 0, grid - 1)
     offset = tf.clip_by_value(at - tf.cast(cell, tf.float32), 0.0, 1.0)
     share = box_ops.area(boxes) / tf.reduce_prod(size)
     flat = cell[..., 0] * grid[1] + cell[..., 1]
-    return Truth(boxes, class_ids, valid, flat, offset[..., ::-1], centre[..., :1:-1], share)
+    return Truth(boxes, class_ids, valid, flat, offset[..., ::-1], center[..., :1:-1], share)
 
 
 def best_anchor(truth: Truth, anchors: Sequence[tuple[float, float]]) -> tf.Tensor:

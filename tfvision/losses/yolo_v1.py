@@ -67,7 +67,7 @@ def _responsible(
     predicted = tf.reshape(predicted, [tf.shape(raw)[0], -1, head.boxes, 4])
     predicted = tf.gather(predicted, truth.cell, batch_dims=1)
     overlap = box_ops.iou(predicted, truth.boxes[:, :, None])
-    difference = box_ops.to_centre(predicted) - box_ops.to_centre(truth.boxes)[:, :, None]
+    difference = box_ops.to_center(predicted) - box_ops.to_center(truth.boxes)[:, :, None]
     distance = tf.norm(difference / tf.concat([size, size], axis=0), axis=-1)
     touches = tf.reduce_max(overlap, axis=-1, keepdims=True) > 0.0
     best = tf.argmax(tf.where(touches, overlap, -distance), axis=-1, output_type=tf.int32)

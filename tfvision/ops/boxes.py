@@ -1,6 +1,6 @@
 """Boxes: areas, overlaps, coders. All are yxyx, float32, absolute pixels, continuous edges.
 
-The other form is centre and size (`to_centre`, `from_centre`). Functions work on any leading
+The other form is center and size (`to_center`, `from_center`). Functions work on any leading
 dimensions; the overlaps of two sets broadcast, so `giou(a[:, None], b[None])` is a matrix.
 
 Axis letters: N, M boxes.
@@ -35,14 +35,14 @@ def at_least(boxes: tf.Tensor, side: float) -> tf.Tensor:
 # -- the other form
 
 
-def to_centre(boxes: tf.Tensor) -> tf.Tensor:
-    """yxyx -> centre y, centre x, height, width; [..., 4]."""
+def to_center(boxes: tf.Tensor) -> tf.Tensor:
+    """yxyx -> center y, center x, height, width; [..., 4]."""
     size = boxes[..., 2:] - boxes[..., :2]
     return tf.concat([boxes[..., :2] + 0.5 * size, size], axis=-1)
 
 
-def from_centre(boxes: tf.Tensor) -> tf.Tensor:
-    """Centre y, centre x, height, width -> yxyx; [..., 4]."""
+def from_center(boxes: tf.Tensor) -> tf.Tensor:
+    """Center y, center x, height, width -> yxyx; [..., 4]."""
     half = 0.5 * boxes[..., 2:]
     return tf.concat([boxes[..., :2] - half, boxes[..., :2] + half], axis=-1)
 
@@ -92,7 +92,7 @@ def giou(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
 
 
 def diou(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    """IoU - (distance of the centres / diagonal of the hull)^2, in -1..1.
+    """IoU - (distance of the centers / diagonal of the hull)^2, in -1..1.
 
     (Zheng et al. 2020, arXiv:1911.08287, eq. 6 and 7.) [..., 4] x2 -> [...]."""
     apart = 0.5 * (a[..., :2] + a[..., 2:] - b[..., :2] - b[..., 2:])
@@ -149,9 +149,9 @@ def encode(
 ) -> tf.Tensor:
     """What turns anchors into boxes: deltas (dy, dx, dh, dw), [..., 4] each.
 
-    Centres move by dy * the anchor's height, sides grow by exp(dh). weights: factors on the
+    Centers move by dy * the anchor's height, sides grow by exp(dh). weights: factors on the
     four deltas; Faster R-CNN's box head has (10, 10, 5, 5). Boxes and anchors need an area."""
-    box, anchor = to_centre(boxes), to_centre(anchors)
+    box, anchor = to_center(boxes), to_center(anchors)
     moved = (box[..., :2] - anchor[..., :2]) / anchor[..., 2:]
     grown = tf.math.log(box[..., 2:] / anchor[..., 2:])
     return tf.concat([moved, grown], axis=-1) * tf.constant(weights, boxes.dtype)
@@ -166,7 +166,7 @@ def decode(
 ) -> tf.Tensor:
     """The inverse of `encode`; dh and dw are cut at `limit` first. [..., 4] -> yxyx [..., 4]."""
     deltas = deltas / tf.constant(weights, deltas.dtype)
-    anchor = to_centre(anchors)
+    anchor = to_center(anchors)
     middle = anchor[..., :2] + deltas[..., :2] * anchor[..., 2:]
     size = anchor[..., 2:] * tf.exp(tf.minimum(deltas[..., 2:], limit))
-    return from_centre(tf.concat([middle, size], axis=-1))
+    return from_center(tf.concat([middle, size], axis=-1))

@@ -30,8 +30,8 @@ _VOID = (96, 96, 96)
 _LEGEND_ROWS = 8
 
 
-def colour(index: int) -> tuple[int, int, int]:
-    """A bright colour of its own for each number: hues by the golden angle."""
+def color(index: int) -> tuple[int, int, int]:
+    """A bright color of its own for each number: hues by the golden angle."""
     values = colorsys.hsv_to_rgb((0.55 + index * 0.381966) % 1.0, 0.68, 1.0)
     return tuple(round(255 * value) for value in values)
 
@@ -133,7 +133,7 @@ def instances(
 
 
 def _tint(pixels: np.ndarray, inside: np.ndarray, window: tuple, ink: tuple, fine: int = 1) -> None:
-    """Colours what is `inside` of a window (y1, x1, y2, x2) of float pixels [H, W, 3].
+    """Colors what is `inside` of a window (y1, x1, y2, x2) of float pixels [H, W, 3].
 
     inside, window: of a grid `fine` times as dense as the pixels."""
     line = max(round(min(pixels.shape[:2]) / _LINES), 1)
@@ -178,8 +178,8 @@ def prediction(
 
     prediction: with `class_map` [H, W], which is laid over the picture, `explained` by a legend;
     or with `boxes` [N, 4] (y x y x), `scores` and `class_ids` [N], those above `threshold`, the
-    best on top, in the colours of their classes; and where there are `masks` [N, m, m] in the
-    boxes' frames, these in colours of their own. scale: pixels of `picture` for one of the
+    best on top, in the colors of their classes; and where there are `masks` [N, m, m] in the
+    boxes' frames, these in colors of their own. scale: pixels of `picture` for one of the
     boxes'."""
     if kinds.MAPS in kinds.of(prediction):
         return label_map(picture, prediction["class_map"], class_names, explained=explained)
@@ -190,8 +190,8 @@ def prediction(
     texts = [f"{name_of(int(ids[i]), class_names)} {100 * scores[i]:.0f} %" for i in kept]
     found = found[kept] * scale
     if "masks" not in prediction:
-        return boxes(picture, found, texts, [colour(int(ids[i])) for i in kept])
-    inks = [colour(rank) for rank in reversed(range(len(kept)))]
+        return boxes(picture, found, texts, [color(int(ids[i])) for i in kept])
+    inks = [color(rank) for rank in reversed(range(len(kept)))]
     picture = instances(picture, np.asarray(prediction["masks"])[kept], found, inks)
     return boxes(picture, found, texts, inks, strength=_THIN)
 
@@ -207,7 +207,7 @@ def label_map(
 
     explained: with a legend of the largest classes."""
     values = _to_picture(np.asarray(values, np.uint8), picture)
-    palette = np.array([colour(i) for i in range(256)], np.float32)
+    palette = np.array([color(i) for i in range(256)], np.float32)
     palette[schema.VOID] = _VOID
     pixels = np.asarray(picture.convert("RGB"), np.float32)
     pixels = pixels + (palette[values] - pixels) * _MAP_ALPHA
@@ -223,7 +223,7 @@ def label_map(
 def legend(
     picture: pillow.Image, texts: Sequence[str], inks: Sequence[tuple[int, int, int]]
 ) -> pillow.Image:
-    """Rows of a coloured square and a text in the upper left corner."""
+    """Rows of a colored square and a text in the upper left corner."""
     size = max(min(picture.size) / 34, 11.0)
     face = font(size)
     width = min(max(map(face.getlength, texts), default=0) + size * 2.8, picture.width)
@@ -264,7 +264,7 @@ def save(picture: pillow.Image, path: str) -> None:
 def sheet(pictures: Sequence[pillow.Image], columns: int = 4, *, cell: int = 360) -> pillow.Image:
     """One contact sheet: pictures of `cell` pixels at most either way, row by row.
 
-    Each is centred in a cell that is as wide and as high as the largest of them."""
+    Each is centerd in a cell that is as wide and as high as the largest of them."""
     columns = max(1, min(columns, len(pictures)))
     rows = -(-len(pictures) // columns)
     gap = max(cell // 30, 4)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 FRAME_SIZE = 6
-Colour = float | Sequence[float]  # one number or RGB, 0..255
+Color = float | Sequence[float]  # one number or RGB, 0..255
 
 
 def make_frame(original: tf.Tensor, resized: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
@@ -110,7 +110,7 @@ def _shrink(
     return tf.reshape(resized, tf.stack([length, columns, channels]))
 
 
-def _fit(image: tf.Tensor, offset: tf.Tensor, size: tuple[int, int], colour: Colour) -> tf.Tensor:
+def _fit(image: tf.Tensor, offset: tf.Tensor, size: tuple[int, int], color: Color) -> tf.Tensor:
     """Places `image` at `offset` on a canvas of `size`; negative offsets cut it off."""
     height, width = size
     cut = tf.maximum(-offset, 0)
@@ -119,7 +119,7 @@ def _fit(image: tf.Tensor, offset: tf.Tensor, size: tuple[int, int], colour: Col
     image = tf.ensure_shape(image[: height - offset[0], : width - offset[1]], (None, None, 3))
     after = tf.constant([height, width]) - offset - tf.shape(image)[:2]
     padding = tf.stack([offset, after], axis=1)
-    shades = (colour,) * 3 if isinstance(colour, (int, float)) else colour
+    shades = (color,) * 3 if isinstance(color, (int, float)) else color
     channels = [  # tf.pad knows one number only
         tf.pad(channel, padding, constant_values=tf.cast(shade, image.dtype))
         for channel, shade in zip(tf.unstack(image, axis=-1), shades, strict=True)
@@ -144,13 +144,13 @@ def letterbox_size(original: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
 
 
 def letterbox(
-    image: Image, size: tuple[int, int], *, colour: Colour = 127.5, antialias: bool = True
+    image: Image, size: tuple[int, int], *, color: Color = 127.5, antialias: bool = True
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Resizes to the largest size that fits, centred on a canvas of `colour` (Darknet's)."""
+    """Resizes to the largest size that fits, centerd on a canvas of `color` (Darknet's)."""
     original = sides(image)
     resized = letterbox_size(original, size)
     offset = (tf.constant(size) - resized) // 2
-    canvas = _fit(resize(image, resized, antialias=antialias), offset, size, colour)
+    canvas = _fit(resize(image, resized, antialias=antialias), offset, size, color)
     return canvas, make_frame(original, resized, offset)
 
 
@@ -175,7 +175,7 @@ def short_side(
     *,
     short: int,
     long: int,
-    colour: Colour = 0.0,
+    color: Color = 0.0,
     antialias: bool = False,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Short side to `short` pixels but the long side at most `long`, at the canvas's top left.
@@ -184,25 +184,25 @@ def short_side(
     1333, no antialiasing; detectron2 rounds the sides to the nearest pixel instead.)"""
     original = sides(image)
     resized = short_side_size(original, size, short=short, long=long)
-    canvas = _fit(resize(image, resized, antialias=antialias), tf.zeros(2, tf.int32), size, colour)
+    canvas = _fit(resize(image, resized, antialias=antialias), tf.zeros(2, tf.int32), size, color)
     return canvas, make_frame(original, resized, tf.zeros(2))
 
 
-def centre_crop_size(original: tf.Tensor, *, short: int) -> tf.Tensor:
-    """To what `centre_crop` resizes an image of `original` = height, width; both int32 [2]."""
+def center_crop_size(original: tf.Tensor, *, short: int) -> tf.Tensor:
+    """To what `center_crop` resizes an image of `original` = height, width; both int32 [2]."""
     # torchvision: int(short * long_side / short_side)
     exact = tf.cast(original, tf.int64)
     return tf.maximum(tf.cast(short * exact // tf.reduce_min(exact), tf.int32), 1)
 
 
-def centre_crop(
+def center_crop(
     image: Image, size: tuple[int, int], *, short: int, antialias: bool = True
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Short side to `short` pixels, then the middle `size` of it (torchvision's evaluation).
 
     Where `size` is larger than the resized image, the border is black."""
     original = sides(image)
-    resized = centre_crop_size(original, short=short)
+    resized = center_crop_size(original, short=short)
     difference = tf.cast(tf.constant(size) - resized, tf.float32)
     offset = -tf.cast(tf.round(-difference / 2.0), tf.int32)
     canvas = _fit(resize(image, resized, antialias=antialias), offset, size, 0.0)

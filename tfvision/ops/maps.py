@@ -47,7 +47,7 @@ def _upright(image: tf.Tensor, frame: tf.Tensor) -> tf.Tensor:
     size = tf.cast(tf.round(frame[:2]), tf.int32)
     least = tf.maximum(size, 1)  # what fills a batch up has no size at all
     canvas = tf.shape(image)[:2]
-    # The whole pixels of the canvas that the image lies on; a centre crop has cut some off.
+    # The whole pixels of the canvas that the image lies on; a center crop has cut some off.
     scaled = tf.cast(tf.round(frame[:2] * frame[2:4]), tf.int32)
     offset = tf.cast(tf.round(frame[4:6]), tf.int32)
     start = tf.clip_by_value(offset, 0, canvas - 1)

@@ -185,7 +185,7 @@ def in_window(
 
 
 def _pixels(low: float, high: float, length: int) -> tuple[int, int]:
-    """The pixels whose centres lie in (low, high) on an axis of `length`, end exclusive."""
+    """The pixels whose centers lie in (low, high) on an axis of `length`, end exclusive."""
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
         return 0, 0
     start = int(np.floor(np.clip(low - 0.5, -1, length))) + 1
@@ -193,7 +193,7 @@ def _pixels(low: float, high: float, length: int) -> tuple[int, int]:
 
 
 def _places(start, end, low, high, cells: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of each pixel the padded cell before its centre, and how far it is on the way to the next."""
+    """Of each pixel the padded cell before its center, and how far it is on the way to the next."""
     along = (np.arange(start, end) + 0.5 - low) / (float(high) - float(low) or 1.0)
     places = along * (cells - 2) + 0.5
     cell = np.minimum(places.astype(np.int64), cells - 2)
@@ -212,8 +212,8 @@ def from_box_frame(
 
     mask [m, m]: numbers of the cells of a grid that divides the box evenly. box: y x y x in
     pixels, continuous edges; it may reach beyond the image or have no area. size: (H, W).
-    Each pixel is sampled at its centre (y + 0.5, x + 0.5), bilinearly between the cells'
-    centres. Beyond the outermost centres the numbers fall to the 0 of a ring of cells around
+    Each pixel is sampled at its center (y + 0.5, x + 0.5), bilinearly between the cells'
+    centers. Beyond the outermost centers the numbers fall to the 0 of a ring of cells around
     the box, and what lies outside the box is 0: a full mask covers its box but for a tenth of a
     cell in each corner."""
     part, window = in_window(mask, box, size, threshold=threshold)

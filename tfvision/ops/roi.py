@@ -44,7 +44,7 @@ def align(
 
     features [B, H, W, C]; boxes [B, R, 4]; size: (h, w) bins; scale: feature pixels an image
     pixel, such as 1 / 16. sampling_ratio: points along a bin's side; 0 takes as many as a bin has
-    pixels. aligned: pixel centres are at .5 (detectron2); without, at 0, and a region is at least
+    pixels. aligned: pixel centers are at .5 (detectron2); without, at 0, and a region is at least
     one pixel (torchvision's detectors). A point more than a pixel outside the map is 0."""
     maps = _one_map(features, boxes, scale)
     return _align(maps, boxes, size, sampling_ratio, aligned)

@@ -90,7 +90,7 @@ class _Grid(NamedTuple):
     image_size: tuple[int, int] | tf.Tensor
 
     def boxes(self, y, x, height, width) -> tf.Tensor:
-        """Centres in cells from their own cell's corner and sizes in pixels, each [B, H, W, A].
+        """Centers in cells from their own cell's corner and sizes in pixels, each [B, H, W, A].
 
         Returns [B, H, W, A, 4] y1, x1, y2, x2 in pixels."""
         rows = tf.range(tf.cast(self.rows, tf.float32))[:, None, None]

@@ -306,13 +306,13 @@ def _is_plain_jpeg(data: bytes) -> bool:
 
 
 def _is_plain_png(data: bytes, image: pillow.Image) -> bool:
-    depth, colour = data[24], data[25]  # IHDR: 0 grey, 2 RGB, 3 palette; 4 and 6 have alpha
+    depth, color = data[24], data[25]  # IHDR: 0 grey, 2 RGB, 3 palette; 4 and 6 have alpha
     animated = getattr(image, "is_animated", False)
-    return depth <= 8 and colour in (0, 2, 3) and "transparency" not in image.info and not animated
+    return depth <= 8 and color in (0, 2, 3) and "transparency" not in image.info and not animated
 
 
 def _without_texts(data: bytes) -> bytes:
-    """A PNG without packed texts and colour profile, of which Pillow refuses large ones.
+    """A PNG without packed texts and color profile, of which Pillow refuses large ones.
 
     Raises ValueError where they are a bomb: they unpack to far more than the file's size."""
     parts, start, at = [], 0, 8
@@ -378,8 +378,8 @@ def _eight_bit(image: pillow.Image, deep: bool) -> tuple[pillow.Image, str]:
         return pillow.fromarray(np.round(pixels * scale).astype(np.uint8)), ""
     note = _levels(256 * max(high for _, high in _extrema(image)) + 255) if deep else ""
     if image.format == "TIFF" and image.mode == "RGBA" and _EXTRA_SAMPLES not in image.tag_v2:
-        colours = pillow.merge("RGB", image.split()[:3])
-        return colours, "fourth channel left out: the TIFF does not call it alpha"
+        colors = pillow.merge("RGB", image.split()[:3])
+        return colors, "fourth channel left out: the TIFF does not call it alpha"
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
         image = image.convert("RGBA")
         white = pillow.new("RGBA", image.size, "white")

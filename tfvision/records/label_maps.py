@@ -1,7 +1,7 @@
 """Mask files -> whole numbers a pixel, and from those the label map that a record holds.
 
 A mask file is an index image: grey, 16-bit, 1-bit or palette, of which the index counts and not
-the colour; or an image of segment ids, RGB with id = r + 256 g + 65536 b (COCO panoptic).
+the color; or an image of segment ids, RGB with id = r + 256 g + 65536 b (COCO panoptic).
 
 Axis letters: H height, W width.
 """
@@ -18,11 +18,11 @@ from PIL import Image as pillow
 from tfvision import errors, schema
 from tfvision.records import image_files, shrink
 
-# Readers that give the indices that the file holds. WebP invents colours, PNM rescales them.
+# Readers that give the indices that the file holds. WebP invents colors, PNM rescales them.
 _KINDS = ("png", "tiff", "bmp", "gif")
 # Pillow stretches grey of 2 and 4 bits to 0..255: a PNG's bit depth -> the step between indices.
 _STRETCHED = {2: 85, 4: 17}
-_GREY = 0  # IHDR's colour type
+_GREY = 0  # IHDR's color type
 _WEIGHTS = np.array([1, 256, 65536])  # of red, green and blue in a number
 _MESSAGE_VALUES = 5  # how many unknown values a message lists
 
@@ -31,12 +31,12 @@ _MESSAGE_VALUES = 5  # how many unknown values a message lists
 class Indices:
     """The pixels of a mask file as stored.
 
-    pixels: whole numbers [H, W]. coloured: they are r + 256 g + 65536 b of three channels.
-    png: the file's bytes where they are an 8-bit grey PNG, else None. palette: the colour of
+    pixels: whole numbers [H, W]. colored: they are r + 256 g + 65536 b of three channels.
+    png: the file's bytes where they are an 8-bit grey PNG, else None. palette: the color of
     each index, as such a number [256], where the file has one."""
 
     pixels: np.ndarray
-    coloured: bool
+    colored: bool
     png: bytes | None
     palette: np.ndarray | None = None
 
@@ -55,7 +55,7 @@ def read(path: str, data: bytes | None, sizes: Collection[tuple[int, int]]) -> I
             size = (image.height, image.width)
             plain = _is_plain(data, image, kind)
             if kind in _KINDS and size in sizes:
-                pixels, coloured = _pixels(data, image, kind)
+                pixels, colored = _pixels(data, image, kind)
                 palette = _palette(image)
     except (OSError, errors.DataError) as error:
         raise schema.Rejected("unreadable mask", str(error)) from error
@@ -71,7 +71,7 @@ def read(path: str, data: bytes | None, sizes: Collection[tuple[int, int]]) -> I
         wanted = " or ".join(f"{w} x {h}" for h, w in dict.fromkeys(sizes))
         detail = f"{path}: {size[1]} x {size[0]} pixels, expected {wanted}"
         raise schema.Rejected("mask of another size", detail)
-    return Indices(pixels, coloured, data if plain else None, palette)
+    return Indices(pixels, colored, data if plain else None, palette)
 
 
 def _is_plain(data: bytes, image: pillow.Image, kind: str) -> bool:
@@ -125,14 +125,14 @@ def label_map(
     {class id or VOID: its pixels in the file}).
 
     A file that is exactly that keeps its bytes. Raises DataError for a value that is no class
-    and for a mask of colours."""
+    and for a mask of colors."""
     if num_classes > schema.VOID:
         raise errors.DataError(
             f"{num_classes} classes do not fit an 8-bit label map ({schema.VOID} means void);"
             f" merge some, at most {schema.VOID} are possible"
         )
-    by_colour = source.colours is not None and not source.values
-    if not source.segments and (mask.coloured or by_colour):
+    by_color = source.colors is not None and not source.values
+    if not source.segments and (mask.colored or by_color):
         mask, source = _decoded(mask, source)
     found, counts = _distinct(mask.pixels)
     class_ids = np.array([_class_id(int(v), source, num_classes) for v in found], np.int64)
@@ -149,26 +149,26 @@ def label_map(
 
 
 def _decoded(mask: Indices, source: schema.LabelMap) -> tuple[Indices, schema.LabelMap]:
-    """A mask by its colours, or as grey where there is no table and its channels are equal."""
-    if not mask.coloured:
+    """A mask by its colors, or as grey where there is no table and its channels are equal."""
+    if not mask.colored:
         palette = np.arange(256) * _WEIGHTS.sum() if mask.palette is None else mask.palette
         mask = dataclasses.replace(mask, pixels=palette[mask.pixels], png=None)
     found = np.unique(mask.pixels)
-    colours = [(int(v) & 255, int(v) >> 8 & 255, int(v) >> 16) for v in found]
-    if source.colours is not None:
-        unknown = [colour for colour in colours if colour not in source.colours]
+    colors = [(int(v) & 255, int(v) >> 8 & 255, int(v) >> 16) for v in found]
+    if source.colors is not None:
+        unknown = [color for color in colors if color not in source.colors]
         if unknown:
             raise errors.DataError(
-                f"{source.path}: colour {unknown[0]} is no class of the table; add it, as void"
+                f"{source.path}: color {unknown[0]} is no class of the table; add it, as void"
                 " where it counts for nothing"
             )
-        values = {int(v): source.colours[c] for v, c in zip(found, colours, strict=True)}
+        values = {int(v): source.colors[c] for v, c in zip(found, colors, strict=True)}
         return mask, dataclasses.replace(source, values=values)
-    if any(len({*colour}) > 1 for colour in colours):
-        shown = ", ".join(map(str, colours[:_MESSAGE_VALUES]))
+    if any(len({*color}) > 1 for color in colors):
+        shown = ", ".join(map(str, colors[:_MESSAGE_VALUES]))
         raise errors.DataError(
-            f"{source.path}: colour-coded mask (it has {len(colours)} colours: {shown}); say what"
-            " the colours mean with --mask_colors=FILE, a table name, r, g, b, or give index"
+            f"{source.path}: color-coded mask (it has {len(colors)} colors: {shown}); say what"
+            " the colors mean with --mask_colors=FILE, a table name, r, g, b, or give index"
             " images, in which a pixel's value is its class id"
         )
     return dataclasses.replace(mask, pixels=(mask.pixels & 255).astype(np.uint8)), source

@@ -133,7 +133,7 @@ def _object(
             schema.Finding("clipped", "polygon beyond the image", sample.filename, detail)
         )
     if mask is not None and tight is None:
-        detail = f"{item.name}: the mask covers no pixel's centre"
+        detail = f"{item.name}: the mask covers no pixel's center"
         findings.append(schema.Finding("noted", "mask without pixels", sample.filename, detail))
     if tight is not None and not (item.is_crowd or cut or beyond > _BOX_TOLERANCE):
         findings += _doubts(sample, item, tight, masks.area(mask))

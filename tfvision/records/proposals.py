@@ -1,8 +1,8 @@
 """Boxes that may hold an object of any class, for Fast R-CNN: Selective Search (Uijlings et al.
 2013, doi:10.1007/s11263-013-0620-5).
 
-OpenCV segments the image (Felzenszwalb & Huttenlocher 2004) in several colour spaces and at
-several scales, and merges what is alike in colour, texture, size and fill; the boxes of all
+OpenCV segments the image (Felzenszwalb & Huttenlocher 2004) in several color spaces and at
+several scales, and merges what is alike in color, texture, size and fill; the boxes of all
 regions on the way are the proposals. No TensorFlow here.
 
 Axis letters: H, W, N true boxes, R proposals.

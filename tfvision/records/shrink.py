@@ -81,7 +81,7 @@ def resized(image: pillow.Image, size: Size, part: tuple[float, ...] | None) -> 
 
 
 def nearest(pixels: np.ndarray, size: Size) -> np.ndarray:
-    """Whole numbers [H, W] -> [h, w]: of each new pixel the one under its centre."""
+    """Whole numbers [H, W] -> [h, w]: of each new pixel the one under its center."""
     rows, columns = (
         (2 * np.arange(new) + 1) * old // (2 * new)
         for old, new in zip(pixels.shape, size, strict=True)

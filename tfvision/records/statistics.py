@@ -224,9 +224,9 @@ def drawn(found: read.Features, groups: Iterable[str], names: Sequence[str]) -> 
         texts = [draw.name_of(i, names) for i in ids]
         crowds = read.values(found, "is_crowd")
         texts = [f"{t} (crowd)" if c else t for t, c in zip(texts, crowds, strict=True)]
-        inks = [draw.colour(i) for i in ids]
+        inks = [draw.color(i) for i in ids]
         if "masks" in groups:
-            inks = [draw.colour(i) for i in range(len(ids))]
+            inks = [draw.color(i) for i in range(len(ids))]
             pngs = read.values(found, "masks")
             shapes = [read.mask(p, b, size) for p, b in zip(pngs, boxes, strict=True)]
             canvas = draw.masks(canvas, np.array(shapes).reshape(-1, *size), inks)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tfvision.rules.rule import (
     BELOW_1,
-    COLOUR,
+    COLOR,
     FACTORS,
     LIMITS,
     NOT_NEGATIVE,
@@ -45,7 +45,7 @@ _PICTURES = {
     **dict.fromkeys(("strength", "degrees", "shear"), NOT_NEGATIVE),
     **dict.fromkeys(("alpha", "mixup_alpha", "cutmix_alpha", "step"), POSITIVE),
     "size": SIZE,
-    "colour": COLOUR,
+    "color": COLOR,
     "overlaps": many("numbers from 0 to 1", SHARE),
     "pixels": count(0),
     "bits": number("a whole number from 1 to 8", 1, 8, whole=True),
@@ -106,10 +106,10 @@ OPTIONS: dict[str, dict[str, Rule]] = {
 OWN: dict[tuple[str, str], Rule] = {
     ("cutout", "size"): SIDE,
     ("random_erase", "scale"): SHARES,
-    ("random_erase", "colour"): either(
+    ("random_erase", "color"): either(
         "() or three numbers from 0 to 255, (red, green, blue)", RGB, many("", SIDE, (0,))
     ),
-    ("darknet_colour", "saturation"): number("a factor from 1", 1),
+    ("darknet_color", "saturation"): number("a factor from 1", 1),
     ("tversky", "alpha"): NOT_NEGATIVE,
     ("step", "parts"): SIDE,
 }

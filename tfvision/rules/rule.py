@@ -83,8 +83,6 @@ SHARES = many(
 )
 LIMITS = many("(lowest, highest), both from 0", NOT_NEGATIVE, (2,), rising=True)
 RGB = many("three numbers from 0 to 255, (red, green, blue)", number("", 0, 255), (3,))
-COLOUR = either(
-    "a grey from 0 to 255 or three of them, (red, green, blue)", number("", 0, 255), RGB
-)
+COLOR = either("a grey from 0 to 255 or three of them, (red, green, blue)", number("", 0, 255), RGB)
 PATTERN = Rule("a regular expression", _is_pattern)
 PATTERNS = many("a tuple of regular expressions, such as ('^fc/',)", PATTERN)

@@ -159,7 +159,7 @@ class Coco(_List):
 
 
 class Yolo:
-    """labels/<name>.txt: class, centre, width and height as shares of the image, and the score."""
+    """labels/<name>.txt: class, center, width and height as shares of the image, and the score."""
 
     def __init__(self, folder: str, class_names: Sequence[str], category_ids: Sequence[int]):
         self.path = os.path.join(folder, "labels")

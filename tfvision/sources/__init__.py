@@ -59,7 +59,7 @@ TAKEN_BY = {
     "mask_colors": ("masks", "voc_segmentation"),
     "boxes": ("coco",),
 }
-# Formats that need the numbers and colours of a class list, not its names alone.
+# Formats that need the numbers and colors of a class list, not its names alone.
 _NUMBERED = ("masks", "camvid", "voc_segmentation")
 _WANTS = {
     "coco": "COCO wants x, y, width, height in pixels; say what they are with --boxes",

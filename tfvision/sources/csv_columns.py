@@ -21,7 +21,7 @@ BOXES = {
         ("y2", "ymax", "y_max", "bbox_y2", "bbox_ymax", "bbox_y_max", "bottom", "ybr"),
     ),
     "xywh": (("x", "bbox_x", "box_x", *_X), ("y", "bbox_y", "box_y", *_Y), _WIDTH, _HEIGHT),
-    "centre": (
+    "center": (
         ("x_center", "xcenter", "center_x", "cx", "x_centre"),
         ("y_center", "ycenter", "center_y", "cy", "y_centre"),
         _WIDTH,

@@ -30,7 +30,7 @@ _SETS = ("train", "validate", "validation", "test", "unassigned")  # AutoML's, c
 class Layout:
     """Which column is what; None for one that is not there.
 
-    box: of the four numbers. form: "xyxy", "xywh", "centre", or "corners" for two opposite ones
+    box: of the four numbers. form: "xyxy", "xywh", "center", or "corners" for two opposite ones
     in any order. size: of the image's height and width. shares: the format's boxes are shares."""
 
     path: int
@@ -226,7 +226,7 @@ def _shape(
         x, y, c, d = min(x, c), min(y, d), max(x, c), max(y, d)
     elif form == "xywh":
         c, d = x + c, y + d
-    elif form == "centre":
+    elif form == "center":
         x, y, c, d = x - c / 2, y - d / 2, x + c / 2, y + d / 2
     if c <= x or d <= y:
         raise schema.Rejected("box without area", said)

@@ -1,7 +1,7 @@
 """Index masks beside images: a label map an image, paired by name (see `pairs`).
 
 IMAGES may hold a folder <split>, ANNOTATIONS one <split> or <split>annot (CamVid's). A mask's
-pixel is its class's number in the class list, or its colour; 255 is void.
+pixel is its class's number in the class list, or its color; 255 is void.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ GROUPS = ("label_map",)
 @dataclasses.dataclass(frozen=True)
 class Coding:
     """What masks' pixels mean: {value: class id or VOID}, None where they are class ids already;
-    {colour: class id or VOID} or None."""
+    {color: class id or VOID} or None."""
 
     values: Mapping[int, int] | None
-    colours: Mapping[lists.Colour, int] | None = None
+    colors: Mapping[lists.Color, int] | None = None
 
 
 _VOID_NAMES = ("void", "ignore", "unlabelled", "unlabeled")
@@ -40,12 +40,12 @@ def read(
     labels: Sequence[str] | None = None,
     options: Options = NOTHING_SAID,
 ) -> Source:
-    """Reads masks of any data set whose pixels are class numbers or classes' colours.
+    """Reads masks of any data set whose pixels are class numbers or classes' colors.
 
     annotations: the folder of the masks; without it they lie in IMAGES/<split>annot or with the
     images. The class list is `labels`, or one of labels.FILES beside the masks or images or up
     to two folders above; options.mask_values or options.mask_colors in its place say what values
-    or colours mean. A last class named void, ignore, unlabelled or unlabeled is void and no
+    or colors mean. A last class named void, ignore, unlabelled or unlabeled is void and no
     class. Raises DataError where there is no class list."""
     base, roots = _roots(images, annotations, split)
     class_names, coding = classes(roots, labels, options)
@@ -74,7 +74,7 @@ def items(
                 continue
             path, mask = found
             name = relative(path, base)
-            drawn = schema.LabelMap(mask, values=coding.values, colours=coding.colours)
+            drawn = schema.LabelMap(mask, values=coding.values, colors=coding.colors)
             yield schema.Sample(path, name, name, label_map=drawn)
 
 
@@ -112,11 +112,11 @@ def classes(
         where = options.label_file or _label_file(roots)
         entries = lists.entries(where)
     last = max((entry.number for entry in entries), default=None)
-    values, colours, names = {schema.VOID: schema.VOID}, {}, []
+    values, colors, names = {schema.VOID: schema.VOID}, {}, []
     for entry in sorted(entries, key=lambda entry: entry.number):
-        # Where a list numbers its classes its colours are for people to look at.
-        by_colour = entry.colour is not None and entry.counted
-        if _is_void(entry.name) and (by_colour or entry.number in (last, schema.VOID)):
+        # Where a list numbers its classes its colors are for people to look at.
+        by_color = entry.color is not None and entry.counted
+        if _is_void(entry.name) and (by_color or entry.number in (last, schema.VOID)):
             values[entry.number] = class_id = schema.VOID
         elif entry.number in values:
             raise errors.DataError(
@@ -126,36 +126,36 @@ def classes(
         else:
             values[entry.number] = class_id = len(names)
             names.append(entry.name)
-        if by_colour:
-            colours[entry.colour] = class_id
-    return check_class_names(names, where), Coding(values, colours or None)
+        if by_color:
+            colors[entry.color] = class_id
+    return check_class_names(names, where), Coding(values, colors or None)
 
 
 def _said(labels: Sequence[str] | None, options: Options) -> tuple[list[str], Coding]:
-    """As the user says: several values or colours may mean one class, and any may mean void.
+    """As the user says: several values or colors may mean one class, and any may mean void.
 
-    Class ids follow `labels` where they are given, else the order of the values or colours."""
+    Class ids follow `labels` where they are given, else the order of the values or colors."""
     where = options.mask_colors or "--mask_values"
     if options.mask_values:
         entries = lists.parse_values(options.mask_values)
     else:
         entries = lists.entries(options.mask_colors)
-    if options.mask_colors and any(entry.colour is None for entry in entries):
-        raise errors.DataError(f"{where}: a class has no colour; the columns are name, r, g, b")
+    if options.mask_colors and any(entry.color is None for entry in entries):
+        raise errors.DataError(f"{where}: a class has no color; the columns are name, r, g, b")
     names = list(labels or (lists.read_labels(options.label_file) if options.label_file else ()))
     names = names or list(dict.fromkeys(e.name for e in entries if not _is_void(e.name)))
     ids = {name: i for i, name in enumerate(check_class_names(names, where))}
-    values, colours = {}, {}
+    values, colors = {}, {}
     for entry in entries:
         class_id = ids.get(entry.name, schema.VOID if _is_void(entry.name) else None)
         if class_id is None:
             hint = errors.suggestion(entry.name, names)
             raise errors.DataError(f"{where}: class '{entry.name}' is not in --labels{hint}")
-        if entry.colour:
-            colours[entry.colour] = class_id
+        if entry.color:
+            colors[entry.color] = class_id
         else:
             values[entry.number] = class_id
-    return names, Coding(values, colours or None)
+    return names, Coding(values, colors or None)
 
 
 def _is_void(name: str) -> bool:

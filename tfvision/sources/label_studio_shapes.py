@@ -1,7 +1,7 @@
 """Label Studio's regions -> boxes, polygons and run lengths in pixels (labelstud.io/tags).
 
 Coordinates are hundredths of the image's sides, angles degrees clockwise. A box turns around its
-top left corner, an ellipse around its centre.
+top left corner, an ellipse around its center.
 """
 
 from __future__ import annotations

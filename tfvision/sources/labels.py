@@ -1,6 +1,6 @@
-"""Class lists as they come: a name a line, a table, a yaml, CVAT's labelmap.txt, CamVid's colours.
+"""Class lists as they come: a name a line, a table, a yaml, CVAT's labelmap.txt, CamVid's colors.
 
-A list may give each class the number and the colour that it has in masks.
+A list may give each class the number and the color that it has in masks.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ _NAMES = ("name", "class", "label", "class_name", "classname", "classes", "label
 _IDS = ("id", "value", "pixel value", "index", "class_id", "class id", "number", "label_id")
 _CHANNELS = (("r", "g", "b"), ("red", "green", "blue"))
 _CVAT = re.compile(r"([^:]*):(?:(\d+),(\d+),(\d+))?:[^:]*:[^:]*")
-_COLOURS = re.compile(r"(\d+)\s+(\d+)\s+(\d+)\s+(\S.*)")
+_COLORS = re.compile(r"(\d+)\s+(\d+)\s+(\d+)\s+(\S.*)")
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A class: the number that masks have for it, its name, its colour (r, g, b) or None.
+    """A class: the number that masks have for it, its name, its color (r, g, b) or None.
 
     counted: the number is its place in the list, which gives none."""
 
     number: int
     name: str
-    colour: Colour | None = None
+    color: Color | None = None
     counted: bool = False
 
 
@@ -75,23 +75,23 @@ def entries(path: str) -> list[Entry]:
         lines.pop(0)
     while lines and not lines[-1]:
         lines.pop()
-    for pattern, name, colour in ((_CVAT, 1, (2, 3, 4)), (_COLOURS, 4, (1, 2, 3))):
+    for pattern, name, color in ((_CVAT, 1, (2, 3, 4)), (_COLORS, 4, (1, 2, 3))):
         found = [pattern.fullmatch(line) for line in lines if line]
         if found and all(found):
-            return [_coloured(i, m, name, colour, path) for i, m in enumerate(found)]
+            return [_colored(i, m, name, color, path) for i, m in enumerate(found)]
     return [Entry(i, line) for i, line in enumerate(lines)]
 
 
-def _coloured(number: int, match: re.Match, name: int, groups: Sequence[int], path: str) -> Entry:
+def _colored(number: int, match: re.Match, name: int, groups: Sequence[int], path: str) -> Entry:
     channels = [match[group] for group in groups]
-    colour = _colour(channels, path) if channels[0] is not None else None
-    return Entry(number, match[name].strip(), colour, counted=True)
+    color = _color(channels, path) if channels[0] is not None else None
+    return Entry(number, match[name].strip(), color, counted=True)
 
 
-def _colour(channels: Sequence[str], where: str) -> Colour:
+def _color(channels: Sequence[str], where: str) -> Color:
     found = [values.whole(channel) for channel in channels]
     if not all(channel is not None and 0 <= channel <= 255 for channel in found):
-        raise errors.DataError(f"{where}: colour {', '.join(channels)} is not three of 0..255")
+        raise errors.DataError(f"{where}: color {', '.join(channels)} is not three of 0..255")
     return found[0], found[1], found[2]
 
 
@@ -123,7 +123,7 @@ def _table(lines: list[str], path: str) -> list[Entry]:
             Entry(
                 len(found) if number is None else _number(cells[number], where),
                 cells[name],
-                _colour([cells[c] for c in channels], where) if channels else None,
+                _color([cells[c] for c in channels], where) if channels else None,
                 counted=number is None,
             )
         )

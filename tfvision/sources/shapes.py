@@ -74,7 +74,7 @@ def line(pairs: Sequence[Point]) -> Shape:
 
 
 def box(x1: float, y1: float, x2: float, y2: float, degrees: float = 0.0) -> Shape:
-    """A box whose corners are in order, turned about its centre; Rejected where it is empty."""
+    """A box whose corners are in order, turned about its center; Rejected where it is empty."""
     return turned(x1, y1, x2 - x1, y2 - y1, degrees, ((x1 + x2) / 2, (y1 + y2) / 2))
 
 

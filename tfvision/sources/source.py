@@ -25,7 +25,7 @@ class Options:
     of a table name, r, g, b. boxes: one of BOXES, what a COCO file's four numbers are.
     annotations_of: one of FRAMES, the pixels of EXIF-rotated images that annotations speak of,
     or "" where recorded sizes tell. label_file: the path of the user's class list, where its
-    numbers and colours matter."""
+    numbers and colors matter."""
 
     class_attribute: str = ""
     mask_values: str = ""

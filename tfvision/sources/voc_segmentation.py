@@ -35,8 +35,8 @@ def read(
     ImageSets/Segmentation/<split>.txt names the images; without it, or with split "", every
     label map counts. Classes are `labels`, else those of labels.txt or classes.txt in IMAGES,
     else VOC's 21; the values of a map are class ids, background is one of the classes.
-    CVAT's export has its colours in labelmap.txt; options.mask_values and options.mask_colors
-    say what values or colours mean. Raises DataError for an unknown split or a missing folder."""
+    CVAT's export has its colors in labelmap.txt; options.mask_values and options.mask_colors
+    say what values or colors mean. Raises DataError for an unknown split or a missing folder."""
     root = check_folder(images, "image folder")
     pictures = check_folder(os.path.join(root, "JPEGImages"), "image folder")
     folder = check_folder(
@@ -64,7 +64,7 @@ def _classes(
         return ClassList(list(labels), "--labels").names, plain
     if not path:
         return list(CLASS_NAMES), plain
-    if any(entry.colour for entry in lists.entries(path)):
+    if any(entry.color for entry in lists.entries(path)):
         return index_masks.classes([], None, dataclasses.replace(options, label_file=path))
     return lists.read_labels(path), plain
 
@@ -89,6 +89,6 @@ def _items(
         else:
             yield from (*place[1], *drawn[1])
             path = os.path.join(maps.root, drawn[0])
-            label_map = schema.LabelMap(path, values=coding.values, colours=coding.colours)
+            label_map = schema.LabelMap(path, values=coding.values, colors=coding.colors)
             path = os.path.join(pictures.root, place[0])
             yield schema.Sample(path, place[0], source_id=name, label_map=label_map)

@@ -147,7 +147,7 @@ def _crops(scene: drawn_scenes.Scene, rng: np.random.Generator) -> list[tuple[st
 def _window_around(
     scene: drawn_scenes.Scene, index: int, rng: np.random.Generator
 ) -> tuple[slice, slice]:
-    """A square around a balloon with some margin, off centre, inside the picture."""
+    """A square around a balloon with some margin, off center, inside the picture."""
     top, left, bottom, right = _bounds(scene.mask(index))
     size = scene.owner.shape
     side = min(round(max(bottom - top, right - left) * rng.uniform(1.15, 1.7)), *size)

@@ -1,6 +1,6 @@
 """One balloon as pixels: outline, coverage, shading, shadow and string (numpy and Pillow).
 
-Lengths are pixels, coordinates (x, y) with y down, colours float32 RGB 0..1.
+Lengths are pixels, coordinates (x, y) with y down, colors float32 RGB 0..1.
 Axis letters: H height, W width, P outline points.
 """
 
@@ -22,13 +22,13 @@ _HALF /= np.linalg.norm(_HALF)
 
 @dataclasses.dataclass(frozen=True)
 class Balloon:
-    """One balloon: its kind, centre and radius in pixels, tilt in radians, colour, string."""
+    """One balloon: its kind, center and radius in pixels, tilt in radians, color, string."""
 
     kind: str
-    centre: tuple[float, float]
+    center: tuple[float, float]
     radius: float
     tilt: float
-    colour: np.ndarray
+    color: np.ndarray
     string: np.ndarray  # [P, 2] pixels
 
 
@@ -64,7 +64,7 @@ def outline(balloon: Balloon) -> np.ndarray:
     """The body's outline [P, 2] in pixels."""
     cos, sin = np.cos(balloon.tilt), np.sin(balloon.tilt)
     turn = np.array([[cos, sin], [-sin, cos]])
-    return _OUTLINES[balloon.kind] @ turn * balloon.radius + balloon.centre
+    return _OUTLINES[balloon.kind] @ turn * balloon.radius + balloon.center
 
 
 def knot(balloon: Balloon) -> np.ndarray:
@@ -72,7 +72,7 @@ def knot(balloon: Balloon) -> np.ndarray:
     lowest = _OUTLINES[balloon.kind][:, 1].max()
     away = np.array([-np.sin(balloon.tilt), np.cos(balloon.tilt)])
     start = 0.60 if balloon.kind == "star" else lowest
-    return np.asarray(balloon.centre) + away * balloon.radius * start
+    return np.asarray(balloon.center) + away * balloon.radius * start
 
 
 def coverage(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -92,10 +92,10 @@ def line(points: np.ndarray, width: float, size: tuple[int, int]) -> np.ndarray:
 
 
 def shade(balloon: Balloon, size: tuple[int, int]) -> np.ndarray:
-    """The body's colours [H, W, 3]: a puffed-up surface with highlight, defined inside only."""
-    x = np.arange(size[1], dtype=np.float32) + 0.5 - balloon.centre[0]
-    y = np.arange(size[0], dtype=np.float32)[:, None] + 0.5 - balloon.centre[1]
-    points = outline(balloon) - balloon.centre
+    """The body's colors [H, W, 3]: a puffed-up surface with highlight, defined inside only."""
+    x = np.arange(size[1], dtype=np.float32) + 0.5 - balloon.center[0]
+    y = np.arange(size[0], dtype=np.float32)[:, None] + 0.5 - balloon.center[1]
+    points = outline(balloon) - balloon.center
     angles = np.arctan2(points[:, 1], points[:, 0])
     order = np.argsort(angles)
     reach = np.interp(np.arctan2(y, x), angles[order], np.hypot(*points[order].T), period=2 * np.pi)
@@ -108,12 +108,12 @@ def shade(balloon: Balloon, size: tuple[int, int]) -> np.ndarray:
     gloss = np.clip(normal @ _HALF, 0, 1)[..., None]
     # Light that shines through the skin lifts the side away from the lamp.
     through = np.clip(-(normal[..., :2] @ _LIGHT[:2]), 0, 1)[..., None] ** 2
-    colour = balloon.colour * (0.34 + 0.70 * diffuse + 0.22 * through)
-    return colour + 0.30 * gloss**12 + 0.75 * gloss**90
+    color = balloon.color * (0.34 + 0.70 * diffuse + 0.22 * through)
+    return color + 0.30 * gloss**12 + 0.75 * gloss**90
 
 
-def _blend(canvas: np.ndarray, colour: np.ndarray | float, alpha: np.ndarray) -> None:
-    canvas += (colour - canvas) * alpha[..., None]
+def _blend(canvas: np.ndarray, color: np.ndarray | float, alpha: np.ndarray) -> None:
+    canvas += (color - canvas) * alpha[..., None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,8 +130,8 @@ class _Patch:
 
 def _patch(balloon: Balloon, size: tuple[int, int]) -> _Patch:
     margin = int(1.4 * balloon.radius) + 12
-    left, top = (int(c) - margin for c in balloon.centre)
-    moved = dataclasses.replace(balloon, centre=(balloon.centre[0] - left, balloon.centre[1] - top))
+    left, top = (int(c) - margin for c in balloon.center)
+    moved = dataclasses.replace(balloon, center=(balloon.center[0] - left, balloon.center[1] - top))
     square = (2 * margin, 2 * margin)
     end = knot(moved)
     side = np.array([np.cos(moved.tilt), np.sin(moved.tilt)]) * balloon.radius * 0.09

@@ -44,7 +44,7 @@ def _photographs() -> tuple[np.ndarray, ...]:
 
 
 def _background(rng: np.random.Generator, size: tuple[int, int], part: str) -> np.ndarray:
-    """A crop, float32 [H, W, 3] 0..1: scaled, flipped, its brightness and colours changed."""
+    """A crop, float32 [H, W, 3] 0..1: scaled, flipped, its brightness and colors changed."""
     photograph = _photographs()[rng.integers(2)]
     cut = round(photograph.shape[0] * _CUT)
     photograph = photograph[:cut] if part == "train" else photograph[cut:]
@@ -66,14 +66,14 @@ def _background(rng: np.random.Generator, size: tuple[int, int], part: str) -> n
 def _balloon(rng: np.random.Generator, size: tuple[int, int]) -> drawing.Balloon:
     height, width = size
     radius = rng.uniform(0.085, 0.22) * min(size)
-    centre = (
+    center = (
         rng.uniform(0.3 * radius, width - 0.3 * radius),
         rng.uniform(0.3 * radius, height - 0.5 * radius),
     )
     hue, saturation, value = rng.random(), rng.uniform(0.6, 1.0), rng.uniform(0.65, 1.0)
-    colour = np.array(colorsys.hsv_to_rgb(hue, saturation, value), np.float32)
+    color = np.array(colorsys.hsv_to_rgb(hue, saturation, value), np.float32)
     kind = drawing.KINDS[rng.integers(len(drawing.KINDS))]
-    balloon = drawing.Balloon(kind, centre, radius, rng.uniform(-0.35, 0.35), colour, np.zeros(0))
+    balloon = drawing.Balloon(kind, center, radius, rng.uniform(-0.35, 0.35), color, np.zeros(0))
     return dataclasses.replace(balloon, string=_string(rng, balloon))
 
 

@@ -145,7 +145,7 @@ def _confusion(confusion: np.ndarray, names: Sequence[str]) -> str:
     side = 2.6 + (0.34 if len(rows) <= NUMBERED else 0.24) * max(len(rows), 5)
     figure, (axis,) = _figure(side + 0.4, side)
     axis.grid(visible=False)
-    # Without numbers the few mistakes of many classes must be seen by their colour.
+    # Without numbers the few mistakes of many classes must be seen by their color.
     power = colors.PowerNorm(1.0 if len(rows) <= NUMBERED else 0.5, 0, 1)
     image = axis.imshow(shares, cmap="Blues", norm=power)
     labels = [names[i] if len(names[i]) <= 20 else names[i][:19] + "…" for i in rows]

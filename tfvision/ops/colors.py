@@ -1,4 +1,4 @@
-"""Changes of colour with a given strength: pure functions on one image.
+"""Changes of color with a given strength: pure functions on one image.
 
 Every image is float32 [H, W, 3], RGB 0..255, in and out; what leaves that range is for the caller
 to clip, except where a docstring says otherwise. A factor of 1 changes nothing.
@@ -21,7 +21,7 @@ def contrast(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
 
 
 def saturation(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
-    """Scales about each pixel's grey; 0 is `grey`."""
+    """Scales about each pixel's grey; 0 is `grayscale`."""
     shades = tf.image.rgb_to_grayscale(image)
     return shades + (image - shades) * factor
 
@@ -32,7 +32,7 @@ def hue(image: tf.Tensor, turn: tf.Tensor | float) -> tf.Tensor:
     return tf.image.adjust_hue(image / 255.0, turn) * 255.0
 
 
-def grey(image: tf.Tensor) -> tf.Tensor:
+def grayscale(image: tf.Tensor) -> tf.Tensor:
     """The same luma (ITU-R BT.601) in all three channels."""
     return tf.broadcast_to(tf.image.rgb_to_grayscale(image), tf.shape(image))
 

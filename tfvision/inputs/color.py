@@ -1,4 +1,4 @@
-"""Changes of colour and grain; boxes, masks and label maps stay as they are.
+"""Changes of color and grain; boxes, masks and label maps stay as they are.
 
 `image` is float32 [H, W, 3], RGB 0..255, before and after. `probability` is that of changing
 anything at all.
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from tfvision.inputs import seeds
-from tfvision.ops import colours
+from tfvision.ops import colors
 
 Sample = dict[str, tf.Tensor]
 
@@ -30,7 +30,7 @@ def _sometimes(
     return {**sample, "image": tf.cond(happens, changed, lambda: image)}
 
 
-def colour_jitter(
+def color_jitter(
     sample: Sample,
     seed: tf.Tensor,
     *,
@@ -45,17 +45,17 @@ def colour_jitter(
     (0.5 is half the circle). The result stays within 0..255."""
     image = sample["image"]
     if brightness:
-        image = colours.brightness(image, seeds.uniform(seed, 0, 1 - brightness, 1 + brightness))
+        image = colors.brightness(image, seeds.uniform(seed, 0, 1 - brightness, 1 + brightness))
     if contrast:
-        image = colours.contrast(image, seeds.uniform(seed, 1, 1 - contrast, 1 + contrast))
+        image = colors.contrast(image, seeds.uniform(seed, 1, 1 - contrast, 1 + contrast))
     if saturation:
-        image = colours.saturation(image, seeds.uniform(seed, 2, 1 - saturation, 1 + saturation))
+        image = colors.saturation(image, seeds.uniform(seed, 2, 1 - saturation, 1 + saturation))
     if hue:
-        image = colours.hue(image, seeds.uniform(seed, 3, -hue, hue))
+        image = colors.hue(image, seeds.uniform(seed, 3, -hue, hue))
     return {**sample, "image": tf.clip_by_value(image, 0.0, 255.0)}
 
 
-def darknet_colour(
+def darknet_color(
     sample: Sample,
     seed: tf.Tensor,
     *,
@@ -80,9 +80,9 @@ def darknet_colour(
     return {**sample, "image": tf.image.hsv_to_rgb(hsv) * 255.0}
 
 
-def grey(sample: Sample, seed: tf.Tensor, *, probability: float = 0.2) -> Sample:
-    """Takes the colour out (0.2: Chen et al. 2020, arXiv:2002.05709, appendix A)."""
-    return _sometimes(sample, seed, probability, colours.grey)
+def grayscale(sample: Sample, seed: tf.Tensor, *, probability: float = 0.2) -> Sample:
+    """Takes the color out (0.2: Chen et al. 2020, arXiv:2002.05709, appendix A)."""
+    return _sometimes(sample, seed, probability, colors.grayscale)
 
 
 def blur(
@@ -97,7 +97,7 @@ def blur(
     The kernel reaches three times the largest sigma."""
     drawn = seeds.uniform(seed, 1, *sigma)
     radius = max(math.ceil(3.0 * sigma[1]), 1)
-    return _sometimes(sample, seed, probability, lambda image: colours.blur(image, drawn, radius))
+    return _sometimes(sample, seed, probability, lambda image: colors.blur(image, drawn, radius))
 
 
 def noise(
@@ -122,33 +122,33 @@ def sharpness(
 ) -> Sample:
     """Smooths or sharpens, by a factor within 1 +- strength."""
     factor = seeds.uniform(seed, 1, 1 - strength, 1 + strength)
-    return _sometimes(sample, seed, probability, lambda image: colours.sharpness(image, factor))
+    return _sometimes(sample, seed, probability, lambda image: colors.sharpness(image, factor))
 
 
 def solarize(
     sample: Sample, seed: tf.Tensor, *, threshold: float = 128.0, probability: float = 0.2
 ) -> Sample:
     """Inverts the values from `threshold` on."""
-    return _sometimes(sample, seed, probability, lambda i: colours.solarize(i, threshold))
+    return _sometimes(sample, seed, probability, lambda i: colors.solarize(i, threshold))
 
 
 def posterize(
     sample: Sample, seed: tf.Tensor, *, bits: int = 4, probability: float = 0.2
 ) -> Sample:
     """Keeps the highest `bits` of each value."""
-    return _sometimes(sample, seed, probability, lambda image: colours.posterize(image, bits))
+    return _sometimes(sample, seed, probability, lambda image: colors.posterize(image, bits))
 
 
 def equalize(sample: Sample, seed: tf.Tensor, *, probability: float = 0.2) -> Sample:
     """Flattens the histogram of each channel."""
-    return _sometimes(sample, seed, probability, colours.equalize)
+    return _sometimes(sample, seed, probability, colors.equalize)
 
 
 def autocontrast(sample: Sample, seed: tf.Tensor, *, probability: float = 0.2) -> Sample:
     """Stretches each channel to 0..255."""
-    return _sometimes(sample, seed, probability, colours.autocontrast)
+    return _sometimes(sample, seed, probability, colors.autocontrast)
 
 
 def invert(sample: Sample, seed: tf.Tensor, *, probability: float = 0.1) -> Sample:
     """255 - value."""
-    return _sometimes(sample, seed, probability, colours.invert)
+    return _sometimes(sample, seed, probability, colors.invert)
