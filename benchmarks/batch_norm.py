@@ -1,4 +1,4 @@
-"""Batch normalisation in bfloat16 where the channels are no multiple of 16.
+"""Batch normalisation in bfloat16 where the channels are not multiples of 16.
 
     python benchmarks/batch_norm.py
 

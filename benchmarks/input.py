@@ -62,16 +62,16 @@ print(count / (time.perf_counter() - start))
 """
 
 
-def make_records(folder, count, own):
+def make_records(folder, count, images):
     """Two class folders of JPEGs (copies of those in `own`, if given) and their records."""
     rng = np.random.default_rng(0)
     photos = load_sample_images().images
-    own = [os.path.join(own, name) for name in sorted(os.listdir(own))] if own else []
+    images = [os.path.join(images, name) for name in sorted(os.listdir(images))] if images else []
     for index in range(count):
         place = os.path.join(folder, "images", "train", f"class{index % 2}")
         os.makedirs(place, exist_ok=True)
-        if own:
-            shutil.copy(own[index % len(own)], os.path.join(place, f"{index}.jpg"))
+        if images:
+            shutil.copy(images[index % len(images)], os.path.join(place, f"{index}.jpg"))
             continue
         pixels = photos[index % 2]
         height, width = rng.integers(340, 411), rng.integers(460, 541)
@@ -127,13 +127,13 @@ def compare_large(options, folder):
     for _ in range(options.pairs):
         plain, texts = None, []
         for name, data in inputs.items():
-            found = rate(data, options.passes * options.images)
-            plain = plain or found
-            ratios[name].append(found / plain)
-            texts.append(f"{name} {found:.1f} images/s ({ratios[name][-1]:.2f})")
+            rates = rate(data, options.passes * options.images)
+            plain = plain or rates
+            ratios[name].append(rates / plain)
+            texts.append(f"{name} {rates:.1f} images/s ({ratios[name][-1]:.2f})")
         print(", ".join(texts), flush=True)
-    for name, found in ratios.items():
-        print(f"median ratio to plain, {name} = {statistics.median(found):.2f}")
+    for name, rates in ratios.items():
+        print(f"median ratio to plain, {name} = {statistics.median(rates):.2f}")
 
 
 def our_input(records, coarse, scaled=False):
@@ -151,14 +151,8 @@ def our_input(records, coarse, scaled=False):
     )
     task = tasks.build(settings)
     data = dataset.read(records)
-    return pipeline.train(
-        data.files("train"),
-        data.split("train").records,
-        task.fields,
-        task.prepare_train,
-        batch_size=BATCH,
-        seed=0,
-    )
+    order = pipeline.Order(data.files("train"), data.split("train").records, BATCH, seed=0)
+    return pipeline.train(order, task.fields, task.prepare_train)
 
 
 def bare_input(folder):
@@ -229,12 +223,12 @@ def main():
         images = options.passes * options.images
         to_bare, to_torch = [], []
         for _ in range(options.pairs):
-            found, plain = rate(ours, images), rate(bare, images)
-            to_bare.append(found / plain)
-            text = f"ours {found:.0f} images/s, bare decoding {plain:.0f} ({to_bare[-1]:.2f})"
+            ours_rate, plain = rate(ours, images), rate(bare, images)
+            to_bare.append(ours_rate / plain)
+            text = f"ours {ours_rate:.0f} images/s, bare decoding {plain:.0f} ({to_bare[-1]:.2f})"
             peer = torch_rate(options.torch, folder, options.passes)
             if peer:
-                to_torch.append(found / peer)
+                to_torch.append(ours_rate / peer)
                 text += f", torchvision {peer:.0f} ({to_torch[-1]:.2f})"
             print(text, flush=True)
     print(f"median ratio to bare decoding = {statistics.median(to_bare):.3f}")

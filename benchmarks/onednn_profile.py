@@ -21,7 +21,7 @@ ROW = "  {:<34}" + "{:>16}" * 2
 
 def seconds_by_kind(lines):
     """{(primitive, direction): (seconds, calls)} of oneDNN's lines."""
-    found = collections.defaultdict(lambda: (0.0, 0))
+    totals = collections.defaultdict(lambda: (0.0, 0))
     for line in lines:
         fields = line.split(",")
         if "exec" not in fields or len(fields) < 8:
@@ -29,9 +29,9 @@ def seconds_by_kind(lines):
         at = fields.index("exec")  # engine, primitive, implementation, direction follow it
         primitive, direction = fields[at + 2], fields[at + 4]
         kind = (primitive, "" if direction == "undef" else direction)
-        seconds, calls = found[kind]
-        found[kind] = (seconds + float(fields[-1]) / 1000, calls + 1)
-    return dict(found)
+        seconds, calls = totals[kind]
+        totals[kind] = (seconds + float(fields[-1]) / 1000, calls + 1)
+    return dict(totals)
 
 
 def measure(who, options):
@@ -67,13 +67,13 @@ def main():
         sys.exit(f"{missing[0]} does not run here")
     print(f"{options.mode} {options.model} {options.precision}, milliseconds (calls) a step")
     print(ROW.format("", "ours", "torchvision"))
-    kinds = {kind for _, found in results for kind in found}
-    order = sorted(kinds, key=lambda k: -max(found.get(k, (0, 0))[0] for _, found in results))
+    kinds = {kind for _, profile in results for kind in profile}
+    order = sorted(kinds, key=lambda k: -max(profile.get(k, (0, 0))[0] for _, profile in results))
     for kind in order:
-        cells = (found.get(kind, (0.0, 0)) for _, found in results)
+        cells = (profile.get(kind, (0.0, 0)) for _, profile in results)
         cells = (f"{1000 * seconds:.0f} ({calls:.0f})" for seconds, calls in cells)
         print(ROW.format(" ".join(kind), *cells))
-    sums = [sum(s for s, _ in found.values()) for _, found in results]
+    sums = [sum(s for s, _ in profile.values()) for _, profile in results]
     rest = [f"{1000 * (r[0] - s):.0f}" for r, s in zip(results, sums, strict=True)]
     print(ROW.format("the rest", *rest))
     print(ROW.format("the whole step", *(f"{1000 * r[0]:.0f}" for r in results)))

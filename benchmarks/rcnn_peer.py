@@ -166,17 +166,17 @@ def ours_infer(folder, precision):
 
     @tf.function(input_signature=[tf.TensorSpec((1, SIZE, SIZE, 3)), tf.TensorSpec((1, 6))])
     def serve(image, frame):
-        found = net.serve({"image": image, "frame": frame}, training=False)
+        outputs = net.serve({"image": image, "frame": frame}, training=False)
         names = ("boxes", "scores", "class_ids", "masks", "num_detections", "num_proposals")
-        return [found[name] for name in names]
+        return [outputs[name] for name in names]
 
     frozen = convert_to_constants.convert_variables_to_constants_v2(serve.get_concrete_function())
     values = inputs(1)
 
     def run(steps):
         for _ in range(steps):
-            found = [np.asarray(part) for part in frozen(values["image"], values["frame"])]
-        np.savez(os.path.join(folder, "ours.npz"), boxes=found[0][0], scores=found[1][0])
+            outputs = [np.asarray(part) for part in frozen(values["image"], values["frame"])]
+        np.savez(os.path.join(folder, "ours.npz"), boxes=outputs[0][0], scores=outputs[1][0])
 
     return run
 
@@ -262,10 +262,10 @@ def torch_infer(folder, precision):
     def run(steps):
         with torch.inference_mode(), contest.torch_cast(precision):
             for _ in range(steps):
-                found = model(images)[0]
-        boxes = found["boxes"].float().numpy()[:, [1, 0, 3, 2]]
+                outputs = model(images)[0]
+        boxes = outputs["boxes"].float().numpy()[:, [1, 0, 3, 2]]
         path = os.path.join(folder, "torch.npz")
-        np.savez(path, boxes=boxes, scores=found["scores"].float().numpy())
+        np.savez(path, boxes=boxes, scores=outputs["scores"].float().numpy())
 
     return run
 

@@ -35,7 +35,9 @@ def events(folder):
         for line in plane.lines:
             for event in line.events:
                 metadata = plane.event_metadata[event.metadata_id]
-                name, _, kind = metadata.name.rpartition(":")  # what is no op has no display name
+                name, _, kind = metadata.name.rpartition(
+                    ":"
+                )  # what is not an op has no display name
                 if kind == metadata.display_name and not HOLDERS.match(kind):
                     yield name, kind, event.duration_ps * 1e-12
 

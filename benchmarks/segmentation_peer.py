@@ -4,7 +4,7 @@
         --encoder=mobilenet_v2-b0353104.npz
 
 PYTHON has torch, torchvision and segmentation_models_pytorch; none of tfvision is needed. DIR is
-CamVid as it unpacks; --encoder holds torchvision's MobileNetV2, as .npz. The run ends after so many
+CamVid as it unpacks; --encoder is torchvision's MobileNetV2, as .npz. The run ends after so many
 minutes of processor time on both cores (--minutes is half of it), so that other work on the
 machine takes nothing from it; the schedule follows the same clock. Prints the mIoU of the last
 averaged weights at 360 x 480, void left out, and how many steps were taken.
@@ -76,9 +76,9 @@ def miou(model, pairs):
         for pixels, labels in pairs:
             height, width = labels.shape
             image = functional.pad((pixels - MEAN) / STD, [0, -width % 16, 0, -height % 16])
-            called = model(image[None])[0].argmax(0)[:height, :width].numpy()
+            predicted = model(image[None])[0].argmax(0)[:height, :width].numpy()
             known = labels.numpy() != VOID
-            places = labels.numpy()[known] * CLASSES + called[known]
+            places = labels.numpy()[known] * CLASSES + predicted[known]
             counts += np.bincount(places, minlength=CLASSES**2).reshape(CLASSES, CLASSES)
     hits = np.diag(counts)
     union = counts.sum(0) + counts.sum(1) - hits
@@ -97,9 +97,9 @@ def main():
     rng = np.random.default_rng(0)
     model = smp.DeepLabV3Plus("mobilenet_v2", encoder_weights=None, classes=CLASSES)
     load_encoder(model, arguments.encoder)
-    own = [p for name, p in model.named_parameters() if not name.startswith("encoder")]
+    head = [p for name, p in model.named_parameters() if not name.startswith("encoder")]
     groups = [
-        {"params": own, "share": 1.0},
+        {"params": head, "share": 1.0},
         {"params": list(model.encoder.parameters()), "share": 0.3},
     ]
     optimizer = torch.optim.AdamW(groups, lr=RATE, weight_decay=0.01)
@@ -124,8 +124,8 @@ def main():
         step += 1
         if step % 50 == 0:
             print(f"step {step}: loss {loss.item():.3f}, {used / 120:.1f} min", flush=True)
-    found, accuracy = miou(average.module, val)
-    print(f"{step} steps: mIoU {found:.4f}, pixel accuracy {accuracy:.4f}")
+    score, accuracy = miou(average.module, val)
+    print(f"{step} steps: mIoU {score:.4f}, pixel accuracy {accuracy:.4f}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ class Contender:
     def __init__(self, script, who, *arguments, python=sys.executable):
         env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
         self.who = who
-        self.other = []  # lines that are no answers
+        self.other = []  # lines that are not answers
         self._process = subprocess.Popen(
             [python, os.path.abspath(script), who, *arguments],
             stdin=subprocess.PIPE,

@@ -55,16 +55,9 @@ def bare_loop(conf, steps):
     trainer = training.Trainer(tasks.build(conf), conf, tempfile.mkdtemp())
     net, task, optimizer = trainer.net, trainer.task, trainer.optimizer
     variables = net.train.trainable_variables
-    data = iter(
-        pipeline.train(
-            trainer.data.files("train"),
-            trainer.records,
-            task.fields,
-            task.prepare_train,
-            batch_size=conf.train.batch_size,
-            seed=0,
-        )
-    )
+    files, size = trainer.data.files("train"), conf.train.batch_size
+    order = pipeline.Order(files, trainer.records, size, seed=0)
+    data = iter(pipeline.train(order, task.fields, task.prepare_train))
 
     @tf.function
     def call(count):

@@ -40,7 +40,7 @@ def get_config():
         inputs={
             "image_size": (1344, 1344),
             "train_size": (800, 1344),
-            "turned": True,
+            "aspect_ratio_grouping": True,
             "resize": "short_side",
             "short": 800,
             "long": 1333,

@@ -4,7 +4,7 @@
     tfvision convert --format=folder --images=DIR --split=val --workers=8 --output=data/imagenet
     tfvision train --config=imagenet_inception_v3 --workdir=runs/inception_v3
 
-DIR holds train/<class>/ and val/<class>/. 100 epochs, RMSprop of decay 0.9 and epsilon 1.0 from
+DIR contains train/<class>/ and val/<class>/. 100 epochs, RMSprop of decay 0.9 and epsilon 1.0 from
 0.045, times 0.94 in every two epochs (smoothly here), gradients clipped at 2, the evaluated
 weights a moving average (arXiv:1512.00567, section 8); momentum 0.9 and L2 4e-5 as in
 TensorFlow's models. The paper's batch is 50 replicas of 32, unsynchronised; here it is 256, and

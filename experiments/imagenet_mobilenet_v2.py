@@ -9,7 +9,7 @@
 The recipe is torchvision's (300 epochs, batch 256, RMSprop-free: momentum at 0.045, x0.98 an
 epoch); published with it: top-1 71.88. It was not run here: there is neither ImageNet nor a GPU.
 What was run, with these commands and those weights (2026-11-24, 2 cores): of 70 ImageNet
-photos, one a class, 66 have the right class first and 69 among the first five (float32).
+photos, one per class, 66 have the right class first and 69 among the first five (float32).
 """
 
 from tfvision.experiments import imagenet_resnet50

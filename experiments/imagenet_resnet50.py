@@ -4,7 +4,7 @@
     tfvision convert --format=folder --images=DIR --split=val --workers=8 --output=data/imagenet
     tfvision train --config=imagenet_resnet50 --workdir=runs/resnet50
 
-DIR holds train/<class>/ and val/<class>/. Published with this recipe: top-1 76.13 (torchvision,
+DIR contains train/<class>/ and val/<class>/. Published with this recipe: top-1 76.13 (torchvision,
 ResNet50_Weights.IMAGENET1K_V1); it is not our number. Not run here: there is neither ImageNet
 nor a GPU. What was run: the network against torchvision's logits on equal weights (tests/weights).
 """

@@ -4,7 +4,7 @@
     tfvision convert --format=folder --images=DIR --split=val --workers=8 --output=data/imagenet
     tfvision train --config=imagenet_vgg16 --workdir=runs/vgg16
 
-DIR holds train/<class>/ and val/<class>/. 74 epochs, batch 256, the rate a tenth after each
+DIR contains train/<class>/ and val/<class>/. 74 epochs, batch 256, the rate a tenth after each
 third, L2 5e-4 (arXiv:1409.1556, section 3.1). Published: top-1 71.59 (torchvision,
 VGG16_Weights.IMAGENET1K_V1); it is not our number. Not run here: there is neither ImageNet nor a
 GPU. What was run: the network against torchvision's logits on equal weights (tests/weights), and

@@ -49,7 +49,7 @@ def arguments(given: Sequence[str]) -> list[str]:
 
 def _missing() -> errors.UsageError:
     return errors.UsageError(
-        "--config is missing, and --workdir holds no run to go on with; experiments:"
+        "--config is missing, and --workdir contains no run to go on with; experiments:"
         f" {', '.join(settings.experiments())}"
     )
 

@@ -53,7 +53,7 @@ class Disk:
         """Leaves so much room beside what is there."""
         found = os.statvfs(self.place)
         used = (found.f_blocks - found.f_bfree) * found.f_frsize // 1024
-        size = max(used + kib, 4)  # 0 is no limit
+        size = max(used + kib, 4)  # 0 is not a limit
         self._mount(f"remount,rw,size={size}k")
 
     def read_only(self):

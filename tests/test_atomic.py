@@ -62,6 +62,6 @@ def test_tensorflows_words_are_cut_to_the_systems_reason():
         "{{function_node x}} a/b.data-00000; No space left on device [Op:SaveV2]",
         "a/events; No space left on device\n\tFailed to flush 1 events\n\tFlushing first event.",
     ):
-        with pytest.raises(errors.DataError) as caught, atomic.told("run/step-1"):
+        with pytest.raises(errors.DataError) as caught, atomic.reported("run/step-1"):
             raise OpError(text)
         assert str(caught.value) == "run/step-1 cannot be written: No space left on device"

@@ -37,17 +37,17 @@ def file(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[str]
 
     What is written there becomes `path` at the end. durable: it is synced before; of many files
     that can be made again this takes too long. Where `path` is a link, the file that it names is
-    written; what is no file (/dev/stdout) is written into. Raises DataError where the disk
+    written; what is not a file (/dev/stdout) is written into. Raises DataError where the disk
     refuses."""
     path, real = os.fspath(path), os.path.realpath(path)
     if os.path.exists(real) and not os.path.isfile(real) and not os.path.isdir(real):
-        with told(path):
+        with reported(path):
             yield real
         return
     folder, aside = os.path.dirname(real), hidden(real)
     made = []
     try:
-        with told(path):
+        with reported(path):
             made = folders(folder)
             yield aside
             if durable:
@@ -72,7 +72,7 @@ def write_text(path: str | os.PathLike[str], text: str, *, durable: bool = True)
 
 
 @contextlib.contextmanager
-def told(path: str) -> Iterator[None]:
+def reported(path: str) -> Iterator[None]:
     """What the disk refuses inside comes out as a DataError that `path` cannot be written."""
     try:
         yield
@@ -90,8 +90,8 @@ def reason(error: Exception) -> str:
     """Why the system refused, without what TensorFlow puts around it."""
     if getattr(error, "strerror", None):
         return error.strerror
-    found = _OF_THE_SYSTEM.search(str(error).strip())
-    return found[1] if found else errors.one_line(error)
+    match = _OF_THE_SYSTEM.search(str(error).strip())
+    return match[1] if match else errors.one_line(error)
 
 
 def sync(path: str) -> None:

@@ -24,8 +24,8 @@ VERBS = {
         "write one of the data sets that come with tfvision",
     ),
     "inspect": ("tfvision.tools.inspect_data", "what is in a data set: tables, plots, samples"),
-    "verify": ("tfvision.tools.verify", "is every byte of a data set sound?"),
-    "train": ("tfvision.experiments.train", "train an experiment, or go on with a run"),
+    "verify": ("tfvision.tools.verify", "checks every byte of a data set"),
+    "train": ("tfvision.experiments.train", "train an experiment or resume a run"),
     "evaluate": ("tfvision.tools.evaluate", "metrics of a trained run, as a table and as JSON"),
     "export": ("tfvision.tools.export", "a trained run -> a SavedModel that is checked"),
     "predict": ("tfvision.tools.predict", "predictions and pictures for image files"),
@@ -74,9 +74,9 @@ def usage() -> str:
 
 
 def _help(verb: str, module) -> str:
-    own = flags.FLAGS.get_key_flags_for_module(module)
+    own_flags = flags.FLAGS.get_key_flags_for_module(module)
     lines = [(module.__doc__ or "").strip(), "", f"flags of tfvision {verb}:"]
-    for flag in own:
+    for flag in own_flags:
         default = "" if flag.default is None else f" (default: {flag.default})"
         lines.append(f"  --{flag.name:<22}{flag.help}{default}")
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from tfvision import errors
 
 
 def flags_only(argv: Sequence[str], verb: str) -> None:
-    """Raises UsageError where there is an argument that is no flag. argv: as absl gives it."""
+    """Raises UsageError where there is an argument that is not a flag. argv: as absl gives it."""
     if len(argv) > 1:
         raise errors.UsageError(f"unexpected argument '{argv[1]}'; {verb} takes flags only")
 

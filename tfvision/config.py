@@ -39,7 +39,10 @@ FROZEN_STEMS = {
     "mobilenet_v2": (r"^features\.[0-3]\.",),
 }
 # Settings of runs before: where they stand now.
-_RENAMED = {"detection.metrics": "metrics"}
+_RENAMED = {
+    "detection.metrics": "metrics",
+    "inputs.turned": "inputs.aspect_ratio_grouping",
+}
 _WAY_OUT = "the file of a run is not to be edited; train again, or put it back"
 FREE = ("model", "optimizer", "schedule", "loss", "crop", "mix")  # the sections marked *
 _SQUARES = ("image_size", "train_size")  # of inputs: one number is both sides
@@ -74,7 +77,8 @@ def defaults() -> dict[str, Any]:
         "inputs": {
             "image_size": (224, 224),  # height, width
             "train_size": (),  # of the canvas in training, where it is another one
-            "turned": False,  # R-CNN: batches of upright images train on train_size turned by 90°
+            # R-CNN: batches of upright images train on train_size turned by 90 degrees
+            "aspect_ratio_grouping": False,
             "resize": "center_crop",  # stretch, letterbox, short_side; classification: center_crop
             "short": 256,  # center_crop: the short side before it; short_side: the short side
             "long": 1333,  # short_side: the long side at most
@@ -99,7 +103,7 @@ def defaults() -> dict[str, Any]:
         },
         "metrics": (),  # names of metrics.METRICS; (): the task's. The first one's first number
         # picks the best weights
-        "probabilities": False,  # segmentation: predictions hold them too, a number a class
+        "probabilities": False,  # segmentation: predictions hold them too, one number per class
         "loss": {
             "name": ""
         },  # * default: cross_entropy or binary_cross_entropy, by head; sum: of terms
@@ -190,7 +194,7 @@ def _square(value: Any) -> Any:
 def checked(config: Any) -> dict[str, Any]:
     """A whole config as plain dicts, every name and type as in the defaults.
 
-    Makes squares of one side in place. Raises UsageError for anything that is no whole config."""
+    Makes squares of one side in place. Raises UsageError for what is not a whole config."""
     if not isinstance(config, ml_collections.ConfigDict):
         raise errors.UsageError(f"a config is made by tfvision.config.config, not {config!r}")
     tree = config.to_dict()
@@ -212,10 +216,10 @@ def _refuse_gaps(base: Mapping, tree: Mapping, path: str) -> None:
             _refuse_gaps(default, tree[key], f"{path}.{key}")
 
 
-def options(section: Mapping, *own: str) -> dict[str, Any]:
-    """What a * section holds beside its `own` keys, as a plain dict."""
+def options(section: Mapping, *chosen: str) -> dict[str, Any]:
+    """What a * section contains beside its `own` keys, as a plain dict."""
     section = section.to_dict() if hasattr(section, "to_dict") else dict(section)
-    return {key: value for key, value in section.items() if key not in own}
+    return {key: value for key, value in section.items() if key not in chosen}
 
 
 def to_json(config: ml_collections.ConfigDict) -> str:
@@ -247,7 +251,8 @@ def _moved(raw: Mapping[str, Any]) -> dict[str, Any]:
     for before, now in _RENAMED.items():
         section, _, key = before.partition(".")
         if isinstance(tree.get(section), dict) and key in tree[section]:
-            tree[now] = tree[section].pop(key)
+            target = tree if "." not in now else tree[now.partition(".")[0]]
+            target[now.rpartition(".")[2]] = tree[section].pop(key)
     if "inputs" in tree:
         tree["inputs"] = _renamed(tree["inputs"])
     return tree

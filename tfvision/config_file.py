@@ -48,19 +48,19 @@ def experiment(name: str) -> ml_collections.ConfigDict:
                 f"{file} has no function get_config; define one that returns"
                 " tfvision.config.config(...)"
             )
-        found = module.get_config()
+        config = module.get_config()
     except SyntaxError as error:
         raise errors.UsageError(f"{error.filename}, line {error.lineno}: {error.msg}") from error
     except errors.TfvisionError:
         raise
     except Exception as error:  # whatever the user's own code raises
         raise errors.UsageError(f"{_where(file, error)}: {errors.one_line(error)}") from error
-    if not isinstance(found, ml_collections.ConfigDict):
+    if not isinstance(config, ml_collections.ConfigDict):
         raise errors.UsageError(
-            f"{file}: get_config returns a {type(found).__name__}; return"
+            f"{file}: get_config returns a {type(config).__name__}; return"
             " tfvision.config.config(...), which lays your settings over the defaults"
         )
-    return found
+    return config
 
 
 def _where(file: str, error: Exception) -> str:

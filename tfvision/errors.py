@@ -70,8 +70,8 @@ def difference(here: Sequence[str], there: Sequence[str]) -> str:
     """The first class that two lists of names differ in, in words."""
     pairs = zip(here, there, strict=False)
     number = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(here), len(there)))
-    own, other = (repr(n[number]) if number < len(n) else "none" for n in (here, there))
-    return f"class {number} is {own} here and {other} there"
+    here_name, other = (repr(n[number]) if number < len(n) else "none" for n in (here, there))
+    return f"class {number} is {here_name} here and {other} there"
 
 
 def one_line(error: BaseException) -> str:
@@ -84,8 +84,8 @@ def one_line(error: BaseException) -> str:
     text = " ".join(lines[:1] if len(lines) > 3 else lines)
     text = _OF_A_GRAPH.sub("", text)
     text = text if len(text) < 400 else f"{text[:400]} ..."
-    own = isinstance(error, TfvisionError) or text.startswith(type(error).__name__)
-    return text if own else f"{type(error).__name__}: {text}"
+    is_told = isinstance(error, TfvisionError) or text.startswith(type(error).__name__)
+    return text if is_told else f"{type(error).__name__}: {text}"
 
 
 @contextlib.contextmanager
@@ -142,7 +142,7 @@ def expect(given: Iterable[str], known: Iterable[str], what: str) -> None:
 def take(options: Mapping[str, Any], what: str, *defaults: Any) -> tuple:
     """Returns `defaults`, dataclasses, with those of `options` that are fields of theirs.
 
-    A field that is a dataclass holds options too (`option_names`). An option goes to every
+    A field that is a dataclass contains options too (`option_names`). An option goes to every
     dataclass that has it; None stands for its default. Raises UsageError that names `what` for an
     option that none has, and for a value of another type than the default."""
     expect(options, option_names(*defaults), what)

@@ -2,7 +2,7 @@
 
 A shape is a type (str, bool, int, a finite float), COUNT, a list of one shape, a tuple of shapes,
 or a dict of shapes by key, and by `str` for all other keys. "key?" may be missing, `Maybe(shape)`
-may be null. Keys that a shape does not name may hold anything.
+may be null. Keys that a shape does not name may contain anything.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def read(path: str | os.PathLike[str], shape: Any, way_out: str) -> Any:
     """The content of a file of that shape.
 
     way_out: ends the message. Raises DataError, of one line, that names file, field and value where
-    the file cannot be read, is no UTF-8, no JSON, or of another shape."""
+    the file cannot be read, is not UTF-8 or JSON, or of another shape."""
     path = os.fspath(path)
     try:
         with open(path, encoding="utf-8-sig") as file:
@@ -52,7 +52,7 @@ def parse(text: str, shape: Any, path: str, way_out: str) -> Any:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:  # numbers of 5,000 digits too
-        why = f"not a sound json file: {errors.one_line(error)}" if text.strip() else "empty"
+        why = f"not valid JSON: {errors.one_line(error)}" if text.strip() else "empty"
         raise errors.DataError(f"{path} is {why}; {way_out}") from None
     return conform(content, shape, path, way_out)
 

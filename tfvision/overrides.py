@@ -27,7 +27,7 @@ def override(config: ml_collections.ConfigDict, path: str, text: str) -> None:
 
     text: a Python literal (8, 0.5, None, (1, 2)), true or false, or else a string; an empty one
     takes an option of the experiment away. Raises UsageError where the section is not there or
-    holds the option in another type."""
+    contains the option in another type."""
     *names, key = path.split(".")
     section = config
     for name in names:
@@ -41,8 +41,8 @@ def override(config: ml_collections.ConfigDict, path: str, text: str) -> None:
         return
     value = _literal(text)
     if section.get(key) is not None and value is not None:
-        wanted = section[key]
-        value = text if isinstance(wanted, str) else configs.typed(wanted, value, f"config.{path}")
+        chosen = section[key]
+        value = text if isinstance(chosen, str) else configs.typed(chosen, value, f"config.{path}")
     with section.unlocked(), section.ignore_type():
         section[key] = value
 
@@ -80,17 +80,17 @@ def flag_arguments(given: Sequence[str]) -> list[str]:
             result[index + 1] = config_file.experiment_file(result[index + 1])
         elif name.startswith("config=") and argument.startswith("-"):
             result[index] = f"--config={config_file.experiment_file(name.split('=', 1)[1])}"
-        elif found := _FREE_FLAG.match(argument):
-            if found[2] is None and index + 1 < len(result):
-                result[index + 1] = f"{found[1]}={result[index + 1]}"
-            result[index] = "--option" if found[2] is None else f"--option={found[1]}={found[2]}"
-        elif found := _FLAG.match(argument):
-            _check_name(found[1].split("."))
+        elif match := _FREE_FLAG.match(argument):
+            if match[2] is None and index + 1 < len(result):
+                result[index + 1] = f"{match[1]}={result[index + 1]}"
+            result[index] = "--option" if match[2] is None else f"--option={match[1]}={match[2]}"
+        elif match := _FLAG.match(argument):
+            _check_name(match[1].split("."))
     return result
 
 
 def _check_name(keys: Sequence[str]) -> None:
-    """Raises UsageError for a --config.SECTION.KEY that is no setting."""
+    """Raises UsageError for a --config.SECTION.KEY that is not a setting."""
     base, path = configs.defaults(), "config"
     for key in keys:
         if not isinstance(base, dict):
@@ -109,24 +109,24 @@ def _check_name(keys: Sequence[str]) -> None:
 
 def _named(tree: Mapping, key: str, path: str = "") -> list[str]:
     """The settings called `key`, by their paths."""
-    found = []
+    paths = []
     for name, value in tree.items():
         if isinstance(value, dict):
-            found += _named(value, key, f"{path}{name}.")
+            paths += _named(value, key, f"{path}{name}.")
         elif name == key:
-            found.append(f"{path}{name}")
-    return found
+            paths.append(f"{path}{name}")
+    return paths
 
 
 def literals(given: Sequence[str]) -> dict[str, Any]:
     """["width=32", "activation=gelu"] -> {"width": 32, "activation": "gelu"}."""
-    found = {}
+    values = {}
     for text in given:
         key, equals, value = text.partition("=")
         if not key or not equals:
             raise errors.UsageError(f"'{text}' is not OPTION=VALUE")
-        found[key] = _literal(value)
-    return found
+        values[key] = _literal(value)
+    return values
 
 
 def _literal(text: str) -> Any:

@@ -1,6 +1,6 @@
 """A path that a user gave, as TensorFlow takes it. No TensorFlow here.
 
-A path is bytes to the system, and a str to Python. Names that are no UTF-8 have surrogates there
+A path is bytes to the system, and a str to Python. Names that are not UTF-8 have surrogates there
 (`os.fsdecode`), which TensorFlow refuses, and its checkpoint reader takes a name with "[" or "*"
 for a pattern. Two ways around it: record files and summaries take bytes (`os.fsencode`), and
 checkpoints and SavedModels are opened through `plain`. What a command is to write is tried by
@@ -25,7 +25,7 @@ def is_plain(path: str) -> bool:
 
 
 def readable(name: str) -> str:
-    """A file's name as valid Unicode: one that is no UTF-8 is read as cp1252, which is Windows's,
+    """A file's name as valid Unicode: one that is not UTF-8 is read as cp1252, which is Windows's,
     or, where that has no such letter, as Latin-1."""
     try:
         name.encode("utf-8")
@@ -55,7 +55,7 @@ def plain(folder: str) -> Iterator[str]:
         if not is_plain(place):
             raise errors.UsageError(
                 f"TensorFlow cannot open {folder}, nor a link to it in {place}; set TMPDIR to a"
-                " folder without []*?\\ and letters that are no UTF-8"
+                " folder without []*?\\ and letters that are not UTF-8"
             )
         link = os.path.join(place, "folder")
         try:
@@ -63,7 +63,7 @@ def plain(folder: str) -> Iterator[str]:
         except OSError as error:  # Windows asks for a privilege
             raise errors.UsageError(
                 f"TensorFlow cannot open {folder}, and no link to it can be made ({error}); rename"
-                " it without []*? and letters that are no UTF-8"
+                " it without []*? and letters that are not UTF-8"
             ) from error
         yield link
 
@@ -79,7 +79,7 @@ def check_file(path: str, flag: str) -> None:
 
 
 def check_folder(path: str, flag: str) -> None:
-    """Raises UsageError, which names `flag`, where `path` is no folder and cannot become one."""
+    """Raises UsageError, which names `flag`, where `path` is not a directory and cannot be one."""
     if os.path.lexists(path) and not os.path.isdir(path):
         raise errors.UsageError(f"{flag} is {path}, a file; give a folder, or a new name")
     _check(path, flag)

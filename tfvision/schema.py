@@ -175,7 +175,7 @@ class Census:
 
     unit: "images", or "records" where they come from record files. found: all there are. used:
     those that became samples. background: of these, how many for want of an annotation. left:
-    {why an image is no sample: (how many, the first names)}."""
+    {why an image is not a sample: (how many, the first names)}."""
 
     unit: str = "images"
     found: int = 0

@@ -36,14 +36,14 @@ class Task(abc.ABC):
     def prepare_train(self, example: Tensors) -> dict[str, tf.Tensor]:
         """A sample of fixed shape with "image" and "frame", cropped and augmented.
 
-        example: the decoded fields; `seed` int64 [2]; and with config.inputs.turned `portrait`,
-        a bool scalar: is its batch's canvas turned?"""
+        example: the decoded fields; `seed` int64 [2]; and with config.inputs.aspect_ratio_grouping
+        `portrait`, a bool scalar: is its batch's canvas turned?"""
 
     @abc.abstractmethod
     def prepare_eval(self, example: Tensors) -> dict[str, tf.Tensor]:
         """A sample of fixed shape with "image" and "frame", for evaluation and serving.
 
-        An example that holds only an image is enough."""
+        An example that contains only an image is enough."""
 
     @abc.abstractmethod
     def build(self) -> Net:

@@ -48,12 +48,12 @@ _ATTRIBUTE = flags.DEFINE_string(
     "class_attribute", "", "Of several attributes the one that is the class (via)."
 )
 _VALUES = flags.DEFINE_string(
-    "mask_values", "", "What masks' values mean: 0:background,255:cat; void is no class."
+    "mask_values", "", "What masks' values mean: 0:background,255:cat; void is not a class."
 )
 _COLORS = flags.DEFINE_string(
     "mask_colors", "", "Table of what masks' colors mean: name, r, g, b with a header."
 )
-_BOXES = flags.DEFINE_enum("boxes", BOXES[0], BOXES, "What bbox holds in a COCO file.")
+_BOXES = flags.DEFINE_enum("boxes", BOXES[0], BOXES, "What bbox contains in a COCO file.")
 _FRAME = flags.DEFINE_enum(
     "annotations_of", "", ["", *FRAMES], "What annotations of EXIF-rotated images speak of."
 )
@@ -72,9 +72,9 @@ def main(argv: Sequence[str]) -> None:
     """Converts one split. Raises UsageError and DataError."""
     command_line.flags_only(argv, "convert")
     command_line.needed(_FORMAT, _IMAGES, _OUTPUT)
-    shares = splits.parse(_SPLIT.value)
+    ratios = splits.parse(_SPLIT.value)
     limit = shrink.limit(_MAX_SIDE.value, _QUALITY.value)
-    split = _SPLIT.value if len(shares) == 1 else ""
+    split = _SPLIT.value if len(ratios) == 1 else ""
     source = sources.read(
         _FORMAT.value,
         _IMAGES.value,
@@ -137,9 +137,9 @@ def table(
     total: int = 0,
 ) -> str:
     """What was done with a split, in a few aligned lines. total: images of all splits."""
-    share = f" ({report.images / total:.3f} of {total:,})" if total > report.images else ""
+    part = f" ({report.images / total:.3f} of {total:,})" if total > report.images else ""
     rows = [
-        ("images", f"{report.images:,}{share}"),
+        ("images", f"{report.images:,}{part}"),
         ("classes", f"{len(source.class_names):,}"),
     ]
     if "objects" in source.groups:

@@ -49,8 +49,8 @@ def main(argv: Sequence[str]) -> None:
     evaluator = run.trainer.evaluator
     from tfvision.metrics import detection_metrics
 
-    found = detection_metrics.writer(evaluator.metrics)
-    if _DETECTIONS.value and found is None:
+    writer = detection_metrics.writer(evaluator.metrics)
+    if _DETECTIONS.value and writer is None:
         raise errors.UsageError(
             "--detections needs the metric 'coco' of a detector (config.metrics)"
         )
@@ -70,8 +70,8 @@ def main(argv: Sequence[str]) -> None:
     if _OUTPUT.value:
         _write(_OUTPUT.value, workdirs.evaluation_json(run.step, split, results, evaluator))
     if _DETECTIONS.value:
-        found.category_ids = run.trainer.data.category_ids
-        _write(_DETECTIONS.value, found.as_coco()[1])
+        writer.category_ids = run.trainer.data.category_ids
+        _write(_DETECTIONS.value, writer.as_coco()[1])
 
 
 def _write(path: str, content) -> None:

@@ -61,12 +61,12 @@ def _split(data, split: str, output: str) -> None:
     from tfvision.ops import draw
     from tfvision.records import plots, statistics
 
-    found = statistics.collect(data, split)
-    numbers = statistics.summary(found, data.class_names)
+    stats = statistics.collect(data, split)
+    numbers = statistics.summary(stats, data.class_names)
     _write_json(os.path.join(output, "statistics.json"), split, numbers)
     print("\n".join(_table(split, numbers)))
-    title = f"{data.name}, split {split}: {found.records:,} images"
-    plots.save(found, data.class_names, title, os.path.join(output, f"{split}-plots.png"))
+    title = f"{data.name}, split {split}: {stats.records:,} images"
+    plots.save(stats, data.class_names, title, os.path.join(output, f"{split}-plots.png"))
     records = statistics.sample(data, split, _SAMPLES.value, _SEED.value)
     pictures = [
         statistics.drawn(record, data.split(split).groups, data.class_names) for record in records
@@ -103,10 +103,10 @@ def _table(split: str, numbers: dict) -> list[str]:
         ]
     if "proposals_per_image" in numbers:
         counts, recall = numbers["proposals_per_image"], numbers.get("recall_of_proposals", {})
-        found = ", ".join(f"{share:.3f} at IoU {iou}" for iou, share in recall.items())
+        listed = ", ".join(f"{recall_at:.3f} at IoU {iou}" for iou, recall_at in recall.items())
         lines.append(
             f"  proposals {_spread(counts)}, mean {counts['mean']:.1f} an image"
-            f"; recall of the boxes {found or 'unknown: there are none'}"
+            f"; recall of the boxes {listed or 'unknown: there are none'}"
         )
     lines += _classes(numbers)
     if "together" in numbers:
@@ -146,13 +146,13 @@ def _anchors(data, split: str) -> list[str]:
 
     side = _ANCHOR_SIZE.value
     sizes = _box_sizes(data, split, side)
-    found, _ = anchors.kmeans(sizes, _ANCHORS.value, seed=_SEED.value)
-    found = np.maximum(np.round(found), 1.0)
-    reached = anchors.average_iou(sizes, found)
-    pixels = ",  ".join(f"{width:.0f},{height:.0f}" for height, width in found)
-    cells = ",  ".join(f"{width / 32:.4g},{height / 32:.4g}" for height, width in found)
+    sizes_found, _ = anchors.kmeans(sizes, _ANCHORS.value, seed=_SEED.value)
+    sizes_found = np.maximum(np.round(sizes_found), 1.0)
+    reached = anchors.average_iou(sizes, sizes_found)
+    pixels = ",  ".join(f"{width:.0f},{height:.0f}" for height, width in sizes_found)
+    cells = ",  ".join(f"{width / 32:.4g},{height / 32:.4g}" for height, width in sizes_found)
     return [
-        f"  anchors  {len(found)} of {len(sizes):,} boxes, letterboxed to {side} x {side}:"
+        f"  anchors  {len(sizes_found)} of {len(sizes):,} boxes, letterboxed to {side} x {side}:"
         f" average IoU {reached:.4f}",
         f"           anchors = {pixels}",
         f"           in cells of 32 pixels (YOLO v2): {cells}",
@@ -170,10 +170,10 @@ def _box_sizes(data, split: str, side: int):
     sizes = [np.zeros((0, 2))]
     for file in data.files(split):
         for record in read.records(file):
-            found = read.features(record)
-            height, width = (read.values(found, key)[0] for key in ("height", "width"))
-            boxes = np.array(read.values(found, "boxes"), np.float64).reshape(-1, 4)
-            crowds = read.values(found, "is_crowd") or [0] * len(boxes)
+            features = read.features(record)
+            height, width = (read.values(features, key)[0] for key in ("height", "width"))
+            boxes = np.array(read.values(features, "boxes"), np.float64).reshape(-1, 4)
+            crowds = read.values(features, "is_crowd") or [0] * len(boxes)
             boxes = boxes[np.array(crowds, int) == 0]
             scale = min(side / height, side / width)
             sizes.append((boxes[:, 2:] - boxes[:, :2]) * [height * scale, width * scale])
@@ -200,15 +200,14 @@ def _augmented(data, split: str, output: str, task, config) -> None:
     from tfvision.inputs import pipeline
     from tfvision.ops import draw
 
-    batches = pipeline.train(
+    order = pipeline.Order(
         data.files(split),
         data.split(split).records,
-        task.fields,
-        task.prepare_train,
-        batch_size=_SAMPLES.value,
-        seed=_SEED.value,
-        turned=config.inputs.turned,
+        _SAMPLES.value,
+        _SEED.value,
+        aspect_ratio_grouping=config.inputs.aspect_ratio_grouping,
     )
+    batches = pipeline.train(order, task.fields, task.prepare_train)
     batch = {k: v.numpy() for k, v in next(iter(batches)).items()}
     pictures = []
     for i in range(_SAMPLES.value):

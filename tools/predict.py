@@ -104,7 +104,7 @@ class _Work:
         """The results of a batch, printed and drawn."""
         good = [data for _, data in batch if not isinstance(data, errors.DataError)]
         start = time.perf_counter()
-        found = iter(self._model.predict(good) if good else ())
+        predictions = iter(self._model.predict(good) if good else ())
         each = 1000 * (time.perf_counter() - start) / max(len(good), 1)
         rows = []
         for file, data in batch:
@@ -115,7 +115,7 @@ class _Work:
                 self.first_error = self.first_error or str(data)
                 print(data if str(data).startswith(file) else f"{file}: {data}")
             else:
-                prediction = next(found)
+                prediction = next(predictions)
                 row |= self._one(file, data, prediction)
                 self.done += 1
                 print(f"{file}: {self._said(row, prediction)}, {each:.0f} ms")
@@ -150,8 +150,8 @@ class _Work:
     def _said(self, row: dict, prediction: dict) -> str:
         """What the line of an image says of it."""
         if "shares" in row:
-            name, share = max(row["shares"].items(), key=lambda pair: pair[1])
-            return f"mostly {name} ({share:.0%})"
+            name, fraction = max(row["shares"].items(), key=lambda pair: pair[1])
+            return f"mostly {name} ({fraction:.0%})"
         names, scores = row["class_names"], row["scores"]
         if "boxes" not in row:
             return f"{names[0]} {row['top_scores'][0]:.2f}"
@@ -190,10 +190,10 @@ def _maps(name: str, prediction: dict, class_names: Sequence[str]) -> dict:
     picture = Image.fromarray(prediction["class_map"])
     draw.save(picture, os.path.join(_OUTPUT.value, file))
     ids, counts = np.unique(prediction["class_map"], return_counts=True)
-    shares = (counts / counts.sum()).round(6).tolist()
+    fractions = (counts / counts.sum()).round(6).tolist()
     return {
         "class_map": file,
-        "shares": {class_names[i]: s for i, s in zip(ids, shares, strict=True)},
+        "shares": {class_names[i]: s for i, s in zip(ids, fractions, strict=True)},
     }
 
 

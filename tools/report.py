@@ -1,6 +1,6 @@
 """tfvision report: a trained run as one HTML page: curves, tables, plots, mistakes.
 
-The page holds its pictures itself and needs neither scripts nor a network. The run is evaluated
+The page contains its pictures itself and needs neither scripts nor a network. The run is evaluated
 once more for it, with the checkpoint that is asked for.
 """
 

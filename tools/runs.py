@@ -40,7 +40,7 @@ def open_run(workdir: str | None, which: str = "best", data: str | None = None) 
     """Restores the "best" checkpoint (the latest where there is no best), or the "latest".
 
     data: the folder of the run's data set, where it has moved. Raises UsageError without a
-    workdir, DataError where it holds no trained run."""
+    workdir, DataError where it contains no trained run."""
     if not workdir:
         raise errors.UsageError("--workdir is missing")
     from tfvision import tasks, training
@@ -80,13 +80,13 @@ def samples(config: Any, count: int) -> list[bytes]:
     data = dataset.read(config.data.path)
     files = [os.fsencode(file) for file in data.files(config.data.val)]
     records = tf.data.TFRecordDataset(files).take(count)
-    with damage.told(data, config.data.val, f"split '{config.data.val}' cannot be read"):
+    with damage.reported(data, config.data.val, f"split '{config.data.val}' cannot be read"):
         return [decode.parse(record, ("image",))["encoded"].numpy() for record in records]
 
 
 def image_files(arguments: Sequence[str]) -> Iterator[str]:
     """The files named, the images in the folders named, hidden ones left out, and what patterns
-    fit that are no file's name. Raises UsageError for a pattern that nothing fits."""
+    fit that are not a file's name. Raises UsageError for a pattern that nothing fits."""
     from tfvision.sources import walking
 
     for argument in arguments:
@@ -96,10 +96,10 @@ def image_files(arguments: Sequence[str]) -> Iterator[str]:
                 paths = (os.path.join(folder, name) for name in sorted(names) if name[0] != ".")
                 yield from (path for path in paths if walking.is_image(path))
         elif glob.has_magic(argument) and not os.path.exists(argument):
-            found = sorted(path for path in glob.glob(argument, recursive=True))
-            if not found:
+            matches = sorted(path for path in glob.glob(argument, recursive=True))
+            if not matches:
                 raise errors.UsageError(f"no file fits the pattern '{argument}'")
-            yield from (path for path in found if os.path.isfile(path))
+            yield from (path for path in matches if os.path.isfile(path))
         else:
             yield argument
 

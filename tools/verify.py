@@ -1,4 +1,4 @@
-"""tfvision verify DIR: is every byte of a converted data set sound?
+"""tfvision verify DIR: checks every byte of a converted data set
 
 Reads all records, decodes all images as training does, and checks ids, boxes, masks and label
 maps. Exit code 1 where anything is wrong.
@@ -29,13 +29,13 @@ def main(argv: Sequence[str]) -> None:
     import tqdm
 
     with tqdm.tqdm(total=total, unit="image", disable=not sys.stderr.isatty(), leave=False) as bar:
-        for found in verifier.verify(argv[1]):
-            if isinstance(found, int):
-                images += found
-                bar.update(found)
+        for damage in verifier.verify(argv[1]):
+            if isinstance(damage, int):
+                images += damage
+                bar.update(damage)
                 continue
             problems += 1
-            line = f"{found.place}: {found.what}"
+            line = f"{damage.place}: {damage.what}"
             first = first or line
             if problems <= _MOST.value:
                 tqdm.tqdm.write(line, file=sys.stdout)
@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> None:
             f"{argv[1]}: {problems:,} problems in {images:,} images; first: {first};"
             " convert the data again"
         )
-    print(f"{argv[1]}: sound ({images:,} images; {splits})")
+    print(f"{argv[1]}: intact ({images:,} images; {splits})")
 
 
 if __name__ == "__main__":

@@ -189,7 +189,7 @@ def test_a_data_set_is_inspected_and_verified(photos, tmp_path):
     assert {"statistics.json", "train-plots.png", "val-sheet.png", "train-augmented.png"} <= names
     done = tfvision("verify", records)
     assert done.returncode == 0, done.stderr
-    assert "sound" in done.stdout
+    assert "intact" in done.stdout
     copy = tmp_path / "copy"
     shutil.copytree(records, copy)
     shard = next(copy.glob("*-train-*.tfrecord"))

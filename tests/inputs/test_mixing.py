@@ -133,12 +133,9 @@ def batches(records, steps, start=0, head="softmax", **mix):
     task = tasks.build(config)
     data = dataset.read(records)
     made = pipeline.train(
-        data.files("train"),
-        12,
+        pipeline.Order(data.files("train"), 12, 4, seed=1),
         task.fields,
         task.prepare_train,
-        batch_size=4,
-        seed=1,
         start_step=start,
         mix=task.mix,
     )

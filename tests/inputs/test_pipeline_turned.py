@@ -33,10 +33,12 @@ def prepare(record):
     return {"id": number, "portrait": record.get("portrait", tf.constant(False))}
 
 
-def batches(files, records, steps, batch, **options):
+def batches(files, records, steps, batch, start_step=0, **options):
     """[(ids of a batch, the orientation it was told)], as Python numbers."""
-    options = {"seed": 5, "turned": True, **options}
-    made = pipeline.train(files, records, (), prepare, batch_size=batch, **options)
+    workers = {key: options.pop(key) for key in ("worker", "workers") if key in options}
+    options = {"seed": 5, "aspect_ratio_grouping": True, **options}
+    order = pipeline.Order(files, records, batch, **options)
+    made = pipeline.train(order, (), prepare, start_step=start_step, **workers)
     found = [(b["id"].numpy().tolist(), b["portrait"].numpy()) for b in made.take(steps)]
     assert all(len(set(told)) == 1 for _, told in found)
     return [(ids, bool(told[0])) for ids, told in found]
@@ -50,7 +52,7 @@ def mixed(found, portraits):
 @pytest.mark.addons
 def test_without_the_setting_the_order_is_what_it_was(tmp_path):
     files = write(tmp_path, [(4, 6), (6, 4)] * 5 + [(4, 6)])
-    found = batches(files, 11, 6, 4, seed=3, shuffle_buffer=8, turned=False)
+    found = batches(files, 11, 6, 4, seed=3, shuffle_buffer=8, aspect_ratio_grouping=False)
     assert [ids for ids, _ in found] == [  # of the pipeline before there was a setting
         *([6, 0, 7, 1], [5, 3, 2, 4], [9, 10, 8, 1], [0, 2, 4, 7], [5, 3, 6, 8], [9, 10, 1, 7])
     ]
@@ -98,7 +100,9 @@ def test_an_epoch_has_every_record_once_in_batches_of_one_orientation(
     windows = epochs * -(-count // window)
     assert mixed(found, portraits) <= (windows if window >= count else 2 * windows)
     if window >= count and batch > 1 and count > 2 * batch:
-        plain = batches(files, count, len(found), batch, shuffle_buffer=window, turned=False)
+        plain = batches(
+            files, count, len(found), batch, shuffle_buffer=window, aspect_ratio_grouping=False
+        )
         assert mixed(plain, portraits) > 2 * mixed(found, portraits)
 
 
@@ -118,9 +122,8 @@ def test_going_on_at_any_step_gives_the_same_batches_and_their_names(tmp_path):
     for step in (1, 3, 6):  # 4, 12 and 24: inside epochs 0, 1 and 2, batches across their ends
         assert batches(files, 11, 9 - step, 4, start_step=step, **options) == whole[step:]
     for step in (2, 5):
-        names = pipeline.source_ids(
-            files, 11, step=step, batch_size=4, seed=5, turned=True, **options
-        )
+        order = pipeline.Order(files, 11, 4, seed=5, aspect_ratio_grouping=True, **options)
+        names = pipeline.source_ids(order, step)
         assert [int(name) for name in names] == whole[step][0]
 
 
@@ -178,7 +181,7 @@ FASTER["name"] = "faster_rcnn_resnet18_fpn"
 
 
 def config(data, **changes):
-    inputs = {"image_size": (64, 64), "train_size": (32, 64), "turned": True}
+    inputs = {"image_size": (64, 64), "train_size": (32, 64), "aspect_ratio_grouping": True}
     inputs |= {"resize": "short_side", "short": 32, "long": 64} | changes.pop("inputs", {})
     train = {"batch_size": 3, "steps": 5, "steps_per_call": 1, "precision": "float32"}
     train |= {"report_input": False, "eval_every": 100, "checkpoint_every": 2, "keep": 5}
@@ -191,12 +194,8 @@ def config(data, **changes):
 def test_image_boxes_and_masks_lie_on_the_canvas_of_their_batch(data):
     task = tasks.build(config(data))
     records = dataset.read(data)
-    made = pipeline.train(
-        *(records.files("train"), 11, task.fields, task.prepare_train),
-        batch_size=3,
-        seed=0,
-        turned=True,
-    )
+    order = pipeline.Order(records.files("train"), 11, 3, seed=0, aspect_ratio_grouping=True)
+    made = pipeline.train(order, task.fields, task.prepare_train)
     shapes = set()
     for batch in made.take(11):
         height, width = batch["image"].shape[1:3]

@@ -239,7 +239,7 @@ def test_what_training_needs_by_hand():
     assert needed({"name": "affine", "scale": (0.5, 1.5)}) == [45, 45]
     assert needed({"name": "scale_jitter", "size": (20, 30)}) == [40, 60]
     assert needed({"name": "scale_jitter", "size": (20, 30), "scale": (0.8, 1.25)}) == [25, 38]
-    assert needed(train_size=(32, 48), turned=True) == [48, 48]
+    assert needed(train_size=(32, 48), aspect_ratio_grouping=True) == [48, 48]
     for name in ("scale_crop", "random_crop"):  # these count the image's own pixels
         step = {"name": name, "size": (20, 20)}
         assert canvas._needed(inputs(augment=(step,))) is None

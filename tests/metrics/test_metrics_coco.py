@@ -121,7 +121,7 @@ def test_an_unknown_kind_and_a_broken_file_are_refused(tmp_path):
     with pytest.raises(errors.UsageError, match="did you mean 'bbox'"):
         metrics.coco_ap(TRUTH, FOUND, kind="box")
     (tmp_path / "gt.json").write_text("{")
-    with pytest.raises(errors.DataError, match=r"gt.json: not a sound json file"):
+    with pytest.raises(errors.DataError, match=r"gt.json: not valid JSON"):
         metrics.coco_ap(tmp_path / "gt.json", FOUND)
 
 

@@ -103,7 +103,7 @@ def test_a_file_is_named_in_messages(tmp_path):
         darknet.heads(tmp_path / "none.cfg")
     path = tmp_path / "small.cfg"
     path.write_text("[net]\nwidth=32\nheight=32\n" + CONV, encoding="utf-8-sig")
-    assert darknet.size(path) == (32, 32)  # a byte-order mark is no text
+    assert darknet.size(path) == (32, 32)  # a byte-order mark is not text
     path.write_text("[net]\nwidth=32\n" + CONV)
     with pytest.raises(errors.DataError, match="has no width and height"):
         darknet.size(path)

@@ -145,5 +145,5 @@ def test_the_features_of_regions_and_both_heads_have_gradients():
 
 def test_a_mask_is_its_own_classs():
     logits = tf.reshape(tf.range(2 * 3 * 2 * 2, dtype=tf.float32), [1, 2, 2, 2, 3])
-    found = rcnn_layers.OwnClass()([logits, tf.constant([[1, -1]])])
+    found = rcnn_layers.SelectClass()([logits, tf.constant([[1, -1]])])
     assert found.numpy().tolist() == [[[[1, 4], [7, 10]], [[12, 15], [18, 21]]]]

@@ -58,7 +58,7 @@ def test_what_is_sampled_is_right_and_a_function_of_the_step():
     assert set(class_ids[0]) >= {0, 1, 2}  # the truths are proposals, so both are found
     assert set(class_ids[1]) == {2}  # the background alone
     for index, roi, truth, target in zip(
-        class_ids[0], rois[0], found["roi_truth"][0], found["roi_targets"][0], strict=True
+        class_ids[0], rois[0], found["roi_gt_boxes"][0], found["roi_targets"][0], strict=True
     ):
         overlap = box_ops.iou_matrix(roi[None], BOXES[0, :2]).numpy()[0]
         if index == 2:
@@ -213,7 +213,7 @@ def test_the_mask_terms_are_those_of_the_positive_regions():
     assert count[1] == 0
     wanted = 0.0
     for r in range(count[0]):  # positives come first
-        roi, number = outputs["rois"][0, r].numpy(), outputs["roi_truth"][0, r].numpy()
+        roi, number = outputs["rois"][0, r].numpy(), outputs["roi_gt_boxes"][0, r].numpy()
         target = outputs["mask_targets"][0, r].numpy()
         inside = box_ops.intersection(roi, BOXES[0, number]) / box_ops.area(roi)
         assert abs(target.mean() - inside) < 0.05
@@ -235,7 +235,7 @@ def test_a_region_gets_its_part_of_its_truths_mask():
             "boxes": tf.constant(truth, tf.float32),
             "masks": tf.constant(masks),
             "rois": tf.constant(regions, tf.float32),
-            "roi_truth": tf.constant([[1, 1, 1, 1]]),
+            "roi_gt_boxes": tf.constant([[1, 1, 1, 1]]),
         }
     )
     targets = found["mask_targets"].numpy()[0]
@@ -260,7 +260,7 @@ def test_a_truth_without_a_mask_has_no_mask_loss():
     model = training(MASK, STAGES, image_size=(64, 96), mask_widths=(8,), **NET, **FEW)
     with context.randomness(3, tf.constant(0, tf.int64), 0):
         outputs = model({name: tf.constant(value) for name, value in values.items()})
-    owners = outputs["roi_truth"].numpy()[0, :8]
+    owners = outputs["roi_gt_boxes"].numpy()[0, :8]
     assert set(owners) >= {0, 1}
     np.testing.assert_array_equal(outputs["mask_valid"][0], owners == 1)
     assert losses.terms(outputs)["mask"][1].numpy().tolist() == [(owners == 1).sum(), 0.0]

@@ -39,7 +39,7 @@ def test_a_file_that_is_cut_names_itself_and_the_offset(tmp_path):
     whole = _bytes(tmp_path / "a", b"abc", b"defg")
     for size in (len(whole) - 1, len(whole) - 5, 25):
         (tmp_path / "b").write_bytes(whole[:size])
-        with pytest.raises(errors.DataError, match=r"b: the file is cut.* offset 19"):
+        with pytest.raises(errors.DataError, match=r"b: the file is truncated.* offset 19"):
             list(wire.records(str(tmp_path / "b")))
     (tmp_path / "b").write_bytes(whole[:19])
     assert len(list(wire.records(str(tmp_path / "b")))) == 1
@@ -49,7 +49,7 @@ def test_what_is_no_record_file_is_named_with_the_way_out(tmp_path):
     whole = _bytes(tmp_path / "a", b"abc", b"defg")
     cases = {
         gzip.compress(whole): "gunzip",
-        b"this is only some text": "is no TFRecord file",
+        b"this is only some text": "is not a TFRecord file",
         whole[:20] + b"\xff" + whole[21:]: "is damaged: .* offset 19",
     }
     for data, message in cases.items():

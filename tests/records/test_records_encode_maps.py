@@ -137,9 +137,9 @@ def test_segment_ids_are_r_plus_256_g_plus_65536_b():
 
 
 def test_a_value_that_is_no_class_stops_with_file_value_and_count():
-    with pytest.raises(errors.DataError, match=r"m\.png: pixel value 3 is no class.* 3; .*255"):
+    with pytest.raises(errors.DataError, match=r"m\.png: pixel value 3 is not a class.* 3; .*255"):
         _map(_grey(np.full((4, 6), 3, np.uint8)))
-    with pytest.raises(errors.DataError, match=r"pixel value 1, 2 are no classes"):
+    with pytest.raises(errors.DataError, match=r"pixel value 1, 2 are not classes"):
         _map(_grey(np.array([[0, 1, 2]], np.uint8)), _image(1, 3), values={0: 0})
     # Not named by `values`, 255 is unknown like any other.
     with pytest.raises(errors.DataError, match="pixel value 255"):

@@ -84,7 +84,7 @@ def test_a_photo_is_shrunk_and_a_small_one_keeps_its_bytes():
 
 
 def test_a_decoded_eighth_lies_where_the_whole_lies(monkeypatch):
-    # 257 and 351 are no multiples of 8: the last pixels of the eighth cover less than the others.
+    # 257 and 351 are not multiples of 8: the last pixels of the eighth cover less than the others.
     found = pixels(small((257, 351)))
     monkeypatch.setattr(shrink, "draft", lambda image, size: None)
     whole = pixels(small((257, 351)))

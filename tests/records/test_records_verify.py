@@ -118,7 +118,7 @@ def test_shards_are_held_against_dataset_json(scenes):
     found = problems(scenes)
     assert any("its checksum is" in what for what in found)
     assert any(re.search(r"record 1( \(.+\))? is damaged", what) for what in found)
-    assert any("holds 1 records, dataset.json says 2" in what for what in found)
+    assert any("contains 1 records, dataset.json says 2" in what for what in found)
     (scenes / "labels.txt").write_text("cat\n")
     assert any("its 1 names are not those" in what for what in problems(scenes))
     with pytest.raises(errors.DataError, match="does not exist"):
@@ -127,7 +127,7 @@ def test_shards_are_held_against_dataset_json(scenes):
 
 def test_an_id_that_is_there_twice_is_found(scenes):
     rewrite(scenes, _set("image/source_id", "bytes", [b"same"]))
-    assert any("source_id is there twice" in what for what in problems(scenes))
+    assert any("source_id appears twice" in what for what in problems(scenes))
 
 
 def test_statistics_are_those_that_one_counts_by_hand(scenes):

@@ -255,7 +255,7 @@ def test_reading_names_what_is_wrong(animals, tmp_path):
     with pytest.raises(errors.DataError, match="does not exist"):
         dataset.read(output)
     output.mkdir()
-    with pytest.raises(errors.DataError, match=r"holds no dataset.json"):
+    with pytest.raises(errors.DataError, match=r"contains no dataset.json"):
         dataset.read(output)
     _convert(animals, output)
     assert dataset.read(output / "dataset.json") == dataset.read(output)
@@ -264,7 +264,7 @@ def test_reading_names_what_is_wrong(animals, tmp_path):
     sound = (output / "dataset.json").read_text()
     raw = json.loads(sound)
     for text, message in (
-        (sound[:40], "not a sound json"),
+        (sound[:40], "not valid JSON"),
         ("[]", "its content is \\[\\], and must be an object"),
         ("{}", "version is None"),
         (json.dumps(raw | {"version": 99}), "version is 99, this tfvision reads 1"),

@@ -3,7 +3,7 @@
     python tests/serving/predict_memory.py [FEW [MANY]]     500 and 5,000: about three minutes
 
 Peak memory of MANY is within 5 % of that of FEW, for every format. Killed (SIGKILL) or stopped
-(Ctrl-C) in the middle, predictions.json is whole and holds every image that was told of before
+(Ctrl-C) in the middle, predictions.json is whole and contains every image that was told of before
 the last batch.
 """
 

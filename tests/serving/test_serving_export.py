@@ -163,9 +163,9 @@ def test_a_net_too_large_to_freeze_is_saved_with_variables(tmp_path, monkeypatch
 
 
 def test_a_folder_without_a_model_is_an_error_that_says_so(tmp_path):
-    with pytest.raises(errors.DataError, match="holds no exported model"):
+    with pytest.raises(errors.DataError, match="contains no exported model"):
         serving.load(str(tmp_path))
-    with pytest.raises(errors.DataError, match="is no folder"):
+    with pytest.raises(errors.DataError, match="is not a directory"):
         serving.load(str(tmp_path / "none"))
 
 

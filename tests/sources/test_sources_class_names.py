@@ -125,7 +125,7 @@ def test_two_unicode_forms_in_the_rows_of_a_table_are_one_class(tmp_path):
 
 
 def test_a_list_by_id_refuses_two_forms_of_one_name():
-    with pytest.raises(errors.DataError, match="'épée' is there twice"):
+    with pytest.raises(errors.DataError, match="'épée' appears twice"):
         check_class_names([NFC, "cat", NFD], "labels.txt")
     with pytest.raises(errors.DataError, match="empty name"):
         check_class_names(["\n"], "labels.txt")

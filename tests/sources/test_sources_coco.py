@@ -79,8 +79,8 @@ def test_a_broken_annotation_is_dropped_and_the_others_stay(coco, change, reason
     ("changes", "message"),
     [
         ({"categories": []}, "no classes"),
-        ({"categories": [{"id": 3, "name": "a"}, {"id": 3, "name": "b"}]}, "id 3 is there twice"),
-        ({"categories": [{"id": 3, "name": "a"}, {"id": 4, "name": "a"}]}, "'a' is there twice"),
+        ({"categories": [{"id": 3, "name": "a"}, {"id": 3, "name": "b"}]}, "id 3 appears twice"),
+        ({"categories": [{"id": 3, "name": "a"}, {"id": 4, "name": "a"}]}, "'a' appears twice"),
         ({"categories": [{"id": 3.5, "name": "a"}]}, "whole id"),
         ({"images": []}, "'images' is empty"),
         ({"images": [{"id": 7}]}, "file_name"),
@@ -136,5 +136,5 @@ def test_large_files_are_read_in_pieces_whatever_their_order(tmp_path, unpack, m
         assert findings == []
         assert sample.objects[0].box == (2.0, 1.0, 6.0, 4.25)
         (tmp_path / "i.json").write_text(text[:-20], encoding="utf-8")
-        with pytest.raises(errors.DataError, match="not a sound json"):
+        with pytest.raises(errors.DataError, match="not valid JSON"):
             sources.coco.read(str(tmp_path), str(tmp_path / "i.json"))

@@ -110,7 +110,7 @@ def test_splits_go_by_their_column_and_classes_are_of_all(table):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name,bbox\na.png,1 2 3 4\n", "column 'bbox' holds a box in one cell"),
+        ("name,bbox\na.png,1 2 3 4\n", "column 'bbox' contains a box in one cell"),
         ("photo,x1,y1,x2,y2\na.png,1,2,3,4\n", "no column path or file"),
         (TF + "a.png,20,10,cat,1,2,5,6,7\n", "line 2: 9 values for 8 columns"),
         (TF + '"a.png,20,10,cat,1,2,5,6\n', "line 2: unexpected end"),

@@ -178,7 +178,7 @@ def test_other_encodings_are_read(cvat, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (document(image(BOX))[:-20], "not a sound xml"),
+        (document(image(BOX))[:-20], "not valid XML"),
         ("<annotation/>", "its root is <annotation>; --format=voc reads it"),
         (document(""), "no images and no tracks"),
         ('<!DOCTYPE a [<!ENTITY b "c">]><annotations>&b;</annotations>', "with entities"),

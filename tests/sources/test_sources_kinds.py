@@ -373,7 +373,7 @@ def test_a_class_of_links_that_lead_outside_says_so(tmp_path):
         list(source.items)
 
 
-# 7. A reader's metadata limit is no broken picture; litter is no data.
+# 7. A reader's metadata limit is not a broken picture; litter is not data.
 
 
 @pytest.mark.parametrize("kind", ["coco", "yolo", "voc"])

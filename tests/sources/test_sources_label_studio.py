@@ -246,8 +246,8 @@ def test_a_class_list_refuses_other_names(studio, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{}", "holds no list"),
-        ('[{"data": {"image": "a.png"}', "not a sound json"),
+        ("{}", "contains no list"),
+        ('[{"data": {"image": "a.png"}', "not valid JSON"),
         ("[] 5", "something follows the list"),
         ("[5]", "its first entry has no 'data'"),
         ('[{"text": "hello"}]', "its first entry has no 'data'"),

@@ -124,7 +124,7 @@ def test_a_class_table_may_have_gaps_and_255(tree, unpack):
         ("0,Sky\n", "columns"),
         ("id,name\nx,Sky\n", "line 2: id 'x'"),
         ("id,name\n1,Sky\n1,Road\n", "id 1 of class"),
-        ("id,name\n1,Sky\n2,Sky\n", "'Sky' is there twice"),
+        ("id,name\n1,Sky\n2,Sky\n", "'Sky' appears twice"),
         ("id,name\n255,Sky\n1,Road\n", "id 255"),
         ("", "no classes"),
     ):

@@ -49,14 +49,14 @@ def test_a_class_list_that_cannot_be_one_is_refused(tmp_path):
     path = tmp_path / "labels.csv"
     for text, message in (
         ("id,name\n1,cat\n3,dog\n", "ids of its names are not 0 to 1"),
-        ("id,name\nx,cat\n", "line 2: id 'x' is no whole number"),
+        ("id,name\nx,cat\n", "line 2: id 'x' is not a whole number"),
         ("0,cat\n1,dog\n", "the first line must name the columns"),
         ("name,r,g,b\ncat,1,2,300\n", "color 1, 2, 300 is not three of 0..255"),
     ):
         path.write_text(text)
         with pytest.raises(errors.DataError, match=message):
             sources.read_labels(str(path))
-    with pytest.raises(errors.UsageError, match="'255' is no value and class"):
+    with pytest.raises(errors.UsageError, match="'255' is not VALUE:CLASS"):
         labels.parse_values("0:cat,255")
 
 
@@ -110,7 +110,7 @@ def test_a_table_of_colors_is_taken_where_the_user_says_so(masks, tmp_path):
     names, pixels = masks(Image.fromarray(COLORS), sources.Options(mask_colors=str(table)))
     assert (names, pixels) == (["car", "sky"], [[1, 0], [1, 0]])
     table.write_text("name,r,g,b\ncar,200,0,0\nsky,0,0,0\n")
-    with pytest.raises(errors.DataError, match=r"color \(0, 0, 255\) is no class"):
+    with pytest.raises(errors.DataError, match=r"color \(0, 0, 255\) is not a class"):
         masks(Image.fromarray(COLORS), sources.Options(mask_colors=str(table)))
     # A list that numbers its classes means the numbers, and its colors are decoration.
     table.write_text("id,name,r,g,b\n0,car,200,0,0\n1,sky,0,0,255\n2,road,0,0,0\n")

@@ -216,7 +216,7 @@ def test_the_split_is_found_in_the_names(write, tmp_path):
     assert (count(root, "train"), count(root, "val"), count(root, "")) == (2, 2, 4)
     assert count(str(tmp_path / "trains-*00001-of-*"), "") == 1
     assert count(str(tmp_path / "trains-val.tfrecord"), "train") == 2  # the user named the file
-    with pytest.raises(errors.DataError, match="no record file's name holds 'test'"):
+    with pytest.raises(errors.DataError, match="no record file's name contains 'test'"):
         count(root, "test")
 
 
@@ -235,7 +235,7 @@ def test_unusable_files_are_named(write, tmp_path):
     with pytest.raises(errors.DataError, match="none of the keys"):
         read(root, None, labels=["cat"])
     write(b"\xff\xff")
-    with pytest.raises(errors.DataError, match=r"offset 12 is no tf\.train\.Example"):
+    with pytest.raises(errors.DataError, match=r"offset 12 is not a tf\.train\.Example"):
         read(root, None, labels=["cat"])
     write(_record(BOX, [0]))
     data = (tmp_path / "a.tfrecord").read_bytes()
@@ -243,7 +243,7 @@ def test_unusable_files_are_named(write, tmp_path):
     with pytest.raises(errors.DataError, match="gunzip"):
         read(root, None, labels=["cat"])
     (tmp_path / "a.tfrecord").write_bytes(data + data[:50])
-    with pytest.raises(errors.DataError, match=rf"a\.tfrecord: .*cut: .*offset {len(data)} "):
+    with pytest.raises(errors.DataError, match=rf"a\.tfrecord: .*truncated: .*offset {len(data)} "):
         read(root, None, labels=["cat"])
 
 
@@ -274,8 +274,8 @@ def test_a_label_map_in_text_format_is_read(tmp_path):
         ("other { id: 1 }", "not a label map"),
         ("item { name: 'a' }", "needs a whole id"),
         ("item { id: 1 }", "needs a whole id and a name"),
-        ("item { id: 1 name: 'a' } item { id: 1 name: 'b' }", "id 1 is there twice"),
-        ("item { id: 1 name: 'a' } item { id: 2 name: 'a' }", "'a' is there twice"),
+        ("item { id: 1 name: 'a' } item { id: 1 name: 'b' }", "id 1 appears twice"),
+        ("item { id: 1 name: 'a' } item { id: 2 name: 'a' }", "'a' appears twice"),
     ],
 )
 def test_a_broken_label_map_is_an_error(tmp_path, text, message):

@@ -152,8 +152,8 @@ def test_a_split_is_a_folder_with_its_own_file(tmp_path, unpack):
     ("text", "message"),
     [
         ("{}", "there are no images in it"),
-        ("[]", "holds a list"),
-        ('{"a": {"filename"', "not a sound json"),
+        ("[]", "contains a list"),
+        ('{"a": {"filename"', "not valid JSON"),
         ('{"project": {"pid": 1}, "file": {}}', "is it a json of VIA 1 or 2"),
         ('{"_via_settings": {}, "_via_img_metadata": {}}', "there are no images in it"),
     ],

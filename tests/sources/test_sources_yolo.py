@@ -173,11 +173,11 @@ def test_a_yaml_gives_folders_and_names_whose_ids_may_have_gaps(yolo, unpack):
         ("names: {0: cat, 1: no}\n", "put quotes around yes, no"),
         ("names: {-1: cat}\n", "expected a class id and a name"),
         ("nc: 3\nnames: [a, b]\n", "nc is 3, but there are 2 names"),
-        ("names: [a, a]\n", "class name 'a' is there twice"),
-        ("names: [\n", "not a sound yaml"),
+        ("names: [a, a]\n", "class name 'a' appears twice"),
+        ("names: [\n", "not valid YAML"),
         ("hello\n", "there are no keys in it"),
         ("train: list.txt\nnames: [a]\n", "train: list.txt is not there"),
-        ("names: !!python/object/apply:os.getcwd []\n", "not a sound yaml"),
+        ("names: !!python/object/apply:os.getcwd []\n", "not valid YAML"),
     ],
 )
 def test_an_unusable_yaml_is_an_error(yolo, text, message):

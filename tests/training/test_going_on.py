@@ -175,7 +175,7 @@ def test_a_damaged_latest_checkpoint_is_told_and_the_one_before_taken(
     assert said[0].endswith("the one before it is taken")
     assert whole(tmp_path / "run") == whole(undisturbed)
     flip(tmp_path / "run" / "checkpoints" / "step-00000003" / broken)
-    with pytest.raises(checkpoints.Damaged, match="no other checkpoint of this run is sound"):
+    with pytest.raises(checkpoints.Damaged, match="no other checkpoint of this run is intact"):
         run(tmp_path / "run").fit()
 
 
@@ -216,7 +216,7 @@ def test_a_later_end_takes_up_the_run_and_says_which_schedule_holds(records, run
     capfd.readouterr()
     trainer(longer, tmp_path / "run").fit()
     out = capfd.readouterr().out
-    assert "going on at step 3: 5 steps" in out
+    assert "resuming from step 3: 5 steps" in out
     assert "the end moves from step 3 to 5: the schedule 'cosine' spans the new length" in out
     assert [e[1] for e in entries(tmp_path / "run") if e[0] == "train"] == [1, 2, 3, 4, 5]
     assert json.loads((tmp_path / "run" / "config.json").read_text())["train"]["steps"] == 5

@@ -141,7 +141,7 @@ def _check_layers(net, picture, golden):
     """The first that differs tells where."""
     last = {int(layer.name[1:4]): layer for layer in net.serve.layers if layer.name[0] == "L"}
     nodes = [int(key.rpartition("_")[2]) for key in golden if key.startswith("stats_layer_")]
-    nodes = sorted(set(nodes) & set(last))  # a [route] of one layer is no layer here
+    nodes = sorted(set(nodes) & set(last))  # a [route] of one layer is not a layer here
     assert len(nodes) >= 7
     model = keras.Model(net.serve.input, {str(node): last[node].output for node in nodes})
     got = model(picture, training=False)

@@ -87,12 +87,12 @@ OTHERS = {
     "lfs": (_bytes(LFS), "git lfs pull"),
     "gzip": (_gzip, "gunzip"),
     "tar": (_tar, "tar archive"),
-    "zip": (_zip_of_files, "it holds release/best.pth"),
+    "zip": (_zip_of_files, "it contains release/best.pth"),
     "empty": (_bytes(b""), "is empty"),
     "text": (_bytes(b'{"message": "Not found"}'), "is text"),
     "xml": (_bytes(b'<?xml version="1.0"?><Error/>'), "XML page"),
     "npy": (_bytes(b"\x93NUMPY\x01\x00"), "one bare array"),
-    "noise": (_bytes(b"\xfe\xed" * 40), "no weight file"),
+    "noise": (_bytes(b"\xfe\xed" * 40), "is not a weight file"),
 }
 
 
@@ -137,7 +137,7 @@ def test_a_file_of_another_source_names_the_source(tmp_path):
     assert formats.identify(str(path)) == formats.DARKNET
     with pytest.raises(errors.DataError, match="source='darknet'"):
         readers.read(path)
-    with pytest.raises(errors.DataError, match="no Darknet"):
+    with pytest.raises(errors.DataError, match="is not a Darknet"):
         darknet_weights.read(write_zip(path, CONTENT, {"0": TWO.tobytes()}))
 
 

@@ -202,7 +202,7 @@ def test_what_is_no_state_dict_is_refused(tmp_path):
     storages = {"0": TWELVE.tobytes()}
     _says(
         write_zip(tmp_path / "a.pth", [tensor((2,), (1,))], storages),
-        "holds a list",
+        "contains a list",
     )
     _says(
         write_zip(tmp_path / "b.pth", {"w": tensor((2,), (1,)), "lr": 0.1}, storages),

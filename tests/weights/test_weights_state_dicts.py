@@ -173,7 +173,7 @@ def test_what_modules_keep_beside_their_tensors_is_left_out(tmp_path):
     found = readers.inspect(_write(tmp_path / "a.pth", state))
     assert list(found.arrays) == list(MODEL)
     names = "n_averaged, head.loss._extra_state, a._extra_state"
-    assert found.notes == (f"left out {names}, which are no tensors",)
+    assert found.notes == (f"left out {names}, which are not tensors",)
     path = _write(tmp_path / "b.pth", {**MODEL, "criterion": Loss()})
     with pytest.raises(
         errors.DataError, match=r"'criterion' is a '.*Loss', not a tensor, and code"

@@ -269,20 +269,20 @@ def _value(default: Any, key: str, text: str, line: int) -> Any:
     try:
         if isinstance(default, list):
             numbers = [float(part) for part in text.split(",") if part]
-            found = [int(n) for n in numbers] if key != "anchors" else numbers
+            value_read = [int(n) for n in numbers] if key != "anchors" else numbers
         elif isinstance(default, int):
-            found = int(float(text))
+            value_read = int(float(text))
         else:
-            found = type(default)(text)
+            value_read = type(default)(text)
     except (ValueError, OverflowError):
         raise errors.DataError(f"line {line}: {key}={_cut(text)} is not a number") from None
-    numbers = found if isinstance(found, list) else [found]
+    numbers = value_read if isinstance(value_read, list) else [value_read]
     if not isinstance(default, str) and not all(map(math.isfinite, numbers)):
         raise errors.DataError(f"line {line}: {key}={_cut(text)} is not finite")
     low, high = _RANGES.get(key, (None, None))
-    if low is not None and not low <= found <= high:
+    if low is not None and not low <= value_read <= high:
         raise errors.DataError(f"line {line}: {key}={_cut(text)} is not from {low} to {high}")
-    return found
+    return value_read
 
 
 def _cut(text: str) -> str:

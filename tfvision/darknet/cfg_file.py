@@ -49,8 +49,8 @@ def heads(cfg: str | os.PathLike, *, num_classes: int | None = None, **_) -> tup
 def classes(cfg: str | os.PathLike) -> int:
     """The classes of a cfg file's heads, or, without one, the channels that it ends with."""
     plan = _plan(cfg, None)
-    found = plans.heads(plan)
-    return found[0].num_classes if found else plan[-1].channels
+    planned = plans.heads(plan)
+    return planned[0].num_classes if planned else plan[-1].channels
 
 
 def _plan(cfg, num_classes):

@@ -81,10 +81,10 @@ def _anchors(section: Section, unit: int) -> tuple[tuple[float, float], ...]:
     return tuple((height * unit, width * unit) for width, height in pairs)
 
 
-def _fits(section: Section, channels: int, wanted: int, formula: str) -> None:
-    if channels != wanted:
+def _fits(section: Section, channels: int, expected: int, formula: str) -> None:
+    if channels != expected:
         raise errors.DataError(
-            f"{section.where()} needs {wanted} outputs of the layer before it, {formula};"
+            f"{section.where()} needs {expected} outputs of the layer before it, {formula};"
             f" that one has {channels}"
         )
 

@@ -55,7 +55,7 @@ class GroupedConv2D(Layer):
 
 
 class Bias(Layer):
-    """inputs + one number a channel."""
+    """inputs + one number per channel."""
 
     def build(self, input_shape):
         self.bias = self.add_weight(name="bias", shape=(int(input_shape[-1]),), initializer="zeros")

@@ -108,8 +108,8 @@ def apply(sample: Sample, seed: tf.Tensor, steps: Sequence[Mapping]) -> Sample:
         options = dict(step)
         name = options.pop("name", "")
         function = errors.choose(AUGMENTATIONS, name, "augmentation")
-        own = fold(seed, 1000 + position)
+        step_seed = fold(seed, 1000 + position)
         if name in VALUES:
             sample = {**sample, "image": tf.cast(sample["image"], tf.float32)}
-        sample = errors.call(function, options, f"augmentation '{name}'", sample, own)
+        sample = errors.call(function, options, f"augmentation '{name}'", sample, step_seed)
     return sample

@@ -149,7 +149,7 @@ def _needed(inputs: Mapping) -> scaled.Needed | None:
 
     None where an augmentation counts the image's own pixels."""
     size = tuple(inputs.train_size) or tuple(inputs.image_size)
-    if inputs.turned:
+    if inputs.aspect_ratio_grouping:
         size = (max(size), max(size))
     zoom, fixed = 1.0, []
     for step in map(dict, inputs.augment):

@@ -74,8 +74,8 @@ def darknet_color(
         scale = seeds.uniform(seed, position, 1.0, most)
         return tf.where(seeds.happens(seed, position + 1, 0.5), scale, 1.0 / scale)
 
-    turned = tf.math.floormod(hsv[..., 0] + seeds.uniform(seed, 0, -hue, hue), 1.0)
-    channels = [turned, hsv[..., 1] * factor(1, saturation), hsv[..., 2] * factor(3, exposure)]
+    shifted = tf.math.floormod(hsv[..., 0] + seeds.uniform(seed, 0, -hue, hue), 1.0)
+    channels = [shifted, hsv[..., 1] * factor(1, saturation), hsv[..., 2] * factor(3, exposure)]
     hsv = tf.clip_by_value(tf.stack(channels, axis=-1), 0.0, 1.0)
     return {**sample, "image": tf.image.hsv_to_rgb(hsv) * 255.0}
 

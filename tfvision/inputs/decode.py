@@ -35,9 +35,9 @@ def parse(serialized: tf.Tensor, fields: Sequence[str]) -> Example:
     upright image, and so are proposals [R, 4]; other lists are [N]. `source_id` is always there."""
     scaled = [name for name in ("boxes", "proposals") if name in fields]
     sides = ("height", "width") if scaled else ()  # before the boxes, which need them
-    wanted = dict.fromkeys((*sides, *fields, "source_id"))
+    keys = dict.fromkeys((*sides, *fields, "source_id"))
     spec = {}
-    for name in wanted:
+    for name in keys:
         field = schema.FIELDS[name]
         dtype = tf.as_dtype(field.dtype)
         for key in field.keys:
@@ -48,7 +48,7 @@ def parse(serialized: tf.Tensor, fields: Sequence[str]) -> Example:
                 spec[key] = tf.io.FixedLenFeature([], dtype, default_value=default)
     parsed = tf.io.parse_single_example(serialized, spec)
     example = {}
-    for name in wanted:
+    for name in keys:
         field = schema.FIELDS[name]
         values = [parsed[key] for key in field.keys]
         if field.many:
@@ -130,8 +130,8 @@ def _walk(encoded: tf.Tensor) -> tf.Tensor:
         values = tf.boolean_mask(entries[:, 1], tf.equal(entries[:, 0], _ORIENTATION_TAG))
         return tf.cond(tf.size(values) > 0, lambda: values[0], lambda: 1)
 
-    found = tf.cond(is_exif(at), read, lambda: 1)
-    return tf.where((found >= 1) & (found <= 8), found, 1)
+    value = tf.cond(is_exif(at), read, lambda: 1)
+    return tf.where((value >= 1) & (value <= 8), value, 1)
 
 
 def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
@@ -141,9 +141,11 @@ def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
         return tf.reduce_any(tf.equal(orientation, tf.constant(values)))
 
     def turn():
-        turned = tf.cond(orientation >= 5, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
-        turned = tf.cond(among(2, 3, 6, 7), lambda: turned[:, ::-1], lambda: turned)
-        return tf.cond(among(3, 4, 7, 8), lambda: turned[::-1], lambda: turned)
+        transposed = tf.cond(
+            orientation >= 5, lambda: tf.transpose(image, [1, 0, 2]), lambda: image
+        )
+        transposed = tf.cond(among(2, 3, 6, 7), lambda: transposed[:, ::-1], lambda: transposed)
+        return tf.cond(among(3, 4, 7, 8), lambda: transposed[::-1], lambda: transposed)
 
     return tf.cond(orientation > 1, turn, lambda: image)
 
@@ -153,14 +155,14 @@ def jpeg(encoded: tf.Tensor) -> tf.Tensor:
     return tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
 
 
-def _whole(encoded: tf.Tensor, turned: tf.Tensor) -> tf.Tensor:
+def _whole(encoded: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     """The upright pixels of any format, by its EXIF orientation."""
     image = tf.cond(
         tf.io.is_jpeg(encoded),
         lambda: jpeg(encoded),
         lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
     )
-    return upright(image, turned)
+    return upright(image, orientation)
 
 
 @rare
@@ -201,9 +203,9 @@ def crop(example: Example, window: Window) -> tuple[tf.Tensor, tf.Tensor]:
 
     @rare
     def of_other(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        turned = orientation(encoded)
-        upright_jpeg = tf.io.is_jpeg(encoded) & tf.equal(turned, 1)
-        return tf.cond(upright_jpeg, lambda: of_jpeg(encoded), lambda: cut(_whole(encoded, turned)))
+        exif = orientation(encoded)
+        upright_jpeg = tf.io.is_jpeg(encoded) & tf.equal(exif, 1)
+        return tf.cond(upright_jpeg, lambda: of_jpeg(encoded), lambda: cut(_whole(encoded, exif)))
 
     if "image" in example:
         return cut(tf.convert_to_tensor(example["image"]))

@@ -1,6 +1,6 @@
 """Flips, crops and changes of scale: image, boxes, masks and label map move together.
 
-A sample holds `image` [H, W, 3] and any of `boxes` ([N, 4] y x y x, pixels, continuous edges), the
+A sample has `image` [H, W, 3] and any of `boxes` ([N, 4] y x y x, pixels, continuous edges), the
 other per-object tensors, `proposals` [R, 4], `masks` [N, H, W] and `label_map` [H, W]. What has no
 source becomes `color` in the image (one number or three, 0..255), 0 in masks, VOID in the label
 map. Objects and proposals that leave the canvas are taken out (`objects.settle`).

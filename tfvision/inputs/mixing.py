@@ -1,6 +1,6 @@
 """Several images made into one: mixup and CutMix on a batch, mosaic on four samples.
 
-A batch holds `image` float32 [B, H, W, 3] and `labels`: int [B], or float32 [B, K] of 0..1 for
+A batch contains `image` float32 [B, H, W, 3] and `labels`: int [B], or float32 [B, K] of 0..1 for
 several labels an image. Mixed labels are float32 [B, K]. Image b is mixed with image b - 1: the
 order of a batch is random already. One share is drawn for the whole batch, as both papers' code
 does. The seed is int [2].
@@ -19,14 +19,14 @@ from tfvision.inputs import geometry, object_tensors, seeds, targets
 from tfvision.inputs.geometry import Color, Sample
 
 Batch = dict[str, tf.Tensor]
-_NO_PROPOSALS = "mix 'mosaic' has no place for proposals (Fast R-CNN's); leave it out"
+_NO_PROPOSALS = "mix 'mosaic' has no place for proposals (Fast R-CNN's); remove it"
 Mix = Callable[[Batch, tf.Tensor, tf.Tensor], Batch]
 
 
-def _mixed_labels(labels: tf.Tensor, classes: int, share: tf.Tensor) -> tf.Tensor:
+def _mixed_labels(labels: tf.Tensor, classes: int, fraction: tf.Tensor) -> tf.Tensor:
     if labels.dtype.is_integer:
         labels = tf.one_hot(labels, classes)
-    return share * labels + (1.0 - share) * tf.roll(labels, 1, axis=0)
+    return fraction * labels + (1.0 - fraction) * tf.roll(labels, 1, axis=0)
 
 
 def mixup(batch: Batch, seed: tf.Tensor, classes: int, *, alpha: float = 0.2) -> Batch:
@@ -36,10 +36,10 @@ def mixup(batch: Batch, seed: tf.Tensor, classes: int, *, alpha: float = 0.2) ->
     return _mixup(batch, classes, seeds.beta(seed, 0, alpha))
 
 
-def _mixup(batch: Batch, classes: int, share: tf.Tensor) -> Batch:
+def _mixup(batch: Batch, classes: int, fraction: tf.Tensor) -> Batch:
     image = batch["image"]
-    image = share * image + (1.0 - share) * tf.roll(image, 1, axis=0)
-    return {**batch, "image": image, "labels": _mixed_labels(batch["labels"], classes, share)}
+    image = fraction * image + (1.0 - fraction) * tf.roll(image, 1, axis=0)
+    return {**batch, "image": image, "labels": _mixed_labels(batch["labels"], classes, fraction)}
 
 
 def cutmix(batch: Batch, seed: tf.Tensor, classes: int, *, alpha: float = 1.0) -> Batch:
@@ -135,10 +135,12 @@ def mosaic(
     quarters = []
     for number, sample in enumerate(samples):
         below, right = divmod(number, 2)
-        own = geometry.canvas(sample)
+        canvas = geometry.canvas(sample)
         extent = tf.stack([(rest if below else point)[0], (rest if right else point)[1]])
         # Above the point an image ends there, below it begins there.
-        offset = tf.stack([0 if below else extent[0] - own[0], 0 if right else extent[1] - own[1]])
+        offset = tf.stack(
+            [0 if below else extent[0] - canvas[0], 0 if right else extent[1] - canvas[1]]
+        )
         quarter = geometry.place(sample, offset, extent, color=color, min_visible=min_visible)
         corner = tf.stack([point[0] * below, point[1] * right])
         quarters.append(_shifted(quarter, corner, size))
@@ -183,17 +185,17 @@ def mosaic_batch(
 ) -> Batch:
     """`mosaic` of each image b with those before it, b - 1, b - 2 and b - 3, in a batch.
 
-    The batch holds `image` [B, H, W, 3] and padded `boxes` [B, M, 4] and `class_ids` [B, M].
+    The batch contains `image` [B, H, W, 3] and padded `boxes` [B, M, 4] and `class_ids` [B, M].
     probability: that an image becomes a mosaic. Objects beyond M are cut off."""
     del classes
     if object_tensors.PROPOSALS in batch:
         raise errors.UsageError(_NO_PROPOSALS)
-    size, places = tuple(batch["image"].shape[1:3]), batch["boxes"].shape[1]
+    size, max_boxes = tuple(batch["image"].shape[1:3]), batch["boxes"].shape[1]
     count = tf.shape(batch["image"])[0]
     keys = ("image", "boxes", "class_ids")
 
     def one(row: tf.Tensor) -> Sample:
-        own = seeds.fold(seed, tf.cast(row, tf.int64))
+        row_seed = seeds.fold(seed, tf.cast(row, tf.int64))
         alone = {key: batch[key][row] for key in keys}
 
         def mixed() -> Sample:
@@ -202,11 +204,11 @@ def mosaic_batch(
                 part = {key: batch[key][(row - back) % count] for key in keys}
                 parts.append(object_tensors.select(part, part["class_ids"] >= 0))
             made = mosaic(
-                parts, own, size=size, middle=middle, color=color, min_visible=min_visible
+                parts, row_seed, size=size, middle=middle, color=color, min_visible=min_visible
             )
-            return {"image": made["image"], **targets.padded(made, places)}
+            return {"image": made["image"], **targets.padded(made, max_boxes)}
 
-        return tf.cond(seeds.happens(own, 1, probability), mixed, lambda: alone)
+        return tf.cond(seeds.happens(row_seed, 1, probability), mixed, lambda: alone)
 
     spec = {key: tf.TensorSpec(batch[key].shape[1:], batch[key].dtype) for key in keys}
     return {**batch, **tf.map_fn(one, tf.range(count), fn_output_signature=spec)}

@@ -30,9 +30,9 @@ def side(seed: int, step: tf.Tensor, sizes: Sequence[int], every: int) -> tf.Ten
     """The side of the batch of a training step, int32: another one every `every` steps."""
     low, high, stride = check(sizes)
     number = tf.cast(step, tf.int64) // every
-    own = seeds.fold(tf.stack([tf.constant(seed, tf.int64), number]), _POSITION)
+    step_seed = seeds.fold(tf.stack([tf.constant(seed, tf.int64), number]), _POSITION)
     count = (high - low) // stride + 1
-    return low + stride * tf.random.stateless_uniform([], own, 0, count, tf.int32)
+    return low + stride * tf.random.stateless_uniform([], step_seed, 0, count, tf.int32)
 
 
 def resize(batch: dict[str, tf.Tensor], size: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -25,8 +25,8 @@ def portrait(serialized: tf.Tensor) -> tf.Tensor:
 
     By the record's sides, which are of the upright image; nothing is decoded."""
     side = tf.io.FixedLenFeature([], tf.int64)
-    found = tf.io.parse_example(serialized, {_HEIGHT: side, _WIDTH: side})
-    return found[_HEIGHT] > found[_WIDTH]
+    sides = tf.io.parse_example(serialized, {_HEIGHT: side, _WIDTH: side})
+    return sides[_HEIGHT] > sides[_WIDTH]
 
 
 def most(flags: tf.Tensor) -> tf.Tensor:
@@ -79,13 +79,13 @@ def check(inputs: Mapping, size: canvas.Size) -> None:
     """Raises UsageError for a config's `inputs` that leave no second canvas beside `size`."""
     if size[0] >= size[1]:
         raise errors.UsageError(
-            f"config.inputs.turned turns the training canvas for upright images; {size[0]} x"
-            f" {size[1]} must be wider than tall (config.inputs.train_size)"
+            "config.inputs.aspect_ratio_grouping turns the training canvas for upright images;"
+            f" {size[0]} x {size[1]} must be wider than tall (config.inputs.train_size)"
         )
     if inputs.mix.name or inputs.multi_scale:
         raise errors.UsageError(
-            "config.inputs.turned does not go with mix or multi_scale, which make canvases of"
-            " their own; leave one of them out"
+            "config.inputs.aspect_ratio_grouping does not go with mix or multi_scale, which make"
+            " canvases of their own; leave one of them out"
         )
     fixed = [dict(step).get("name") for step in inputs.augment]
     fixed = [name for name in fixed if name in augment.CANVASES]
@@ -93,6 +93,6 @@ def check(inputs: Mapping, size: canvas.Size) -> None:
         fixed.append("random_crop")
     if fixed:
         raise errors.UsageError(
-            f"config.inputs.turned has two canvases and '{fixed[0]}' makes one of a fixed size;"
-            " leave one of them out"
+            f"config.inputs.aspect_ratio_grouping has two canvases and '{fixed[0]}' makes one of a"
+            " fixed size; leave one of them out"
         )

@@ -2,16 +2,18 @@
 
 Training is one endless stream of samples: epoch after epoch, each with its own permutation of
 shards and its own shuffle; batches run across the ends of epochs. Sample number i of the stream
-is augmented with the seed (seed, i). So going on at step s is arithmetic: the stream from sample
+is augmented with the seed (seed, i). So resuming from step s is arithmetic: the stream from sample
 s * batch_size on, skipped as encoded records, before anything is decoded. What mixes the images
-of a batch is seeded by (seed, step). With `turned`, each shuffled window is brought into batches of
-one orientation (`inputs.orientation`); where batches begin in a window is arithmetic, too.
+of a batch is seeded by (seed, step). With `aspect_ratio_grouping` each shuffled window is
+brought into batches of one orientation (`inputs.orientation`); where batches begin in a window is
+arithmetic, too.
 
 Several workers see one global order: worker w takes the samples i with i % workers == w.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 
@@ -52,74 +54,74 @@ def _read(files: tf.Tensor, count: int) -> tf.data.Dataset:
     )
 
 
-def _stream(
-    files: Sequence[str],
-    records: int,
-    seed: int,
-    start: int,
-    shuffle_buffer: int,
-    alike: int = 0,
-) -> tf.data.Dataset:
-    """The endless (index, serialized) stream from sample `start` on.
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """Which images come when in training: a function of these numbers alone.
 
-    alike: the size of the batches that are to be of one orientation; 0: they are as they come."""
-    paths = tf.constant([os.fsencode(file) for file in files])
+    files, records: a split's shards and their total. batch_size: global. shuffle_buffer: records
+    that are shuffled at a time. aspect_ratio_grouping: as far as it goes, a batch's images are all
+    upright or none is."""
+
+    files: Sequence[str]
+    records: int
+    batch_size: int
+    seed: int
+    shuffle_buffer: int = 4096
+    aspect_ratio_grouping: bool = False
+
+
+def _stream(order: Order, step: int) -> tf.data.Dataset:
+    """The endless (index, serialized) stream from the first sample of `step` on."""
+    paths = tf.constant([os.fsencode(file) for file in order.files])
+    start, records = step * order.batch_size, order.records
     first, offset = divmod(start, records)
-
-    window = max(min(shuffle_buffer, records), 1)
+    window = max(min(order.shuffle_buffer, records), 1)
+    seed = tf.constant(order.seed, tf.int64)
 
     @_plain
     def epoch_of(epoch: tf.Tensor) -> tf.data.Dataset:
-        own = tf.random.experimental.stateless_fold_in(tf.stack([seed, epoch]), 0)
-        order = tf.random.experimental.stateless_shuffle(paths, seed=own)
+        epoch_seed = tf.random.experimental.stateless_fold_in(tf.stack([seed, epoch]), 0)
+        shards = tf.random.experimental.stateless_shuffle(paths, seed=epoch_seed)
 
         # Shuffled window by window with a seed of its own: tf.data's shuffle mixes in the global
         # seed, and takes no tensor where that is 0. The next window fills while this one is used.
         @_plain
         def shuffled(number: tf.Tensor, group: tf.Tensor) -> tf.Tensor:
-            place = tf.random.experimental.stateless_fold_in(own, number)
+            place = tf.random.experimental.stateless_fold_in(epoch_seed, number)
             group = tf.random.experimental.stateless_shuffle(group, seed=place)
-            if not alike:
+            if not order.aspect_ratio_grouping:
                 return group
-            lead = -(epoch * records + (number - 1) * window) % alike
+            size = order.batch_size
+            lead = -(epoch * records + (number - 1) * window) % size
             flags = orientation.portrait(group)
-            return tf.gather(group, orientation.order(flags, lead, alike, seeds.fold(place, 1)))
+            return tf.gather(group, orientation.order(flags, lead, size, seeds.fold(place, 1)))
 
-        dataset = _read(order, len(files)).batch(window).enumerate(1).map(shuffled)
+        dataset = _read(shards, len(order.files)).batch(window).enumerate(1).map(shuffled)
         skipped = tf.where(tf.equal(epoch, first), tf.constant(offset, tf.int64), 0)
         return dataset.prefetch(1).unbatch().skip(skipped)
 
-    seed = tf.constant(seed, tf.int64)
     epochs = tf.data.Dataset.range(first, tf.int64.max)
     return epochs.flat_map(epoch_of).enumerate(start)
 
 
 def train(
-    files: Sequence[str],
-    records: int,
+    order: Order,
     fields: Sequence[str],
     prepare: Prepare,
     *,
-    batch_size: int,
-    seed: int,
     start_step: int = 0,
-    shuffle_buffer: int = 4096,
-    turned: bool = False,
     mix: mixing.Mix | None = None,
     worker: int = 0,
     workers: int = 1,
 ) -> tf.data.Dataset:
     """Endless training batches of fixed shape, numeric tensors only.
 
-    files, records: a split's shards and their total. batch_size: global; a worker's batches hold
-    batch_size // workers samples. turned: as far as it goes, a batch's images are all upright or
-    none is, and examples have `portrait`, a bool: whether most of their batch's images are.
-    mix: (batch, seed, step) -> batch, over a worker's own images.
-    Adds `valid` bool [B], all True."""
-    alike = batch_size if turned else 0
-    stream = _stream(files, records, seed, start_step * batch_size, shuffle_buffer, alike)
-    if turned:
-        stream = orientation.settle(stream, batch_size)
+    A worker's batches hold batch_size // workers samples. With aspect_ratio_grouping examples have
+    `portrait`, a bool: whether most of their batch's images are upright. mix: (batch, seed, step)
+    -> batch, over a worker's own images. Adds `valid` bool [B], all True."""
+    stream = _stream(order, start_step)
+    if order.aspect_ratio_grouping:
+        stream = orientation.settle(stream, order.batch_size)
     if workers > 1:
         stream = stream.shard(workers, worker)
 
@@ -128,7 +130,7 @@ def train(
         index: tf.Tensor, serialized: tf.Tensor, portrait: tf.Tensor | None = None
     ) -> decode.Example:
         example = decode.parse(serialized, fields)
-        example["seed"] = tf.stack([tf.constant(seed, tf.int64), index])
+        example["seed"] = tf.stack([tf.constant(order.seed, tf.int64), index])
         if portrait is not None:
             example["portrait"] = portrait
         sample = prepare(example)
@@ -137,34 +139,27 @@ def train(
         return sample
 
     dataset = stream.map(ready, num_parallel_calls=_IN_FLIGHT, deterministic=True)
-    dataset = dataset.batch(batch_size // workers, drop_remainder=True)
+    dataset = dataset.batch(order.batch_size // workers, drop_remainder=True)
     if mix is not None:
-
-        @_plain
-        def mixed(step: tf.Tensor, batch: decode.Example) -> decode.Example:
-            pair = tf.stack([tf.constant(seed, tf.int64), step])
-            return mix(batch, seeds.fold(pair, _MIX + worker), step)
-
-        dataset = dataset.enumerate(start_step).map(
-            mixed, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-        )
+        dataset = _mixed(dataset.enumerate(start_step), mix, order.seed, _MIX + worker)
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(_options())
 
 
-def source_ids(
-    files: Sequence[str],
-    records: int,
-    *,
-    step: int,
-    batch_size: int,
-    seed: int,
-    shuffle_buffer: int = 4096,
-    turned: bool = False,
-) -> list[str]:
+def _mixed(batches: tf.data.Dataset, mix: mixing.Mix, seed: int, place: int) -> tf.data.Dataset:
+    """(step, batch) pairs -> mixed batches, each with a seed of its step and `place`."""
+
+    @_plain
+    def mixed(step: tf.Tensor, batch: decode.Example) -> decode.Example:
+        pair = tf.stack([tf.constant(seed, tf.int64), step])
+        return mix(batch, seeds.fold(pair, place), step)
+
+    return batches.map(mixed, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def source_ids(order: Order, step: int) -> list[str]:
     """The source_ids of the images in the training batch of `step`, found by arithmetic."""
-    alike = batch_size if turned else 0
-    stream = _stream(files, records, seed, step * batch_size, shuffle_buffer, alike)
-    names = stream.take(batch_size).map(lambda _, record: decode.parse(record, ())["source_id"])
+    names = _stream(order, step).take(order.batch_size)
+    names = names.map(lambda _, record: decode.parse(record, ())["source_id"])
     return [os.fsdecode(name) for name in names.with_options(_options()).as_numpy_iterator()]
 
 

@@ -40,7 +40,7 @@ def image(example: decode.Example) -> images.Image:
         return decode.pixels(example)
     encoded = tf.convert_to_tensor(example["encoded"])
     plain = decode.is_plain(encoded)
-    size, turned, other = tf.cond(
+    size, orientation, other = tf.cond(
         plain,
         lambda: (tf.io.extract_jpeg_shape(encoded)[:2], tf.constant(1), _nothing()),
         lambda: _start(encoded),
@@ -51,7 +51,7 @@ def image(example: decode.Example) -> images.Image:
         pixels, part = tf.cond(
             plain & tf.equal(factor, 1),
             lambda: (decode.jpeg(encoded), _part(size)),
-            lambda: _finish(encoded, turned, other, size, factor),
+            lambda: _finish(encoded, orientation, other, size, factor),
         )
         return tf.ensure_shape(pixels, (None, None, 3)), part
 
@@ -69,39 +69,39 @@ def _part(size: tf.Tensor) -> tf.Tensor:
 @decode.rare
 def _start(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Upright sides and EXIF orientation of a JPEG, and no pixels; of other formats the pixels."""
-    turned = decode.orientation(encoded)
+    orientation = decode.orientation(encoded)
 
     def of_jpeg():
         stored = tf.io.extract_jpeg_shape(encoded)[:2]
-        return tf.where(turned >= 5, stored[::-1], stored), _nothing()
+        return tf.where(orientation >= 5, stored[::-1], stored), _nothing()
 
     def of_other():
         pixels = tf.io.decode_image(encoded, channels=3, expand_animations=False)
         return tf.shape(pixels)[:2], pixels
 
     size, pixels = tf.cond(tf.io.is_jpeg(encoded), of_jpeg, of_other)
-    return size, turned, pixels
+    return size, orientation, pixels
 
 
 @decode.rare
 def _finish(
-    encoded: tf.Tensor, turned: tf.Tensor, other: tf.Tensor, size: tf.Tensor, factor: tf.Tensor
+    encoded: tf.Tensor, orientation: tf.Tensor, other: tf.Tensor, size: tf.Tensor, factor: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """The pixels, decoded `factor` times smaller, and the part of them that the image covers."""
 
     def of_jpeg():
-        pixels = decode.upright(_jpeg(encoded, factor), turned)
+        pixels = decode.upright(_jpeg(encoded, factor), orientation)
         covered = tf.cast(size, tf.float32) / tf.cast(factor, tf.float32)
         rest = tf.cast(tf.shape(pixels)[:2], tf.float32) - covered
-        return pixels, tf.concat([tf.where(_mirrored(turned), rest, 0.0), covered], axis=0)
+        return pixels, tf.concat([tf.where(_mirrored(orientation), rest, 0.0), covered], axis=0)
 
     return tf.cond(tf.size(other) > 0, lambda: (other, _part(size)), of_jpeg)
 
 
-def _mirrored(turned: tf.Tensor) -> tf.Tensor:
+def _mirrored(orientation: tf.Tensor) -> tf.Tensor:
     """bool [2]: are the rows and the columns of an EXIF orientation upright in reverse order?"""
     among = tf.constant([[3, 4, 7, 8], [2, 3, 6, 7]])
-    return tf.reduce_any(tf.equal(among, turned), axis=1)
+    return tf.reduce_any(tf.equal(among, orientation), axis=1)
 
 
 def _jpeg(encoded: tf.Tensor, factor: tf.Tensor, window: tf.Tensor | None = None) -> tf.Tensor:
@@ -141,17 +141,17 @@ def crop(
             options = {"channels": 3, "dct_method": "INTEGER_ACCURATE"}
             return tf.image.decode_and_crop_jpeg(encoded, part, **options), part
 
-        found = tf.cond(tf.equal(factor, 1), as_it_is, lambda: _cut(encoded, part, factor))
-        return (*found, factor)
+        image = tf.cond(tf.equal(factor, 1), as_it_is, lambda: _cut(encoded, part, factor))
+        return (*image, factor)
 
-    def of_turned(turned):
+    def of_turned(orientation):
         stored = tf.io.extract_jpeg_shape(encoded)[:2]
-        size = tf.where(turned >= 5, stored[::-1], stored)
+        size = tf.where(orientation >= 5, stored[::-1], stored)
         part = window(size[0], size[1])
         # One pixel more: the window's first may begin before it.
         factor = ratio(part[2:], needed(part[2:]) + 1)
-        pixels = decode.upright(_jpeg(encoded, factor), turned)
-        ahead = tf.where(_mirrored(turned), tf.shape(pixels)[:2] * factor - size, 0)
+        pixels = decode.upright(_jpeg(encoded, factor), orientation)
+        ahead = tf.where(_mirrored(orientation), tf.shape(pixels)[:2] * factor - size, 0)
         low = (part[:2] + ahead + factor - 1) // factor
         high = (part[:2] + part[2:] + ahead) // factor
         part = tf.concat([low * factor - ahead, (high - low) * factor], axis=0)
@@ -159,10 +159,10 @@ def crop(
 
     @decode.rare
     def of_other():
-        turned = decode.orientation(encoded)
+        orientation = decode.orientation(encoded)
         return tf.cond(
             tf.io.is_jpeg(encoded),
-            lambda: tf.cond(tf.equal(turned, 1), of_jpeg, lambda: of_turned(turned)),
+            lambda: tf.cond(tf.equal(orientation, 1), of_jpeg, lambda: of_turned(orientation)),
             lambda: (*decode.crop(example, window), tf.constant(1)),
         )
 

@@ -50,34 +50,34 @@ def for_training(sample: Sample, *, crowds: bool = False, difficult: bool = Fals
     return object_tensors.select(sample, keep)
 
 
-def padded(sample: Sample, places: int) -> Sample:
+def padded(sample: Sample, max_boxes: int) -> Sample:
     """`boxes` float32 [M, 4], `class_ids` int32 [M] (PADDING where there is no object) alone, and
     `masks` uint8 [M, s, s] where the sample has them in the frames of their boxes.
 
     Objects beyond `places` are cut off."""
-    boxes = tf.cast(sample["boxes"][:places], tf.float32)
-    ids = tf.cast(sample["class_ids"][:places], tf.int32)
-    rest = places - tf.shape(ids)[0]
+    boxes = tf.cast(sample["boxes"][:max_boxes], tf.float32)
+    ids = tf.cast(sample["class_ids"][:max_boxes], tf.int32)
+    rest = max_boxes - tf.shape(ids)[0]
     result = {
-        "boxes": tf.ensure_shape(tf.pad(boxes, [[0, rest], [0, 0]]), (places, 4)),
+        "boxes": tf.ensure_shape(tf.pad(boxes, [[0, rest], [0, 0]]), (max_boxes, 4)),
         "class_ids": tf.ensure_shape(
-            tf.pad(ids, [[0, rest]], constant_values=schema.PADDING), (places,)
+            tf.pad(ids, [[0, rest]], constant_values=schema.PADDING), (max_boxes,)
         ),
     }
     if object_tensors.FRAMED in sample:
-        masks = sample[object_tensors.FRAMED][:places]
-        shape = (places, *masks.shape[1:])
+        masks = sample[object_tensors.FRAMED][:max_boxes]
+        shape = (max_boxes, *masks.shape[1:])
         result["masks"] = tf.ensure_shape(tf.pad(masks, [[0, rest], [0, 0], [0, 0]]), shape)
     return result
 
 
-def padded_proposals(sample: Sample, places: int) -> Sample:
+def padded_proposals(sample: Sample, max_boxes: int) -> Sample:
     """`proposals` float32 [R, 4] of a fixed R = `places`, the first of them, zeros behind;
     `num_proposals` int32 scalar: how many are none of these zeros."""
-    boxes = tf.cast(sample["proposals"][:places], tf.float32)
+    boxes = tf.cast(sample["proposals"][:max_boxes], tf.float32)
     count = tf.shape(boxes)[0]
-    boxes = tf.pad(boxes, [[0, places - count], [0, 0]])
-    return {"proposals": tf.ensure_shape(boxes, (places, 4)), "num_proposals": count}
+    boxes = tf.pad(boxes, [[0, max_boxes - count], [0, 0]])
+    return {"proposals": tf.ensure_shape(boxes, (max_boxes, 4)), "num_proposals": count}
 
 
 def for_metrics(example: Sample) -> Sample:

@@ -49,8 +49,10 @@ def random_resized_crop(
         whole = tf.stack([tf.minimum(h, w / ratio[0]), tf.minimum(w, h * ratio[1])])
         whole = tf.maximum(tf.cast(tf.round(whole), tf.int32), 1)
         middle = (tf.stack([height, width]) - whole) // 2
-        found = tf.reduce_any(fits)
-        return tf.concat([tf.where(found, start, middle), tf.where(found, size, whole)], axis=0)
+        any_fits = tf.reduce_any(fits)
+        return tf.concat(
+            [tf.where(any_fits, start, middle), tf.where(any_fits, size, whole)], axis=0
+        )
 
     return window
 
@@ -133,7 +135,7 @@ def ssd_crop(
 
 
 def _suits(windows: tf.Tensor, boxes: tf.Tensor, least: tf.Tensor) -> tf.Tensor:
-    """bool [A]: windows [A, 4] that hold some box's middle and overlap some box enough."""
+    """bool [A]: windows [A, 4] that contain some box's middle and overlap some box enough."""
     start, size = windows[:, None, :2], windows[:, None, 2:]
     end = start + size
     low, high = boxes[None, :, :2], boxes[None, :, 2:]

@@ -123,8 +123,8 @@ class Flatten(keras.layers.Layer):
     def call(self, inputs):
         """inputs: [B, H, W, C] of known H, W and C."""
         _, height, width, channels = inputs.shape
-        turned = tf.transpose(inputs, [0, 3, 1, 2])
-        return tf.reshape(turned, [-1, channels * height * width])
+        channels_first = tf.transpose(inputs, [0, 3, 1, 2])
+        return tf.reshape(channels_first, [-1, channels * height * width])
 
     def compute_output_shape(self, input_shape):
         _, height, width, channels = input_shape

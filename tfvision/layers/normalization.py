@@ -78,7 +78,7 @@ class BatchNormalization(Layer):
             mean = tf.convert_to_tensor(self.moving_mean)
             variance = tf.convert_to_tensor(self.moving_variance)
         # On a CPU the bfloat16 kernels are many times slower than float32's where the
-        # channels are no multiple of 16 (benchmarks/batch_norm.py).
+        # channels are not multiples of 16 (benchmarks/batch_norm.py).
         slow = inputs.dtype == tf.bfloat16 and inputs.shape[-1] % 16
         # Not tf.nn's own function, which raises epsilon to 1.001e-5 for the sake of old cuDNN.
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(

@@ -58,7 +58,7 @@ class AdaptiveAveragePool2D(keras.layers.Layer):
     """[B, H, W, C] -> [B, size, size, C]: the averages of size x size windows (torch's).
 
     Window i covers the rows floor(i * H / size) up to ceil((i + 1) * H / size); windows
-    overlap where H is no multiple of size, and repeat where it is smaller."""
+    overlap where H is not a multiple of size, and repeat where it is smaller."""
 
     def __init__(self, size, **kwargs):
         super().__init__(**kwargs)

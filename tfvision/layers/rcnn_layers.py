@@ -216,21 +216,21 @@ class Detections(Part):
         scores = tf.nn.softmax(logits)[..., :-1]
         there = tf.range(tf.shape(proposals)[1])[None] < inputs["num_proposals"][:, None]
         there = there[..., None] & box_ops.at_least(boxes, _SMALLEST_DETECTION)
-        found = nms.per_class(boxes, tf.where(there, scores, _NEVER), **self.limits)
+        detections = nms.per_class(boxes, tf.where(there, scores, _NEVER), **self.limits)
         most = self.limits["max_detections"]
-        found["boxes"] = tf.ensure_shape(found["boxes"], [None, most, 4])
-        return found
+        detections["boxes"] = tf.ensure_shape(detections["boxes"], [None, most, 4])
+        return detections
 
 
-class OwnClass(Part):
+class SelectClass(Part):
     """Of mask logits of every class those of each detection's own: float32 [B, D, H, W]."""
 
     def call(self, inputs):
         """inputs: [logits [B, D, H, W, K + 1], class_ids [B, D] (-1: padding, class 0's)]."""
         logits, class_ids = inputs
         # turned first, so that what is taken lies together
-        turned = tf.transpose(tf.cast(logits, tf.float32), [0, 1, 4, 2, 3])
-        return tf.gather(turned, tf.maximum(class_ids, 0), batch_dims=2)
+        channels_first = tf.transpose(tf.cast(logits, tf.float32), [0, 1, 4, 2, 3])
+        return tf.gather(channels_first, tf.maximum(class_ids, 0), batch_dims=2)
 
 
 class Sigmoid(Part):

@@ -24,13 +24,13 @@ def _seed(name: str) -> tf.Tensor:
     return tf.zeros([2], tf.int32) if seed is None else seed
 
 
-def _targets(boxes, truth, codes, positive, weights):
+def _targets(boxes, gt_boxes, codes, positive, weights):
     """Deltas from boxes [B, S, 4] to their truths; zeros where not positive. [B, S, 4]."""
-    own = tf.gather(truth, tf.maximum(codes, 0), batch_dims=1)
+    matched = tf.gather(gt_boxes, tf.maximum(codes, 0), batch_dims=1)
     # What is not positive gets a box that has a logarithm.
     unit = tf.constant([0.0, 0.0, 1.0, 1.0])
-    own, boxes = (tf.where(positive[..., None], part, unit) for part in (own, boxes))
-    return tf.stop_gradient(box_ops.encode(own, boxes, weights=weights))
+    matched, boxes = (tf.where(positive[..., None], part, unit) for part in (matched, boxes))
+    return tf.stop_gradient(box_ops.encode(matched, boxes, weights=weights))
 
 
 class AnchorSamples(Part):
@@ -53,17 +53,17 @@ class AnchorSamples(Part):
         rpn_targets [B, S, 4], rpn_positive and rpn_valid bool [B, S] (False: padding)."""
         anchors = tf.concat(inputs["anchors"], axis=0)
         logits, deltas = (tf.concat(inputs[key], axis=1) for key in ("logits", "deltas"))
-        truth, class_ids = inputs["boxes"], inputs["class_ids"]
-        codes = matching.match(anchors, truth, class_ids, low_quality=True, **self.limits)
-        found = matching.sample(codes, _seed(self.name), **self.draw)
-        codes = tf.gather(codes, found.indices, batch_dims=1)
-        boxes = tf.gather(anchors, found.indices)
+        gt_boxes, class_ids = inputs["boxes"], inputs["class_ids"]
+        codes = matching.match(anchors, gt_boxes, class_ids, low_quality=True, **self.limits)
+        samples = matching.sample(codes, _seed(self.name), **self.draw)
+        codes = tf.gather(codes, samples.indices, batch_dims=1)
+        boxes = tf.gather(anchors, samples.indices)
         return {
-            "rpn_logits": tf.gather(logits, found.indices, batch_dims=1),
-            "rpn_deltas": tf.gather(deltas, found.indices, batch_dims=1),
-            "rpn_targets": _targets(boxes, truth, codes, found.positive, (1.0,) * 4),
-            "rpn_positive": found.positive,
-            "rpn_valid": found.valid,
+            "rpn_logits": tf.gather(logits, samples.indices, batch_dims=1),
+            "rpn_deltas": tf.gather(deltas, samples.indices, batch_dims=1),
+            "rpn_targets": _targets(boxes, gt_boxes, codes, samples.positive, (1.0,) * 4),
+            "rpn_positive": samples.positive,
+            "rpn_valid": samples.valid,
         }
 
 
@@ -82,24 +82,24 @@ class RegionSamples(Part):
     def call(self, inputs):
         """inputs: {"proposals": [B, R, 4], "num_proposals": [B], "boxes": [B, M, 4], "class_ids":
         int [B, M]}. Returns rois, roi_targets [B, S, 4], roi_class_ids int32 [B, S] (K: the
-        background, -1: padding) and roi_truth int32 [B, S] (the truth's number, or negative)."""
-        truth, class_ids = inputs["boxes"], inputs["class_ids"]
+        background, -1: padding) and roi_gt_boxes int32 [B, S] (the truth's number, or negative)."""
+        gt_boxes, class_ids = inputs["boxes"], inputs["class_ids"]
         proposals = inputs["proposals"]
         there = tf.range(tf.shape(proposals)[1])[None] < inputs["num_proposals"][:, None]
-        boxes = tf.concat([proposals, truth], axis=1)
+        boxes = tf.concat([proposals, gt_boxes], axis=1)
         there = tf.concat([there, class_ids >= 0], axis=1)
         limits = {"positive_iou": self.positive_iou, "negative_iou": self.positive_iou}
-        codes = matching.match(boxes, truth, class_ids, **limits)
-        found = matching.sample(codes, _seed(self.name), there=there, **self.draw)
-        codes = tf.gather(codes, found.indices, batch_dims=1)
-        codes = tf.where(found.valid, codes, matching.BETWEEN)
-        rois = tf.stop_gradient(tf.gather(boxes, found.indices, batch_dims=1))
-        rois = tf.where(found.valid[..., None], rois, 0.0)
+        codes = matching.match(boxes, gt_boxes, class_ids, **limits)
+        samples = matching.sample(codes, _seed(self.name), there=there, **self.draw)
+        codes = tf.gather(codes, samples.indices, batch_dims=1)
+        codes = tf.where(samples.valid, codes, matching.BETWEEN)
+        rois = tf.stop_gradient(tf.gather(boxes, samples.indices, batch_dims=1))
+        rois = tf.where(samples.valid[..., None], rois, 0.0)
         return {
             "rois": tf.ensure_shape(rois, [None, self.draw["count"], 4]),
-            "roi_targets": _targets(rois, truth, codes, found.positive, BOX_WEIGHTS),
+            "roi_targets": _targets(rois, gt_boxes, codes, samples.positive, BOX_WEIGHTS),
             "roi_class_ids": matching.labels(codes, class_ids, background=self.num_classes),
-            "roi_truth": codes,
+            "roi_gt_boxes": codes,
         }
 
 
@@ -127,12 +127,12 @@ class MaskTargets(Part):
 
     def call(self, inputs):
         """inputs: {"boxes": [B, M, 4], "masks": uint8 [B, M, s, s] of 0 and 1, "rois": [B, P, 4],
-        "roi_truth": int32 [B, P]}. Returns mask_targets float32 [B, P, size, size] in 0..1 and
+        "roi_gt_boxes": int32 [B, P]}. Returns mask_targets float32 [B, P, size, size] in 0..1 and
         mask_valid bool [B, P]: is there a mask of the region's truth?"""
-        masks, truth = inputs["masks"], inputs["roi_truth"]
-        number = tf.maximum(truth, 0)
-        own = tf.gather(inputs["boxes"], number, batch_dims=1)
-        start, sides = own[..., :2], tf.maximum(own[..., 2:] - own[..., :2], 1e-3)
+        masks, roi_gt = inputs["masks"], inputs["roi_gt_boxes"]
+        number = tf.maximum(roi_gt, 0)
+        matched = tf.gather(inputs["boxes"], number, batch_dims=1)
+        start, sides = matched[..., :2], tf.maximum(matched[..., 2:] - matched[..., :2], 1e-3)
         cells = tf.cast(tf.shape(masks)[2], tf.float32)
         # region and mask in the cells of the truth's frame, where each axis has its own scale
         start, scale = tf.tile(start, [1, 1, 2]), tf.tile(cells / sides, [1, 1, 2])
@@ -140,6 +140,6 @@ class MaskTargets(Part):
         size = (self.size, self.size)
         filled = tf.reduce_any(masks > 0, axis=[2, 3])
         return {
-            "mask_targets": roi.mask_targets(masks, rois, truth, size=size, aligned=True),
-            "mask_valid": tf.gather(filled, number, batch_dims=1) & (truth >= 0),
+            "mask_targets": roi.mask_targets(masks, rois, roi_gt, size=size, aligned=True),
+            "mask_valid": tf.gather(filled, number, batch_dims=1) & (roi_gt >= 0),
         }

@@ -42,6 +42,8 @@ class Layer(keras.layers.Layer):
             return super().add_weight(name=name, shape=shape, **options)
         variable = getattr(layers.get(self.name), name, None)
         if variable is None or tuple(variable.shape) != tuple(shape):
-            found = "none" if variable is None else tuple(variable.shape)
-            raise ValueError(f"{self.name}/{name} {tuple(shape)} is to be shared; there is {found}")
+            existing = "none" if variable is None else tuple(variable.shape)
+            raise ValueError(
+                f"{self.name}/{name} {tuple(shape)} is to be shared; there is {existing}"
+            )
         return variable

@@ -27,9 +27,9 @@ class Conv2DTranspose(Layer):
         self.initializer = initializer
 
     def build(self, input_shape):
-        for found, wanted in zip(input_shape[1:3], self.size, strict=True):
-            if wanted // 2 != found:
-                raise ValueError(f"{self.name}: {found} rows or columns cannot become {wanted}")
+        for side, expected in zip(input_shape[1:3], self.size, strict=True):
+            if expected // 2 != side:
+                raise ValueError(f"{self.name}: {side} rows or columns cannot become {expected}")
         shape = (3, 3, self.filters, int(input_shape[-1]))
         draw = self.initializer or keras.initializers.VarianceScaling(
             2.0, "fan_in", "untruncated_normal"

@@ -80,7 +80,7 @@ def focal(
     logits, targets in 0..1: [B, K] -> [B]. A target t in between is t parts of 1 and 1 - t
     parts of 0, which is how mixup mixes losses."""
     logits, targets = tf.cast(logits, tf.float32), tf.cast(targets, tf.float32)
-    # Powers of 1 - p and p by their logarithms: a power's own gradient at 0 is no number.
+    # Powers of 1 - p and p by their logarithms: a power's gradient at 0 is NaN.
     ones = alpha * tf.exp(-gamma * tf.nn.softplus(logits)) * tf.nn.softplus(-logits)
     zeros = (1.0 - alpha) * tf.exp(-gamma * tf.nn.softplus(-logits)) * tf.nn.softplus(logits)
     return tf.reduce_sum(targets * ones + (1.0 - targets) * zeros, axis=-1)
@@ -95,6 +95,6 @@ def softmax_focal(logits: tf.Tensor, targets: tf.Tensor, *, gamma: float = 2.0) 
     if targets.dtype.is_integer and targets.shape.rank < logits.shape.rank:
         targets = tf.one_hot(targets, logits.shape[-1])
     log_p = tf.nn.log_softmax(logits)
-    rest = tf.maximum(1.0 - tf.exp(log_p), 1e-12)  # below, a power's gradient is no number
+    rest = tf.maximum(1.0 - tf.exp(log_p), 1e-12)  # below, a power's gradient is NaN
     weights = rest**gamma * tf.cast(targets, tf.float32)
     return -tf.reduce_sum(weights * log_p, axis=-1)

@@ -45,17 +45,17 @@ def terms(
         return (_term(name, options, table, "config.loss", what, extra or {}),)
     parts = options.pop("terms", ())
     errors.expect(options, (), f"config.loss: loss '{SUM}' beside its terms")
-    found = []
+    rows = []
     for number, part in enumerate(rules.loss_terms(parts)):
         where, weight = f"config.loss.terms[{number}]", part.pop("weight", 1.0)
         term = _term(part.pop("name"), part, table, where, what, extra or {})
-        found.append(dataclasses.replace(term, weight=float(weight)))
-    if not found:
+        rows.append(dataclasses.replace(term, weight=float(weight)))
+    if not rows:
         raise errors.UsageError(
             "config.loss.name is 'sum', but config.loss.terms is empty; name its losses, such as"
             " {'name': 'dice', 'weight': 0.5}"
         )
-    return tuple(found)
+    return tuple(rows)
 
 
 def _term(name, options, table, where, what, extra) -> Term:

@@ -56,8 +56,8 @@ def own_deltas(deltas: tf.Tensor, class_ids: tf.Tensor) -> tf.Tensor:
     """Of the deltas of every class those of the true one: [B, R, K + 1, 4], int [B, R] ->
     [B, R, 4]; of padding (-1) those of class 0."""
     # A sum with zeros, not a gather: its gradient is no scatter, whose order a device may choose.
-    own = tf.one_hot(tf.maximum(class_ids, 0), deltas.shape[2], dtype=tf.float32)
-    return tf.einsum("brkd,brk->brd", tf.cast(deltas, tf.float32), own)
+    one_hot = tf.one_hot(tf.maximum(class_ids, 0), deltas.shape[2], dtype=tf.float32)
+    return tf.einsum("brkd,brk->brd", tf.cast(deltas, tf.float32), one_hot)
 
 
 def masks(logits: tf.Tensor, targets: tf.Tensor, class_ids: tf.Tensor) -> tf.Tensor:
@@ -65,11 +65,11 @@ def masks(logits: tf.Tensor, targets: tf.Tensor, class_ids: tf.Tensor) -> tf.Ten
 
     (He et al. 2017, arXiv:1703.06870, section 3: classes do not compete.) logits
     [B, R, h, w, K + 1]; targets [B, R, h, w] in 0..1, the truth's mask in the region; class_ids
-    int [B, R]: what is no object, the background's K or padding's -1, costs 0."""
+    int [B, R]: what is not an object, the background's K or padding's -1, costs 0."""
     class_ids = tf.cast(class_ids, tf.int32)
     background = logits.shape[-1] - 1
-    own = tf.one_hot(tf.maximum(class_ids, 0), background + 1, dtype=tf.float32)
-    logits = tf.einsum("brhwk,brk->brhw", tf.cast(logits, tf.float32), own)
+    one_hot = tf.one_hot(tf.maximum(class_ids, 0), background + 1, dtype=tf.float32)
+    logits = tf.einsum("brhwk,brk->brhw", tf.cast(logits, tf.float32), one_hot)
     values = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(targets, tf.float32), logits)
     there = (class_ids >= 0) & (class_ids < background)
     return tf.where(there, tf.reduce_mean(values, axis=[2, 3]), 0.0)
@@ -93,9 +93,9 @@ def terms(outputs: Mapping[str, tf.Tensor], *, beta: float = BETA) -> dict[str, 
     background = outputs["class_logits"].shape[-1] - 1
     regions = tf.cast(class_ids >= 0, tf.float32)
     objects = regions * tf.cast(class_ids < background, tf.float32)
-    own = own_deltas(outputs["box_deltas"], class_ids)
+    deltas = own_deltas(outputs["box_deltas"], class_ids)
     values["class"] = (classes(outputs["class_logits"], class_ids), regions, regions)
-    values["box"] = (boxes(own, outputs["roi_targets"], beta=beta), objects, regions)
+    values["box"] = (boxes(deltas, outputs["roi_targets"], beta=beta), objects, regions)
     if "mask_logits" in outputs:
         first = outputs["mask_targets"].shape[1]  # only positives have a mask, and they are first
         mask = masks(outputs["mask_logits"], outputs["mask_targets"], class_ids[:, :first])

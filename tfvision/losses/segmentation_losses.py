@@ -1,4 +1,4 @@
-"""Losses on label maps, float32: one number a pixel, or the overlap, one number an image.
+"""Losses on label maps, float32: one number per pixel, or the overlap, one number an image.
 
 The former are 0 at void pixels; `pixel_weights` says how much each pixel counts. The latter
 compare softmax probabilities with the truth class by class and take the mean over the
@@ -25,13 +25,13 @@ def _flat(logits: tf.Tensor, labels: tf.Tensor, void: int) -> tuple[tf.Tensor, .
     batch, classes = tf.shape(logits)[0], logits.shape[-1]
     labels = tf.reshape(tf.cast(labels, tf.int32), [batch, -1])
     valid = tf.cast(labels != void, tf.float32)[:, :, None]
-    truth = tf.one_hot(tf.where(labels == void, -1, labels), classes)
-    return tf.reshape(probabilities, [batch, -1, classes]) * valid, truth, valid
+    one_hot = tf.one_hot(tf.where(labels == void, -1, labels), classes)
+    return tf.reshape(probabilities, [batch, -1, classes]) * valid, one_hot, valid
 
 
-def _mean_of_present(losses: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
+def _mean_of_present(losses: tf.Tensor, one_hot: tf.Tensor) -> tf.Tensor:
     """The mean of [B, K] over the classes with a pixel in truth [B, P, K]; 0 without any."""
-    present = tf.cast(tf.reduce_any(truth > 0, axis=1), tf.float32)
+    present = tf.cast(tf.reduce_any(one_hot > 0, axis=1), tf.float32)
     return tf.math.divide_no_nan(
         tf.reduce_sum(losses * present, axis=1), tf.reduce_sum(present, axis=1)
     )
@@ -51,12 +51,12 @@ def tversky(
     logits [B, H, W, K]; labels int [B, H, W]. alpha, beta: the paper's best; they weigh what
     is missed more than what is invented. smooth: added to both parts of the ratio.
     Returns [B], each in 0..1."""
-    probabilities, truth, _ = _flat(logits, labels, void)
-    hits = tf.reduce_sum(probabilities * truth, axis=1)
+    probabilities, one_hot, _ = _flat(logits, labels, void)
+    hits = tf.reduce_sum(probabilities * one_hot, axis=1)
     invented = tf.reduce_sum(probabilities, axis=1) - hits
-    missed = tf.reduce_sum(truth, axis=1) - hits
+    missed = tf.reduce_sum(one_hot, axis=1) - hits
     index = tf.math.divide_no_nan(hits + smooth, hits + alpha * invented + beta * missed + smooth)
-    return _mean_of_present(1.0 - index, truth)
+    return _mean_of_present(1.0 - index, one_hot)
 
 
 def dice(
@@ -83,18 +83,18 @@ def lovasz(logits: tf.Tensor, labels: tf.Tensor, *, void: int = VOID) -> tf.Tens
 
     The convex extension of 1 - IoU: it equals it where all probabilities are 0 or 1.
     logits [B, H, W, K]; labels int [B, H, W]. Returns [B]. Sorts P pixels for each class."""
-    probabilities, truth, valid = _flat(logits, labels, void)
+    probabilities, one_hot, valid = _flat(logits, labels, void)
     # Void pixels have error 0: they come last and weigh nothing.
-    wrong = tf.transpose(tf.abs(truth - probabilities) * valid, [0, 2, 1])
+    wrong = tf.transpose(tf.abs(one_hot - probabilities) * valid, [0, 2, 1])
     order = tf.argsort(wrong, axis=-1, direction="DESCENDING", stable=True)
     wrong = tf.gather(wrong, order, batch_dims=2)
-    foreground = tf.gather(tf.transpose(truth, [0, 2, 1]), order, batch_dims=2)
+    foreground = tf.gather(tf.transpose(one_hot, [0, 2, 1]), order, batch_dims=2)
     total = tf.reduce_sum(foreground, axis=-1, keepdims=True)
     # 1 - IoU of each prefix of mispredicted pixels, and what each pixel adds to it (alg. 1).
     union = total + tf.cumsum(1.0 - foreground, axis=-1)
     lost = 1.0 - tf.math.divide_no_nan(total - tf.cumsum(foreground, axis=-1), union)
     steps = tf.concat([lost[..., :1], lost[..., 1:] - lost[..., :-1]], axis=-1)
-    return _mean_of_present(tf.reduce_sum(wrong * tf.stop_gradient(steps), axis=-1), truth)
+    return _mean_of_present(tf.reduce_sum(wrong * tf.stop_gradient(steps), axis=-1), one_hot)
 
 
 def pixel_cross_entropy(
@@ -108,10 +108,12 @@ def pixel_cross_entropy(
     log_p = tf.nn.log_softmax(tf.cast(logits, tf.float32))
     ids = tf.where(valid, tf.cast(labels, tf.int32), 0)
     # one_hot and not gather: the gradient of a gather is a scatter, slow and in no fixed order
-    own = tf.reduce_sum(log_p * tf.one_hot(ids, logits.shape[-1]), axis=-1)
+    log_p_of_label = tf.reduce_sum(log_p * tf.one_hot(ids, logits.shape[-1]), axis=-1)
     if label_smoothing:
-        own = (1.0 - label_smoothing) * own + label_smoothing * tf.reduce_mean(log_p, axis=-1)
-    return tf.where(valid, -own, 0.0)
+        log_p_of_label = (
+            1.0 - label_smoothing
+        ) * log_p_of_label + label_smoothing * tf.reduce_mean(log_p, axis=-1)
+    return tf.where(valid, -log_p_of_label, 0.0)
 
 
 def pixel_focal(

@@ -6,10 +6,10 @@ squares are halved: delta = s (t - o) is s / 2 (t - o)^2; a delta of (t - sigmoi
 itself is the cross-entropy, given less the target's own entropy, so that a perfect answer costs 0.
 
 All return {"box", "object", "class"}: float32 [B], sums over an image; Darknet divides by the batch
-(the trainer's business). Grids are read from `raw`; the image is grid * head.stride pixels. Truth:
-boxes [B, M, 4] yxyx in pixels of the network's input, class_ids int [B, M], -1 is padding.
+(the trainer's business). Grids are read from `raw`; the image is grid * head.stride pixels. Ground
+truth: boxes [B, M, 4] yxyx in pixels of the network's input, class_ids int [B, M], -1 is padding.
 
-Axis letters: B images, M truths, H, W cells, A boxes a cell, N = H W A, K classes.
+Axis letters: B images, M true boxes, H, W cells, A boxes a cell, N = H W A, K classes.
 """
 
 from __future__ import annotations
@@ -51,36 +51,36 @@ def v2(
     images_seen: below 12,800 every box without a truth is pulled to its anchor in the middle of
     its cell, with 0.01 for coord_scale; None: never."""
     raw = tf.cast(raw, tf.float32)
-    truth = yolo_match.place(raw, head, boxes, class_ids)
-    anchor = yolo_match.best_anchor(truth, head.anchors)
-    places = tf.where(truth.valid, truth.cell * head.boxes + anchor, -1)
+    gt = yolo_match.place(raw, head, boxes, class_ids)
+    anchor = yolo_match.best_anchor(gt, head.anchors)
+    places = tf.where(gt.valid, gt.cell * head.boxes + anchor, -1)
     predicted = yolo_decode.decode(raw, head, yolo_match.image_size(raw, head))[0]
-    found = yolo_match.match(predicted, truth, places)
+    match = yolo_match.match(predicted, gt, places)
     raw = tf.reshape(raw, [tf.shape(raw)[0], -1, 5 + head.num_classes])
-    own = tf.gather(raw, tf.maximum(places, 0), batch_dims=1)
+    matched = tf.gather(raw, tf.maximum(places, 0), batch_dims=1)
 
-    weight = head.coord_scale * (2.0 - truth.share)
-    sides = _log_sides(truth, anchor, head.anchors)
-    box = squares(truth.offset - tf.sigmoid(own[..., :2])) + squares(sides - own[..., 2:4])
-    box = total(found.winner, weight * box)
+    weight = head.coord_scale * (2.0 - gt.share)
+    sides = _log_sides(gt, anchor, head.anchors)
+    box = squares(gt.offset - tf.sigmoid(matched[..., :2])) + squares(sides - matched[..., 2:4])
+    box = total(match.winner, weight * box)
     if images_seen is not None:
         early = tf.cast(tf.cast(images_seen, tf.int64) < PULLED, tf.float32)
         pull = squares(0.5 - tf.sigmoid(raw[..., :2])) + squares(raw[..., 2:4])
-        box += early * total(~found.taken, _PULL * pull)
+        box += early * total(~match.taken, _PULL * pull)
 
     confidence = tf.sigmoid(raw[..., 4:5])
-    wanted = found.overlap if head.rescore else tf.ones_like(found.overlap)
-    right = head.object_scale * squares(wanted[..., None] - confidence)
+    target = match.overlap if head.rescore else tf.ones_like(match.overlap)
+    right = head.object_scale * squares(target[..., None] - confidence)
     wrong = head.noobject_scale * squares(confidence)
     if head.softmax:
-        per_class = softmax(own[..., 5:], tf.one_hot(truth.class_ids, head.num_classes))
+        per_class = softmax(matched[..., 5:], tf.one_hot(gt.class_ids, head.num_classes))
     else:
-        wanted = yolo_match.several_classes(truth, places, head.num_classes)
-        per_class = sigmoids(own[..., 5:], wanted)
+        target = yolo_match.several_classes(gt, places, head.num_classes)
+        per_class = sigmoids(matched[..., 5:], target)
     return {
         "box": box,
-        "object": _objectness(found, right, wrong, head.ignore_threshold),
-        "class": total(found.winner, head.class_scale * per_class),
+        "object": _objectness(match, right, wrong, head.ignore_threshold),
+        "class": total(match.winner, head.class_scale * per_class),
     }
 
 
@@ -118,52 +118,52 @@ def v3(
 def _v3(raw, head, boxes, class_ids, overlap, label_smoothing) -> Terms:
     """One head's part."""
     raw = tf.cast(raw, tf.float32)
-    truth = yolo_match.place(raw, head, boxes, class_ids)
+    gt = yolo_match.place(raw, head, boxes, class_ids)
     anchors = head.all_anchors or head.anchors
     mask = list(head.mask) or list(range(head.boxes))
-    anchor = yolo_match.best_anchor(truth, anchors)
+    anchor = yolo_match.best_anchor(gt, anchors)
     own_place = tf.constant([mask.index(i) if i in mask else -1 for i in range(len(anchors))])
     within = tf.gather(own_place, anchor)
-    here = truth.valid & (within >= 0)
-    places = tf.where(here, truth.cell * head.boxes + within, -1)
+    here = gt.valid & (within >= 0)
+    places = tf.where(here, gt.cell * head.boxes + within, -1)
     predicted = yolo_decode.decode(raw, head, yolo_match.image_size(raw, head))[0]
-    found = yolo_match.match(predicted, truth, places)
+    match = yolo_match.match(predicted, gt, places)
     raw = tf.reshape(raw, [tf.shape(raw)[0], -1, 5 + head.num_classes])
-    own = tf.gather(raw, tf.maximum(places, 0), batch_dims=1)
+    matched = tf.gather(raw, tf.maximum(places, 0), batch_dims=1)
 
     if overlap is None:
         # x = s sigmoid(o) - (s - 1) / 2, so s times the cross-entropy with this has delta t - x.
         stretch = head.scale_x_y
-        offset = (truth.offset + (stretch - 1.0) / 2.0) / stretch
-        sides = _log_sides(truth, anchor, anchors)
-        box = stretch * sigmoids(own[..., :2], offset) + squares(sides - own[..., 2:4])
-        box *= 2.0 - truth.share
+        offset = (gt.offset + (stretch - 1.0) / 2.0) / stretch
+        sides = _log_sides(gt, anchor, anchors)
+        box = stretch * sigmoids(matched[..., :2], offset) + squares(sides - matched[..., 2:4])
+        box *= 2.0 - gt.share
     else:
-        box = overlap(tf.gather(predicted, tf.maximum(places, 0), batch_dims=1), truth.boxes)
+        box = overlap(tf.gather(predicted, tf.maximum(places, 0), batch_dims=1), gt.boxes)
 
     right = head.object_scale * sigmoids(raw[..., 4:5], 1.0)
     wrong = head.noobject_scale * sigmoids(raw[..., 4:5], 0.0)
-    wanted = yolo_match.several_classes(truth, places, head.num_classes)
-    wanted = wanted * (1.0 - label_smoothing) + 0.5 * label_smoothing
+    target = yolo_match.several_classes(gt, places, head.num_classes)
+    target = target * (1.0 - label_smoothing) + 0.5 * label_smoothing
     return {
-        "box": total(found.winner, head.coord_scale * box),
-        "object": _objectness(found, right, wrong, head.ignore_threshold),
-        "class": total(found.winner, head.class_scale * sigmoids(own[..., 5:], wanted)),
+        "box": total(match.winner, head.coord_scale * box),
+        "object": _objectness(match, right, wrong, head.ignore_threshold),
+        "class": total(match.winner, head.class_scale * sigmoids(matched[..., 5:], target)),
     }
 
 
 # -- parts
 
 
-def _log_sides(truth: yolo_match.Truth, anchor: tf.Tensor, anchors: Sequence) -> tf.Tensor:
+def _log_sides(gt: yolo_match.GroundTruth, anchor: tf.Tensor, anchors: Sequence) -> tf.Tensor:
     """Logarithms of width and height by those of the truth's anchor: [B, M, 2]."""
     sides = tf.gather(tf.constant(anchors, tf.float32)[:, ::-1], anchor)
-    return tf.math.log(truth.size / sides)
+    return tf.math.log(gt.size / sides)
 
 
 def _objectness(
-    found: yolo_match.Match, right: tf.Tensor, wrong: tf.Tensor, ignore_threshold: float
+    match: yolo_match.Match, right: tf.Tensor, wrong: tf.Tensor, ignore_threshold: float
 ) -> tf.Tensor:
     """Boxes with a truth by `right`, those without by `wrong`, near misses not at all: [B]."""
-    wrong = tf.where(found.best > ignore_threshold, 0.0, wrong)
-    return tf.reduce_sum(tf.where(found.taken, right, wrong), axis=1)
+    wrong = tf.where(match.best > ignore_threshold, 0.0, wrong)
+    return tf.reduce_sum(tf.where(match.taken, right, wrong), axis=1)

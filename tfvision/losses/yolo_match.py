@@ -2,7 +2,7 @@
 
 A truth falls to the cell that its center lies in, and there to one anchor. Where several fall to
 one box, Darknet writes them one after the other, so the last one stays. What is narrower or lower
-than a thousandth of the image is no truth (Darknet's fill_truth_detection).
+than a thousandth of the image is not ground truth (Darknet's fill_truth_detection).
 
 Axis letters: B images, M truths (padded), H, W cells, A boxes a cell, N = H W A, T anchors.
 """
@@ -20,7 +20,7 @@ from tfvision.ops import yolo_decode as heads
 _LEAST_SIDE = 0.001
 
 
-class Truth(NamedTuple):
+class GroundTruth(NamedTuple):
     """The truths of a batch on a head's grid.
 
     boxes [B, M, 4] yxyx in pixels, class_ids int32 [B, M]; valid bool [B, M]: is it one? What is
@@ -54,7 +54,7 @@ def image_size(raw: tf.Tensor, head: heads.Head) -> tf.Tensor:
     return tf.shape(raw)[1:3] * head.stride
 
 
-def place(raw: tf.Tensor, head: heads.Head, boxes: tf.Tensor, class_ids: tf.Tensor) -> Truth:
+def place(raw: tf.Tensor, head: heads.Head, boxes: tf.Tensor, class_ids: tf.Tensor) -> GroundTruth:
     """The truths on the grid of `raw`; those with class id -1 are padding."""
     grid = tf.shape(raw)[1:3]
     size = tf.cast(image_size(raw, head), tf.float32)
@@ -70,19 +70,19 @@ def place(raw: tf.Tensor, head: heads.Head, boxes: tf.Tensor, class_ids: tf.Tens
     offset = tf.clip_by_value(at - tf.cast(cell, tf.float32), 0.0, 1.0)
     share = box_ops.area(boxes) / tf.reduce_prod(size)
     flat = cell[..., 0] * grid[1] + cell[..., 1]
-    return Truth(boxes, class_ids, valid, flat, offset[..., ::-1], center[..., :1:-1], share)
+    return GroundTruth(boxes, class_ids, valid, flat, offset[..., ::-1], center[..., :1:-1], share)
 
 
-def best_anchor(truth: Truth, anchors: Sequence[tuple[float, float]]) -> tf.Tensor:
+def best_anchor(gt: GroundTruth, anchors: Sequence[tuple[float, float]]) -> tf.Tensor:
     """int32 [B, M]: which of T anchors (height, width) has the largest IoU, both at one place."""
     sides = tf.constant(anchors, tf.float32)[:, ::-1]
-    size = truth.size[..., None, :]
+    size = gt.size[..., None, :]
     common = tf.reduce_prod(tf.minimum(size, sides), axis=-1)
     union = tf.reduce_prod(size, axis=-1) + tf.reduce_prod(sides, axis=-1) - common
     return tf.argmax(common / union, axis=-1, output_type=tf.int32)
 
 
-def match(predicted: tf.Tensor, truth: Truth, places: tf.Tensor) -> Match:
+def match(predicted: tf.Tensor, gt: GroundTruth, places: tf.Tensor) -> Match:
     """Meets boxes [B, N, 4] with the truths, whose places int32 [B, M] are in 0..N-1, or -1.
 
     One truth after the other, so that memory is that of the boxes and the last one stays without
@@ -93,29 +93,29 @@ def match(predicted: tf.Tensor, truth: Truth, places: tf.Tensor) -> Match:
     order = tf.range(tf.shape(places)[1])
 
     def step(m, best, owner, overlap):
-        iou = box_ops.iou_matrix(predicted, truth.boxes[:, m, None])[..., 0]
-        iou = tf.where(truth.valid[:, m, None], iou, 0.0)
+        iou = box_ops.iou_matrix(predicted, gt.boxes[:, m, None])[..., 0]
+        iou = tf.where(gt.valid[:, m, None], iou, 0.0)
         mine = numbers == places[:, m, None]
         owner = tf.where(mine, m, owner)
         return m + 1, tf.maximum(best, iou), owner, tf.where(mine, iou, overlap)
 
     none = tf.zeros(tf.shape(predicted)[:2])
     start = (0, none, tf.fill(tf.shape(none), -1), none)
-    last = tf.reduce_max(tf.where(truth.valid, order + 1, 0))
+    last = tf.reduce_max(tf.where(gt.valid, order + 1, 0))
     _, best, owner, overlap = tf.while_loop(lambda m, *_: m < last, step, start)
-    own = tf.gather(owner, tf.maximum(places, 0), batch_dims=1)
-    return Match(best, owner >= 0, overlap, (places >= 0) & (own == order))
+    owned = tf.gather(owner, tf.maximum(places, 0), batch_dims=1)
+    return Match(best, owner >= 0, overlap, (places >= 0) & (owned == order))
 
 
-def first(truth: Truth) -> tf.Tensor:
+def first(gt: GroundTruth) -> tf.Tensor:
     """bool [B, M]: does no valid truth before it lie in the same cell?"""
-    order = tf.range(tf.shape(truth.cell)[1])
-    same = (truth.cell[:, :, None] == truth.cell[:, None, :]) & truth.valid[:, None, :]
+    order = tf.range(tf.shape(gt.cell)[1])
+    same = (gt.cell[:, :, None] == gt.cell[:, None, :]) & gt.valid[:, None, :]
     return ~tf.reduce_any(same & (order[None, :] < order[:, None]), axis=2)
 
 
-def several_classes(truth: Truth, places: tf.Tensor, classes: int) -> tf.Tensor:
+def several_classes(gt: GroundTruth, places: tf.Tensor, classes: int) -> tf.Tensor:
     """[B, M, K] in {0, 1}: the classes of all truths that fall to the same box."""
-    same = (places[:, :, None] == places[:, None, :]) & truth.valid[:, None, :]
-    own = tf.one_hot(truth.class_ids, classes)
-    return tf.minimum(tf.einsum("bmn,bnk->bmk", tf.cast(same, tf.float32), own), 1.0)
+    same = (places[:, :, None] == places[:, None, :]) & gt.valid[:, None, :]
+    one_hot = tf.one_hot(gt.class_ids, classes)
+    return tf.minimum(tf.einsum("bmn,bnk->bmk", tf.cast(same, tf.float32), one_hot), 1.0)

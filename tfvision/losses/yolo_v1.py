@@ -26,30 +26,30 @@ def v1(
     (t - p) for the classes of cells with a truth. Darknet's cost has 1 - IoU squared besides,
     which has no gradient; it is left out."""
     raw = tf.cast(raw, tf.float32)
-    truth = yolo_match.place(raw, head, boxes, class_ids)
-    counts = truth.valid & yolo_match.first(truth)
+    gt = yolo_match.place(raw, head, boxes, class_ids)
+    counts = gt.valid & yolo_match.first(gt)
     size = tf.cast(yolo_match.image_size(raw, head), tf.float32)
-    best, overlap = _responsible(raw, head, truth, size)
+    best, overlap = _responsible(raw, head, gt, size)
 
     cells = tf.reshape(raw, [tf.shape(raw)[0], -1, raw.shape[-1]])
     classes, confidence, coordinates = tf.split(
-        tf.gather(cells, truth.cell, batch_dims=1),
+        tf.gather(cells, gt.cell, batch_dims=1),
         [head.num_classes, head.boxes, 4 * head.boxes],
         axis=-1,
     )
     coordinates = tf.reshape(coordinates, tf.concat([tf.shape(best), [head.boxes, 4]], axis=0))
-    sides = truth.size / size[::-1]
-    wanted = tf.concat([truth.offset, tf.sqrt(sides) if head.sqrt else sides], axis=-1)
-    box = squares(wanted - tf.gather(coordinates, best, batch_dims=2))
+    sides = gt.size / size[::-1]
+    target = tf.concat([gt.offset, tf.sqrt(sides) if head.sqrt else sides], axis=-1)
+    box = squares(target - tf.gather(coordinates, best, batch_dims=2))
 
-    wanted = tf.one_hot(truth.class_ids, head.num_classes)
-    per_class = softmax(classes, wanted) if head.softmax else squares(wanted - classes)
+    target = tf.one_hot(gt.class_ids, head.num_classes)
+    per_class = softmax(classes, target) if head.softmax else squares(target - classes)
 
     # All as boxes without a truth, and the responsible ones put right.
     everywhere = cells[..., head.num_classes : head.num_classes + head.boxes]
     confidence = tf.gather(confidence, best, batch_dims=2)[..., None]
-    wanted = overlap if head.rescore else tf.ones_like(overlap)
-    right = head.object_scale * squares(wanted[..., None] - confidence)
+    target = overlap if head.rescore else tf.ones_like(overlap)
+    right = head.object_scale * squares(target[..., None] - confidence)
     wrong = head.noobject_scale * squares(confidence)
     return {
         "box": total(counts, head.coord_scale * box),
@@ -60,14 +60,14 @@ def v1(
 
 
 def _responsible(
-    raw: tf.Tensor, head: yolo_decode.Head, truth: yolo_match.Truth, size: tf.Tensor
+    raw: tf.Tensor, head: yolo_decode.Head, gt: yolo_match.GroundTruth, size: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """int32 [B, M], the box of each truth's cell that answers for it, and their IoU [B, M]."""
     predicted = tf.stop_gradient(yolo_decode.decode(raw, head, size)[0])
     predicted = tf.reshape(predicted, [tf.shape(raw)[0], -1, head.boxes, 4])
-    predicted = tf.gather(predicted, truth.cell, batch_dims=1)
-    overlap = box_ops.iou(predicted, truth.boxes[:, :, None])
-    difference = box_ops.to_center(predicted) - box_ops.to_center(truth.boxes)[:, :, None]
+    predicted = tf.gather(predicted, gt.cell, batch_dims=1)
+    overlap = box_ops.iou(predicted, gt.boxes[:, :, None])
+    difference = box_ops.to_center(predicted) - box_ops.to_center(gt.boxes)[:, :, None]
     distance = tf.norm(difference / tf.concat([size, size], axis=0), axis=-1)
     touches = tf.reduce_max(overlap, axis=-1, keepdims=True) > 0.0
     best = tf.argmax(tf.where(touches, overlap, -distance), axis=-1, output_type=tf.int32)

@@ -14,7 +14,7 @@ class Calibration(Metric):
 
     Images fall into `bins` bins of equal width by the score of the class they are called;
     the error is the mean of |accuracy - mean score| over the bins, weighted by their images.
-    For softmax scores: one label an image."""
+    For softmax scores: one label per image."""
 
     higher_is_better = False
 
@@ -31,13 +31,13 @@ class Calibration(Metric):
     def update(self, batch: dict, predictions: dict) -> None:
         """Adds a batch; images that are not `valid` are left out."""
         scores = predictions["scores"][batch["valid"]].astype(np.float64)
-        called = scores.argmax(axis=1)
+        predicted = scores.argmax(axis=1)
         best = scores.max(axis=1)
-        # Bin m holds m / bins < score <= (m + 1) / bins; a score of NaN or 0 is in the first.
+        # Bin m contains m / bins < score <= (m + 1) / bins; a score of NaN or 0 is in the first.
         place = np.ceil(np.nan_to_num(best) * self.bins).astype(int) - 1
         place = place.clip(0, self.bins - 1)
         np.add.at(self.images, place, 1)
-        np.add.at(self.hits, place, called == batch["labels"][batch["valid"]])
+        np.add.at(self.hits, place, predicted == batch["labels"][batch["valid"]])
         np.add.at(self.scores, place, best)
 
     def reliability(self) -> dict[str, np.ndarray]:

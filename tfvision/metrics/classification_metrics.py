@@ -29,9 +29,9 @@ class TopK(Metric):
         """Adds a batch; images that are not `valid` are left out."""
         valid = batch["valid"]
         scores, labels = predictions["scores"][valid], batch["labels"][valid]
-        own = scores[np.arange(len(labels)), labels][:, None]
+        label_scores = scores[np.arange(len(labels)), labels][:, None]
         # The rank that the label has at worst; NaN scores never count as a hit.
-        rank = (~(scores < own)).sum(axis=1) - 1
+        rank = (~(scores < label_scores)).sum(axis=1) - 1
         self.hits += [(rank < k).sum() for k in self.ks]
         self.count += len(labels)
 
@@ -58,8 +58,8 @@ class ClassReport(ConfusionMetric):
     def update(self, batch: dict, predictions: dict) -> None:
         """Adds a batch; images that are not `valid` are left out."""
         labels = batch["labels"][batch["valid"]]
-        called = predictions["scores"][batch["valid"]].argmax(axis=1)
-        np.add.at(self.confusion, (labels, called), 1)
+        predicted = predictions["scores"][batch["valid"]].argmax(axis=1)
+        np.add.at(self.confusion, (labels, predicted), 1)
 
     def per_class(self) -> dict[str, np.ndarray]:
         """precision, recall, f1 (float [K]) and support (int [K])."""
@@ -107,14 +107,14 @@ class MultiLabelReport(Metric):
         from sklearn.metrics import average_precision_score
 
         scores, labels = self._gathered()
-        called = scores >= 0.5
+        predicted = scores >= 0.5
         support = labels.sum(axis=0)
         precision = [
             average_precision_score(labels[:, k], scores[:, k]) if support[k] else np.nan
             for k in range(len(self.class_names))
         ]
         return {
-            **_scores_of((labels & called).sum(axis=0), called.sum(axis=0), support),
+            **_scores_of((labels & predicted).sum(axis=0), predicted.sum(axis=0), support),
             "average_precision": np.array(precision),
             "support": support,
         }
@@ -122,15 +122,16 @@ class MultiLabelReport(Metric):
     def result(self) -> dict[str, float]:
         """mAP, macro means, and the share of images with exactly the right set of labels."""
         scores, labels = self._gathered()
-        found = self.per_class()
-        average = found["average_precision"]
+        per_class = self.per_class()
+        average = per_class["average_precision"]
         known = ~np.isnan(average)
         exact = ((scores >= 0.5) == labels).all(axis=1)
         return {
             "map": float(average[known].mean()) if known.any() else float("nan"),
             "exact_match": float(exact.mean()) if len(exact) else float("nan"),
             **{
-                f"macro_{name}": float(found[name].mean()) for name in ("precision", "recall", "f1")
+                f"macro_{name}": float(per_class[name].mean())
+                for name in ("precision", "recall", "f1")
             },
         }
 

@@ -86,7 +86,7 @@ def detections(
 
     classes: K. category_ids: as above."""
     ids = _category_ids(category_ids, classes)
-    found = []
+    entries = []
     for number, image in zip(_image_ids(images), images, strict=True):
         for i, box in enumerate(_xywh(image.found_boxes)):
             entry = {
@@ -98,8 +98,8 @@ def detections(
             }
             if len(image.found_masks):
                 entry["segmentation"] = dict(image.found_masks[i])
-            found.append(entry)
-    return found
+            entries.append(entry)
+    return entries
 
 
 def _image_ids(images: Sequence[Image]) -> list[int]:
@@ -134,7 +134,7 @@ def load(source: Any, what: str) -> tuple[Any, str]:
     except OSError as error:
         raise errors.DataError(f"{what} {path} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise errors.DataError(f"{path}: not a sound json file: {error}") from error
+        raise errors.DataError(f"{path}: not valid JSON: {error}") from error
 
 
 def ground_truth_of(source: Any) -> dict[str, Any]:
@@ -158,7 +158,9 @@ def ground_truth_of(source: Any) -> dict[str, Any]:
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
-def detections_of(source: Any, truth: Mapping[str, Any], needed: str) -> list[dict[str, Any]]:
+def detections_of(
+    source: Any, ground_truth: Mapping[str, Any], needed: str
+) -> list[dict[str, Any]]:
     """The entries of a results json (or of a json's `annotations`) as new dicts.
 
     needed: "bbox" or "segmentation"; a box is found from a segmentation too. Raises DataError
@@ -168,7 +170,7 @@ def detections_of(source: Any, truth: Mapping[str, Any], needed: str) -> list[di
         content = content.get("annotations")
     if not isinstance(content, (list, tuple)):
         raise errors.DataError(f"{name}: not a list of detections (a COCO results json)")
-    known = {image["id"] for image in truth["images"]}
+    known = {image["id"] for image in ground_truth["images"]}
     for place, entry in enumerate(content):
         for key in ("image_id", "category_id", "score"):
             if key not in entry:

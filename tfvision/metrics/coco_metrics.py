@@ -67,14 +67,14 @@ def coco_ap(ground_truth: Json, detections: Json, kind: str = "bbox") -> dict[st
 def evaluate(ground_truth: Json, detections: Json, kind: str = "bbox") -> Evaluation:
     """Matches detections with the truth; arguments and errors as for `coco_ap`."""
     needed = errors.choose(KINDS, kind, "kind of COCO evaluation")
-    truth = coco_json.ground_truth_of(ground_truth)
-    found = coco_json.detections_of(detections, truth, needed)
-    ids = tuple(sorted(category["id"] for category in truth["categories"]))
+    annotations = coco_json.ground_truth_of(ground_truth)
+    detected = coco_json.detections_of(detections, annotations, needed)
+    ids = tuple(sorted(category["id"] for category in annotations["categories"]))
     counts = dict.fromkeys(ids, 0)
-    for entry in truth["annotations"]:
+    for entry in annotations["annotations"]:
         if entry["category_id"] in counts and not entry["iscrowd"]:
             counts[entry["category_id"]] += 1
-    arrays = _matched(truth, found, kind) if truth["images"] and ids else None
+    arrays = _matched(annotations, detected, kind) if annotations["images"] and ids else None
     if arrays is None:
         nothing = -np.ones((10, 101, len(ids), 4, 3))
         arrays = {"precision": nothing, "recall": nothing[:, 0], "scores": nothing}
@@ -82,13 +82,17 @@ def evaluate(ground_truth: Json, detections: Json, kind: str = "bbox") -> Evalua
     return Evaluation(ids, *parts, np.array([counts[i] for i in ids], np.int64))
 
 
-def _matched(truth: dict, found: list, kind: str) -> Mapping[str, np.ndarray]:
+def _matched(ground_truth: dict, detections: list, kind: str) -> Mapping[str, np.ndarray]:
     """The arrays of hotcoco or pycocotools, which both have COCO's own interface."""
     dataset, evaluator = _peer()
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools tells how long it takes
-        own = _dataset(dataset, truth)
-        called = own.loadRes(found) if found else _dataset(dataset, {**truth, "annotations": []})
-        evaluation = evaluator(own, called, kind)
+        gt_dataset = _dataset(dataset, ground_truth)
+        results = (
+            gt_dataset.loadRes(detections)
+            if detections
+            else _dataset(dataset, {**ground_truth, "annotations": []})
+        )
+        evaluation = evaluator(gt_dataset, results, kind)
         evaluation.evaluate()
         evaluation.accumulate()
     return evaluation.eval
@@ -121,28 +125,28 @@ def _mean(values: np.ndarray) -> float:
     return float(known.mean()) if known.size else -1.0
 
 
-def summary(found: Evaluation, category: int | None = None) -> dict[str, float]:
+def summary(evaluation: Evaluation, category: int | None = None) -> dict[str, float]:
     """The twelve numbers, over all categories or of the one at that place."""
     chosen = slice(None) if category is None else slice(category, category + 1)
     numbers = {}
     for name, (array, threshold, area, most) in NUMBERS.items():
-        values = getattr(found, array)[..., chosen, area, most]
+        values = getattr(evaluation, array)[..., chosen, area, most]
         numbers[name] = _mean(values if threshold is None else values[threshold])
     return numbers
 
 
-def per_category(found: Evaluation) -> dict[str, np.ndarray]:
+def per_category(evaluation: Evaluation) -> dict[str, np.ndarray]:
     """The twelve numbers (float [K], -1 where undefined) and `objects` (int [K])."""
-    rows = [summary(found, place) for place in range(len(found.category_ids))]
+    rows = [summary(evaluation, place) for place in range(len(evaluation.category_ids))]
     columns = {name: np.array([row[name] for row in rows]) for name in NUMBERS}
-    return {**columns, "objects": found.objects}
+    return {**columns, "objects": evaluation.objects}
 
 
-def curves(found: Evaluation, threshold: int = 0) -> dict[str, np.ndarray]:
+def curves(evaluation: Evaluation, threshold: int = 0) -> dict[str, np.ndarray]:
     """Precision and score at 101 recalls of each category: recall [R], precision, scores [K, R].
 
     threshold: place of the IoU among 0.5, 0.55 ... 0.95. NaN for a category without truth."""
-    parts = {"precision": found.precision, "scores": found.scores}
+    parts = {"precision": evaluation.precision, "scores": evaluation.scores}
     drawn = {name: values[threshold, :, :, 0, 2].T for name, values in parts.items()}
     undefined = drawn["precision"] < 0
     return {"recall": RECALLS} | {k: np.where(undefined, np.nan, v) for k, v in drawn.items()}

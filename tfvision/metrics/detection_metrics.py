@@ -74,20 +74,20 @@ class CocoDetection(Metric):
     def update(self, batch: dict, predictions: dict) -> None:
         """Adds a batch; images that are not `valid` are left out."""
         self._found = None
-        for row, own, found in image_objects.rows(batch, predictions):
+        for row, gt, detections in image_objects.rows(batch, predictions):
             name = batch["source_id"][row].decode("utf-8", "replace")
             runs, found_runs = [], []
             if self.kind == "segm":
-                own, found = image_objects.with_masks(own, found, name)
-                runs, found_runs = own["masks"], found["masks"]
+                gt, detections = image_objects.with_masks(gt, detections, name)
+                runs, found_runs = gt["masks"], detections["masks"]
             image = coco_json.Image(
                 name,
-                own["size"],
-                own["boxes"],
-                own["class_ids"],
-                own["is_crowd"],
-                own["area"] if len(own["area"]) else _areas(own["boxes"], runs),
-                *(found[k] for k in ("boxes", "scores", "class_ids")),
+                gt["size"],
+                gt["boxes"],
+                gt["class_ids"],
+                gt["is_crowd"],
+                gt["area"] if len(gt["area"]) else _areas(gt["boxes"], runs),
+                *(detections[k] for k in ("boxes", "scores", "class_ids")),
                 runs,
                 found_runs,
                 batch.get("filename", batch["source_id"])[row].decode("utf-8", "replace"),
@@ -100,33 +100,35 @@ class CocoDetection(Metric):
         Of masks, a detection has both its box and its segmentation. COCO's own tool takes the
         sizes of detections from boxes where there are some, which moves the numbers by size."""
         ids, count = self.category_ids, len(self.class_names)
-        found = coco_json.detections(self.images, count, ids)
-        return coco_json.ground_truth(self.images, self.class_names, ids), found
+        detections = coco_json.detections(self.images, count, ids)
+        return coco_json.ground_truth(self.images, self.class_names, ids), detections
 
     def _evaluation(self) -> coco_metrics.Evaluation:
         if self._found is None:
             # In the order of the classes, which the category ids need not have.
             count = len(self.class_names)
-            own = coco_json.ground_truth(self.images, self.class_names)
-            found = coco_json.detections(self.images, count)
+            gt = coco_json.ground_truth(self.images, self.class_names)
+            detections = coco_json.detections(self.images, count)
             if self.kind == "segm":  # a detection's size is that of its mask, not of its box
-                found = [{k: v for k, v in entry.items() if k != "bbox"} for entry in found]
-            self._found = coco_metrics.evaluate(own, found, self.kind)
+                detections = [
+                    {k: v for k, v in entry.items() if k != "bbox"} for entry in detections
+                ]
+            self._found = coco_metrics.evaluate(gt, detections, self.kind)
         return self._found
 
     def result(self) -> dict[str, float]:
         """The twelve numbers as "ap", "ap50" ... "ar_large" ("mask_ap" ... of masks), in 0..1.
 
-        NaN where there is no truth for a number, such as an object of that size."""
+        NaN where there is no ground truth for a number, such as an object of that size."""
         numbers = coco_metrics.summary(self._evaluation())
         return {self.prefix + NAMES[name]: float(_undefined(v)) for name, v in numbers.items()}
 
     def per_class(self) -> dict[str, np.ndarray]:
         """ap, ap50, ap75, ap_small, ap_medium, ap_large, ar100 (float [K], NaN: no such object)
         and objects (int [K], crowds aside)."""
-        found = coco_metrics.per_category(self._evaluation())
-        columns = {NAMES[name]: _undefined(found[name]) for name in _COLUMNS}
-        return {**columns, "objects": found["objects"]}
+        per_category = coco_metrics.per_category(self._evaluation())
+        columns = {NAMES[name]: _undefined(per_category[name]) for name in _COLUMNS}
+        return {**columns, "objects": per_category["objects"]}
 
     def report(self) -> Report:
         """The table, its columns and the curves at IoU 0.5."""
@@ -136,12 +138,12 @@ class CocoDetection(Metric):
         """{class: recall, precision and scores [101]} at IoU 0.5 + 0.05 * threshold.
 
         Classes without truth are left out."""
-        found = coco_metrics.curves(self._evaluation(), threshold)
+        by_class = coco_metrics.curves(self._evaluation(), threshold)
         return {
-            name: {key: found[key][k] for key in ("precision", "scores")}
-            | {"recall": found["recall"]}
+            name: {key: by_class[key][k] for key in ("precision", "scores")}
+            | {"recall": by_class["recall"]}
             for k, name in enumerate(self.class_names)
-            if not np.isnan(found["precision"][k]).all()
+            if not np.isnan(by_class["precision"][k]).all()
         }
 
 
@@ -199,26 +201,32 @@ class VocDetection(Metric):
     def update(self, batch: dict, predictions: dict) -> None:
         """Adds a batch; images that are not `valid` are left out."""
         self._drawn = None
-        for row, own, found in image_objects.rows(batch, predictions):
+        for row, gt, detections in image_objects.rows(batch, predictions):
             shapes = "boxes"
             if self.kind == "segm":
                 name = batch["source_id"][row].decode("utf-8", "replace")
-                own, found = (_array(each) for each in image_objects.with_masks(own, found, name))
+                gt, detections = (
+                    _array(each) for each in image_objects.with_masks(gt, detections, name)
+                )
                 shapes = "masks"
             number = len(self._truths)
-            ignored = (own["difficult"] > 0) | (own["is_crowd"] > 0)
-            images = [np.full(len(each["boxes"]), number) for each in (own, found)]
-            self._truths.append((images[0], own["class_ids"], own[shapes], ignored))
-            self._detections.append((images[1], found["class_ids"], found[shapes], found["scores"]))
+            ignored = (gt["difficult"] > 0) | (gt["is_crowd"] > 0)
+            images = [np.full(len(each["boxes"]), number) for each in (gt, detections)]
+            self._truths.append((images[0], gt["class_ids"], gt[shapes], ignored))
+            self._detections.append(
+                (images[1], detections["class_ids"], detections[shapes], detections["scores"])
+            )
 
     def _curves(self) -> list[voc_metrics.Curve]:
         if self._drawn is None:
-            truths, found = _joined(self._truths), _joined(self._detections)
+            gt_rows, detections = _joined(self._truths), _joined(self._detections)
             overlaps = run_lengths.iou_matrix if self.kind == "segm" else box_overlaps.iou_matrix
             self._drawn = []
             for k in range(len(self.class_names)):
-                images, _, shapes, ignored = (part[truths[1] == k] for part in truths)
-                found_images, _, found_shapes, scores = (part[found[1] == k] for part in found)
+                images, _, shapes, ignored = (part[gt_rows[1] == k] for part in gt_rows)
+                found_images, _, found_shapes, scores = (
+                    part[detections[1] == k] for part in detections
+                )
                 parts = (shapes, images, ignored, found_shapes, found_images, scores)
                 self._drawn.append(voc_metrics.curve(*parts, iou=self.iou, overlaps=overlaps))
         return self._drawn
@@ -266,6 +274,6 @@ def _joined(parts: Sequence[tuple[np.ndarray, ...]]) -> list[np.ndarray]:
 
 def _array(objects: dict[str, Any]) -> dict[str, Any]:
     """With the masks' RLE dicts in an array, which can be indexed like boxes."""
-    found = np.empty(len(objects["masks"]), object)
-    found[:] = objects["masks"]
-    return {**objects, "masks": found}
+    masks = np.empty(len(objects["masks"]), object)
+    masks[:] = objects["masks"]
+    return {**objects, "masks": masks}

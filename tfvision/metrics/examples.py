@@ -67,7 +67,7 @@ class RankedExamples(Metric):
         self._kept = {True: Ranked(self.count), False: Ranked(self.count)}
 
     def result(self) -> dict[str, float]:
-        """Nothing: examples are no number."""
+        """Returns {}: examples give no scalar."""
         return {}
 
     def mistakes(self) -> list[Example]:
@@ -89,13 +89,13 @@ class Examples(RankedExamples):
         """Adds a batch; images that are not `valid` are left out."""
         for row in np.flatnonzero(batch["valid"]):
             scores = np.nan_to_num(predictions["scores"][row])
-            several = np.ndim(batch["labels"]) == 2
-            read = _several if several else _one
-            true, called, score, rank = read(batch["labels"][row], scores)
+            multi_label = np.ndim(batch["labels"]) == 2
+            read = _several if multi_label else _one
+            true, predicted, score, rank = read(batch["labels"][row], scores)
             name = batch["source_id"][row].decode("utf-8", "replace")
-            right = true == called
+            right = true == predicted
             details = [f"{100 * score:.1f} %"] + [f"is {self._named(true)}"] * (not right)
-            example = Example(self._seen, name, right, self._named(called), tuple(details))
+            example = Example(self._seen, name, right, self._named(predicted), tuple(details))
             self._kept[right].add(rank, example)
             self._seen += 1
 
@@ -104,15 +104,15 @@ class Examples(RankedExamples):
 
 
 def _one(label, scores) -> tuple:
-    called = int(scores.argmax())
-    score = float(scores[called])
-    return (int(label),), (called,), score, score
+    predicted = int(scores.argmax())
+    score = float(scores[predicted])
+    return (int(label),), (predicted,), score, score
 
 
 def _several(labels, scores) -> tuple:
     true = tuple(int(k) for k in np.flatnonzero(labels > THRESHOLD))
-    called = tuple(int(k) for k in np.flatnonzero(scores >= THRESHOLD))
+    predicted = tuple(int(k) for k in np.flatnonzero(scores >= THRESHOLD))
     gaps = np.abs(labels - scores)
     worst = int(gaps.argmax())
-    rank = float(gaps[worst]) if true != called else -float(gaps[worst])
-    return true, called, float(scores[worst]), rank
+    rank = float(gaps[worst]) if true != predicted else -float(gaps[worst])
+    return true, predicted, float(scores[worst]), rank

@@ -28,27 +28,29 @@ def read(batch: dict, row: int) -> dict[str, Any]:
     Returns boxes float32 [N, 4] yxyx in pixels of the original image, class_ids int64 [N],
     is_crowd and difficult int64 [N] (0 where the batch has none), area float32 [N] and masks, a
     list of N PNGs (both empty where there are none), and size (height, width)."""
-    found = {
+    objects = {
         key.removeprefix("truth/"): _tensor(values[row])
         for key, values in batch.items()
         if key.startswith("truth/") and key != "truth/label_map"
     }
-    found["boxes"] = found["boxes"].reshape(-1, 4).astype(np.float32)
-    count = len(found["boxes"])
+    objects["boxes"] = objects["boxes"].reshape(-1, 4).astype(np.float32)
+    count = len(objects["boxes"])
     for name, dtype in _DEFAULTS.items():
-        if not np.size(found.get(name, ())):
-            found[name] = np.zeros(count, dtype)
-    found["area"] = found.get("area", np.zeros(0, np.float32))
-    found["masks"] = list(found.get("masks", ()))
-    found["size"] = tuple(int(side) for side in found["size"])
+        if not np.size(objects.get(name, ())):
+            objects[name] = np.zeros(count, dtype)
+    objects["area"] = objects.get("area", np.zeros(0, np.float32))
+    objects["masks"] = list(objects.get("masks", ()))
+    objects["size"] = tuple(int(side) for side in objects["size"])
     for name in ("class_ids", "is_crowd", "difficult", "area", "masks"):
-        if len(found[name]) != count and not (name in ("area", "masks") and not len(found[name])):
-            raise ValueError(f"image {row}: {count} boxes, but {len(found[name])} of {name}")
-    return found
+        if len(objects[name]) != count and not (
+            name in ("area", "masks") and not len(objects[name])
+        ):
+            raise ValueError(f"image {row}: {count} boxes, but {len(objects[name])} of {name}")
+    return objects
 
 
 def _tensor(data: bytes) -> np.ndarray:
-    # A protocol buffer holds it: five times cheaper to read here than by an op, and the same.
+    # A protocol buffer contains it: five times cheaper to read here than by an op, and the same.
     return tf.make_ndarray(tensor_pb2.TensorProto.FromString(data))
 
 

@@ -27,30 +27,30 @@ def rows(batch: dict, predictions: dict) -> Iterator[tuple[int, dict[str, Any], 
         scores, boxes = predictions["scores"][row], predictions["boxes"][row]
         there = np.arange(len(scores)) < predictions["num_detections"][row]
         there &= predictions["class_ids"][row] >= 0
-        # What is no number finds nothing, and sorts nowhere.
+        # What is not a number finds nothing, and sorts nowhere.
         there &= np.isfinite(scores) & np.isfinite(boxes).all(axis=-1)
         names = ("boxes", "scores", "class_ids", "masks")
-        found = {k: predictions[k][row][there] for k in names if k in predictions}
-        yield int(row), ground_truth.read(batch, row), found
+        detections = {k: predictions[k][row][there] for k in names if k in predictions}
+        yield int(row), ground_truth.read(batch, row), detections
 
 
-def with_masks(own: dict[str, Any], found: dict[str, Any], name: str) -> tuple[dict, dict]:
+def with_masks(gt: dict[str, Any], detections: dict[str, Any], name: str) -> tuple[dict, dict]:
     """A row's truth and what was found, with `masks` as COCO's RLE dicts of the image.
 
     An object without a mask is left out. name: the image's, for errors. Raises DataError where
     no object of the image has a place for a mask, ValueError for predictions without masks."""
-    if "masks" not in found:
+    if "masks" not in detections:
         raise ValueError("masks are to be measured, and the predictions have none")
-    count, size = len(own["boxes"]), own["size"]
-    if len(own["masks"]) != count:
+    count, size = len(gt["boxes"]), gt["size"]
+    if len(gt["masks"]) != count:
         raise errors.DataError(
-            f"{name}: {count} objects and {len(own['masks'])} masks; masks are measured on data"
+            f"{name}: {count} objects and {len(gt['masks'])} masks; masks are measured on data"
             " with masks only (`tfvision inspect` tells)"
         )
-    kept = [i for i in range(count) if own["masks"][i]]
+    kept = [i for i in range(count) if gt["masks"][i]]
     names = ("boxes", "class_ids", "is_crowd", "difficult", "area")
-    true = {**own, **{k: own[k][kept] if len(own[k]) else own[k] for k in names}}
-    true["masks"] = [ground_truth.run_lengths(own["masks"][i], own["boxes"][i], size) for i in kept]
-    pairs = zip(found["masks"], found["boxes"], strict=True)
+    true = {**gt, **{k: gt[k][kept] if len(gt[k]) else gt[k] for k in names}}
+    true["masks"] = [ground_truth.run_lengths(gt["masks"][i], gt["boxes"][i], size) for i in kept]
+    pairs = zip(detections["masks"], detections["boxes"], strict=True)
     pasted = [masks.rle_from_box_frame(mask, box, size) for mask, box in pairs]
-    return true, {**found, "masks": pasted}
+    return true, {**detections, "masks": pasted}

@@ -21,12 +21,12 @@ from tfvision.metrics.metric import ConfusionMetric
 from tfvision.metrics.text_tables import ratio
 
 
-def confusion(truth: np.ndarray, called: np.ndarray, classes: int, void: int) -> np.ndarray:
+def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int, void: int) -> np.ndarray:
     """int64 [K, K]: pixels of class i that are called j; maps of one shape, any integers.
 
     Raises ValueError for a truth that is neither a class nor void."""
-    known = truth != void
-    rows, columns = truth[known].astype(np.int64), called[known].astype(np.int64)
+    known = labels != void
+    rows, columns = labels[known].astype(np.int64), predicted[known].astype(np.int64)
     if rows.size and (rows.max() >= classes or rows.min() < 0):
         raise ValueError(f"the truth has class {rows.max()}; there are {classes} classes")
     counts = np.bincount(rows * classes + columns, minlength=classes * classes)
@@ -37,13 +37,13 @@ def pairs(batch: dict, predictions: dict):
     """(row, truth [h, w], called [h, w]) of the valid images of a batch, at original size."""
     for row in np.flatnonzero(batch["valid"]):
         with pillow.open(io.BytesIO(batch["truth/label_map"][row])) as image:
-            truth = np.asarray(image)
+            labels = np.asarray(image)
         height, width = predictions["image_size"][row]
-        called = predictions["class_map"][row, :height, :width]
-        if truth.shape != called.shape:
+        predicted = predictions["class_map"][row, :height, :width]
+        if labels.shape != predicted.shape:
             name = batch["source_id"][row].decode("utf-8", "replace")
-            raise ValueError(f"{name}: the truth is {truth.shape}, the map {called.shape}")
-        yield row, truth, called
+            raise ValueError(f"{name}: the truth is {labels.shape}, the map {predicted.shape}")
+        yield row, labels, predicted
 
 
 class SegmentationReport(ConfusionMetric):
@@ -60,24 +60,24 @@ class SegmentationReport(ConfusionMetric):
 
     def update(self, batch: dict, predictions: dict) -> None:
         """Adds a batch; images that are not `valid` are left out."""
-        for _, truth, called in pairs(batch, predictions):
-            self.add(truth, called)
+        for _, labels, predicted in pairs(batch, predictions):
+            self.add(labels, predicted)
 
-    def add(self, truth: np.ndarray, called: np.ndarray) -> None:
+    def add(self, labels: np.ndarray, predicted: np.ndarray) -> None:
         """Adds the maps of one image, of one shape."""
-        self.confusion += confusion(truth, called, len(self.class_names), self.void)
+        self.confusion += confusion(labels, predicted, len(self.class_names), self.void)
 
     def per_class(self) -> dict[str, np.ndarray]:
         """iou, precision, recall (the class's accuracy), f1: float [K], NaN where there is
         nothing to tell; pixels int [K]: of the truth."""
         hits = np.diag(self.confusion)
-        truth, called = self.confusion.sum(axis=1), self.confusion.sum(axis=0)
+        per_label, per_prediction = self.confusion.sum(axis=1), self.confusion.sum(axis=0)
         return {
-            "iou": ratio(hits, truth + called - hits, np.nan),
-            "precision": ratio(hits, called, np.nan),
-            "recall": ratio(hits, truth, np.nan),
-            "f1": ratio(2 * hits, truth + called, np.nan),
-            "pixels": truth,
+            "iou": ratio(hits, per_label + per_prediction - hits, np.nan),
+            "precision": ratio(hits, per_prediction, np.nan),
+            "recall": ratio(hits, per_label, np.nan),
+            "f1": ratio(2 * hits, per_label + per_prediction, np.nan),
+            "pixels": per_label,
         }
 
     def result(self) -> dict[str, float]:
@@ -87,13 +87,13 @@ class SegmentationReport(ConfusionMetric):
             names = ("miou", "pixel_accuracy", "mean_accuracy", "fwiou")
             macro = ("macro_precision", "macro_recall", "macro_f1")
             return dict.fromkeys((*names, *macro), float("nan"))
-        share = scores["pixels"] / total
+        frequency = scores["pixels"] / total
         met = ~np.isnan(scores["iou"])
         return {
             "miou": float(scores["iou"][met].mean()),
             "pixel_accuracy": float(np.diag(self.confusion).sum() / total),
             "mean_accuracy": float(np.nanmean(scores["recall"])),
-            "fwiou": float((share * np.nan_to_num(scores["iou"])).sum()),
+            "fwiou": float((frequency * np.nan_to_num(scores["iou"])).sum()),
             # As scikit-learn: a ratio without a denominator counts as 0.
             **{
                 f"macro_{name}": float(np.nan_to_num(scores[name])[met].mean())
@@ -108,9 +108,9 @@ class MapExamples(RankedExamples):
     def update(self, batch: dict, predictions: dict) -> None:
         """Adds a batch; images that are not `valid`, or are void alone, are left out."""
         worst, best = self._kept[False], self._kept[True]
-        for row, truth, called in pairs(batch, predictions):
+        for row, labels, predicted in pairs(batch, predictions):
             report = SegmentationReport(self.class_names)
-            report.add(truth, called)
+            report.add(labels, predicted)
             score = report.result()["miou"]
             index, self._seen = self._seen, self._seen + 1
             if np.isnan(score) or not (worst.takes(-score) or best.takes(score)):
@@ -123,7 +123,7 @@ class MapExamples(RankedExamples):
                 score == 1.0,
                 f"mIoU {score:.3f}",
                 (f"{self.class_names[weakest]} {iou[weakest]:.3f}",),
-                {"class_map": called.copy()},
+                {"class_map": predicted.copy()},
             )
             worst.add(-score, example)
             best.add(score, example)

@@ -72,10 +72,10 @@ def _best(truth_boxes, truth_images, boxes, images, overlaps) -> tuple[np.ndarra
     truths = _by_image(truth_images)
     for image, rows in _by_image(images).items():
         if image in truths:
-            found = overlaps(boxes[rows], truth_boxes[truths[image]])
-            best = found.argmax(axis=1)
+            ious = overlaps(boxes[rows], truth_boxes[truths[image]])
+            best = ious.argmax(axis=1)
             target[rows] = truths[image][best]
-            overlap[rows] = found[np.arange(len(rows)), best]
+            overlap[rows] = ious[np.arange(len(rows)), best]
     return target, overlap
 
 
@@ -87,26 +87,26 @@ def _by_image(images: np.ndarray) -> dict[int, np.ndarray]:
     return dict(zip(names.tolist(), np.split(order, starts[1:]), strict=True)) if len(names) else {}
 
 
-def ap_2007(found: Curve) -> float:
+def ap_2007(curve: Curve) -> float:
     """The mean of the best precision at recall 0, 0.1 ... 1 or more; NaN without positives."""
-    if not found.positives:
+    if not curve.positives:
         return float("nan")
     # i / 10 and not np.arange's multiples of 0.1: a recall of 3 / 10 reaches 0.3.
-    best = [found.precision[found.recall >= i / 10].max(initial=0.0) for i in range(11)]
+    best = [curve.precision[curve.recall >= i / 10].max(initial=0.0) for i in range(11)]
     return float(np.mean(best))
 
 
-def ap_2010(found: Curve) -> float:
+def ap_2010(curve: Curve) -> float:
     """The area under the curve, precision made to fall with recall; NaN without positives."""
-    if not found.positives:
+    if not curve.positives:
         return float("nan")
-    falling = np.maximum.accumulate(found.precision[::-1])[::-1]
-    return float(np.sum(np.diff(found.recall, prepend=0.0) * falling))
+    falling = np.maximum.accumulate(curve.precision[::-1])[::-1]
+    return float(np.sum(np.diff(curve.recall, prepend=0.0) * falling))
 
 
 STYLES: dict[str, Callable[[Curve], float]] = {"2007": ap_2007, "2010": ap_2010}
 
 
-def average_precision(found: Curve, style: str = "2010") -> float:
+def average_precision(curve: Curve, style: str = "2010") -> float:
     """AP by a name of STYLES: "2007" (11 points) or "2010" (all points); NaN: no positives."""
-    return errors.choose(STYLES, style, "style of VOC's average precision")(found)
+    return errors.choose(STYLES, style, "style of VOC's average precision")(curve)

@@ -122,17 +122,22 @@ def _yolo(
     def losses(batch, outputs):
         raws = [outputs[f"yolo_{i}"] for i in range(len(heads))]
         step = context.current_step()
-        truth = (batch["boxes"], batch["class_ids"])
+        ground_truth = (batch["boxes"], batch["class_ids"])
         what = f"the loss of {name}"
         if kind == "v3":
-            terms = errors.call(yolo_losses.v3, loss, what, raws, heads, *truth)
+            terms = errors.call(yolo_losses.v3, loss, what, raws, heads, *ground_truth)
         elif kind == "v2":
             seen = None if step is None else step * tf.shape(batch["valid"], tf.int64)[0]
             terms = errors.call(
-                yolo_losses.v2, {**loss, "images_seen": seen}, what, raws[0], heads[0], *truth
+                yolo_losses.v2,
+                {**loss, "images_seen": seen},
+                what,
+                raws[0],
+                heads[0],
+                *ground_truth,
             )
         else:
-            terms = errors.call(yolo_losses.v1, loss, what, raws[0], heads[0], *truth)
+            terms = errors.call(yolo_losses.v1, loss, what, raws[0], heads[0], *ground_truth)
         return {term: reduce.global_mean(value, batch["valid"]) for term, value in terms.items()}
 
     def detections(outputs, size):
@@ -150,7 +155,7 @@ def _check_loss(kind: str, loss: Mapping, what: str) -> None:
     function = {"v3": yolo_losses.v3, "v1": yolo_losses.v1}.get(kind, yolo_losses.v2)
     errors.options(function, loss, what, 4)
     if "images_seen" in loss:
-        raise errors.UsageError(f"{what}: images_seen is counted by the training; leave it out")
+        raise errors.UsageError(f"{what}: images_seen is counted by the training; remove it")
     if loss.get("box_loss"):
         errors.choose(BOXES, loss["box_loss"], "config.loss.box_loss")
 

@@ -1,6 +1,6 @@
 """Fast, Faster and Mask R-CNN by name: `Net`s of a graph of training and one of serving.
 
-The serving graph holds proposals, suppression and, of masks, the final boxes, so it takes the
+The serving graph contains proposals, suppression and, of masks, the final boxes, so it takes the
 `frame` beside the image; the training graph takes the truth. Weights are shared by name
 (`layers.sharing`).
 """

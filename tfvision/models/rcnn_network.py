@@ -29,7 +29,7 @@ Tensors = dict[str, Any]
 def canvas(image_size: tuple[int | None, int | None], stride: int) -> tuple:
     """The inputs image [B, H, W, 3] and frame [B, 6] of a network.
 
-    Raises UsageError for a side that is no multiple of `stride`."""
+    Raises UsageError for a side that is not a multiple of `stride`."""
     if any(side and side % stride for side in image_size):
         near = " x ".join(str(-(-(side or stride) // stride) * stride) for side in image_size)
         raise errors.UsageError(
@@ -82,25 +82,27 @@ class Network:
             self.mask_head = roi_heads.mask_head(num_classes, widths=widths, **pooling)
 
     def _rpn(self) -> Tensors:
-        own = self.family.proposals
-        if own is None:
+        options = self.family.proposals
+        if options is None:
             self.features.pop("p6", None)  # only a proposal network looks at it
             return {}
-        return rpn.head(self.image, self.features, sizes=own.anchor_sizes, ratios=own.anchor_ratios)
+        return rpn.head(
+            self.image, self.features, sizes=options.anchor_sizes, ratios=options.anchor_ratios
+        )
 
     def _proposals(self, *, training: bool) -> tuple[Tensors, Tensors]:
         """(inputs, proposals [B, R, 4] in canvas pixels and num_proposals [B])."""
-        own = self.family.proposals
-        if own is None:
+        options = self.family.proposals
+        if options is None:
             given = {
                 "proposals": keras.Input((None, 4), name="proposals", dtype="float32"),
                 "num_proposals": keras.Input((), name="num_proposals", dtype="int32"),
             }
             return given, given
         layer = rcnn_layers.Proposals(
-            pre_nms=own.train_pre_nms if training else own.pre_nms,
-            post_nms=own.train_post_nms if training else own.post_nms,
-            nms_iou=own.proposal_nms_iou,
+            pre_nms=options.train_pre_nms if training else options.pre_nms,
+            post_nms=options.train_post_nms if training else options.post_nms,
+            nms_iou=options.proposal_nms_iou,
             name="train_proposals" if training else "proposals",
         )
         return {}, layer({**self.rpn, "frame": self.frame})
@@ -112,21 +114,21 @@ class Network:
         [B, R, K + 1] and box_deltas [B, R, K + 1, 4] of the proposals; boxes [B, D, 4] in canvas
         pixels, scores [B, D], class_ids [B, D] (-1: padding), num_detections [B]; masks; the
         proposals that the network has made."""
-        given, found = self._proposals(training=False)
-        logits, deltas = self.box_head(self.features, found["proposals"])
+        given, proposals = self._proposals(training=False)
+        logits, deltas = self.box_head(self.features, proposals["proposals"])
         answers = {"class_logits": logits, "box_deltas": deltas}
-        own = self.family.detections
+        options = self.family.detections
         layer = rcnn_layers.Detections(
-            score_threshold=own.score_threshold,
-            nms_iou=own.nms_iou,
-            max_detections=own.max_detections,
+            score_threshold=options.score_threshold,
+            nms_iou=options.nms_iou,
+            max_detections=options.max_detections,
             name="detections",
         )
-        outputs = {**answers, **layer({**found, **answers, "frame": self.frame})}
+        outputs = {**answers, **layer({**proposals, **answers, "frame": self.frame})}
         if self.mask_head:
             outputs["masks"] = self._masks(outputs)
         inputs = {"image": self.image, "frame": self.frame, **given}
-        return inputs, outputs if given else {**found, **outputs}
+        return inputs, outputs if given else {**proposals, **outputs}
 
     def _masks(self, detections: Tensors):
         """Probabilities float32 [B, D, 28, 28] of each detection's own class in its box.
@@ -134,8 +136,10 @@ class Network:
         The mask head sees the final boxes, not the proposals (He et al. 2017, section 3,
         "Inference"). Padding has masks too; `num_detections` tells how many count."""
         logits = self.mask_head(self.features, detections["boxes"])
-        own = rcnn_layers.OwnClass(name="own_mask_logits")([logits, detections["class_ids"]])
-        return rcnn_layers.Sigmoid(name="masks")(own)
+        class_logits = rcnn_layers.SelectClass(name="own_mask_logits")(
+            [logits, detections["class_ids"]]
+        )
+        return rcnn_layers.Sigmoid(name="masks")(class_logits)
 
     def train(self) -> tuple[Tensors, Tensors]:
         """(inputs, outputs) of training.
@@ -145,7 +149,7 @@ class Network:
         frame of its box, all 0 where it has none. Outputs: those of `layers.rcnn_samples`,
         class_logits [B, S, K + 1], box_deltas [B, S, K + 1, 4], and mask_logits
         [B, P, 28, 28, K + 1]; `losses.rcnn_losses.terms` takes them."""
-        truth = {
+        ground_truth = {
             "boxes": keras.Input((None, 4), name="boxes", dtype="float32"),
             "class_ids": keras.Input((None,), name="class_ids", dtype="int32"),
         }
@@ -153,27 +157,27 @@ class Network:
         if self.family.proposals:
             count = self.family.proposals.anchor_samples
             anchors = rcnn_samples.AnchorSamples(count=count, name="anchor_samples")
-            outputs = anchors({**self.rpn, **truth})
-        given, found = self._proposals(training=True)
+            outputs = anchors({**self.rpn, **ground_truth})
+        given, proposals = self._proposals(training=True)
         count = self.family.regions.region_samples
         regions = rcnn_samples.RegionSamples(self.num_classes, count=count, name="region_samples")
-        outputs |= regions({**found, **truth})
+        outputs |= regions({**proposals, **ground_truth})
         logits, deltas = self.box_head(self.features, outputs["rois"], prefix="train_")
         outputs |= {"class_logits": logits, "box_deltas": deltas}
         if self.mask_head:
-            truth["masks"] = keras.Input((None, None, None), name="masks", dtype="uint8")
-            outputs |= self._mask_samples(outputs, truth)
-        return {"image": self.image, "frame": self.frame, **given, **truth}, outputs
+            ground_truth["masks"] = keras.Input((None, None, None), name="masks", dtype="uint8")
+            outputs |= self._mask_samples(outputs, ground_truth)
+        return {"image": self.image, "frame": self.frame, **given, **ground_truth}, outputs
 
-    def _mask_samples(self, outputs: Tensors, truth: Tensors) -> Tensors:
+    def _mask_samples(self, outputs: Tensors, ground_truth: Tensors) -> Tensors:
         """mask_logits, mask_targets [B, P, 28, 28] and mask_valid bool [B, P]."""
         most = int(self.family.regions.region_samples * rcnn_samples.POSITIVE_REGIONS)
         first = {
             key: rcnn_samples.FirstRegions(most, name=f"mask_{key}")(outputs[key])
-            for key in ("rois", "roi_truth")
+            for key in ("rois", "roi_gt_boxes")
         }
-        own = {key: truth[key] for key in ("boxes", "masks")}
-        targets = rcnn_samples.MaskTargets(name="mask_targets")({**first, **own})
+        gt_masks = {key: ground_truth[key] for key in ("boxes", "masks")}
+        targets = rcnn_samples.MaskTargets(name="mask_targets")({**first, **gt_masks})
         logits = self.mask_head(self.features, first["rois"], prefix="train_")
         return {**targets, "mask_logits": logits}
 

@@ -57,8 +57,8 @@ def _build(name: str) -> Callable[..., Net]:
         def evaluated(size, name):
             image = _image(size)
             with layers.sharing(train):
-                found = function(image, **{**options, **changes})[LOGITS]
-            return keras.Model({"image": image}, {LOGITS: found}, name=name)
+                logits = function(image, **{**options, **changes})[LOGITS]
+            return keras.Model({"image": image}, {LOGITS: logits}, name=name)
 
         if scales == (1.0,) and not eval_flip:
             return Net(train, evaluated(image_size, name))
@@ -75,7 +75,7 @@ def _averaged(
     size: tuple[int, int], model: Callable, scales: Sequence[float], flip: bool, name: str
 ) -> keras.Model:
     """One model of those at several scales: the logarithm of their mean probability."""
-    image, found = _image(size), []
+    image, averaged = _image(size), []
     for scale in scales:
         scaled = tuple(max(round(side * scale), 1) for side in size)
         inner = model(scaled, f"x{scale:g}")
@@ -84,8 +84,8 @@ def _averaged(
             label = f"{inner.name}{'_mirrored' if mirrored else ''}"
             x = layers.ScaleFlip(scaled, **part, name=f"{label}_in")(image)
             x = inner({"image": x})[LOGITS]
-            found.append(layers.ScaleFlip(size, **part, name=f"{label}_out")(x))
-    mean = layers.LogMeanProbability(name="mean", dtype="float32")(found)
+            averaged.append(layers.ScaleFlip(size, **part, name=f"{label}_out")(x))
+    mean = layers.LogMeanProbability(name="mean", dtype="float32")(averaged)
     return keras.Model({"image": image}, {LOGITS: mean}, name=name)
 
 

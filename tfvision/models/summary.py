@@ -81,10 +81,10 @@ def by_layer(model: keras.Model) -> list[Row]:
             if not all(id(tensor) in seen for tensor in inputs):
                 later.append(call)
                 continue
-            found = _look(*call, [seen[id(t)] for t in inputs]) if inputs else _SEEN
-            seen |= {id(tensor): found for tensor in outputs}
+            seen_now = _look(*call, [seen[id(t)] for t in inputs]) if inputs else _SEEN
+            seen |= {id(tensor): seen_now for tensor in outputs}
             if inputs:
-                rows.append(_row(*call, found, fresh=id(layer) not in met))
+                rows.append(_row(*call, seen_now, fresh=id(layer) not in met))
                 met.add(id(layer))
         if len(later) == len(waiting):
             raise ValueError(f"layers without known inputs: {[layer.name for layer, *_ in later]}")
@@ -178,22 +178,22 @@ def _reach(layer: Any, inputs: Sequence, outputs: Sequence, before: Sequence[_Se
     )
 
 
-def _row(layer: Any, inputs: Sequence, outputs: Sequence, found: _Seen, *, fresh: bool) -> Row:
+def _row(layer: Any, inputs: Sequence, outputs: Sequence, look: _Seen, *, fresh: bool) -> Row:
     # What only a batch tells, such as how many proposals there are, counts once.
     shapes = [tuple(int(n or 1) for n in tensor.shape[1:]) for tensor in outputs]
     kernel = getattr(layer, "kernel", None)
-    own = isinstance(layer, layers.LocallyConnected2D)  # its kernel has the places in it
+    per_place = isinstance(layer, layers.LocallyConnected2D)  # its kernel has the places in it
     at = inputs[0].shape[1:] if isinstance(layer, _TRANSPOSED) else shapes[0]
-    places = 1 if own else math.prod(at[:-1])
+    positions = 1 if per_place else math.prod(at[:-1])
     return Row(
         layer.name,
         shapes[0],
         layers=1,
         parameters=_count(layer.trainable_variables) if fresh else 0,
         statistics=_count(layer.non_trainable_variables) if fresh else 0,
-        multiply_adds=0 if kernel is None else found.copies * places * math.prod(kernel.shape),
-        receptive_field=found.field,
-        activations=found.copies * sum(math.prod(shape) for shape in shapes),
+        multiply_adds=0 if kernel is None else look.copies * positions * math.prod(kernel.shape),
+        receptive_field=look.field,
+        activations=look.copies * sum(math.prod(shape) for shape in shapes),
     )
 
 

@@ -123,9 +123,9 @@ def v2(net: Layers, num_classes: int, options: V2Options) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class V3Options:
-    """anchors: (height, width) in pixels, small ones first, a third a level. units: residual units
-    at strides 2 to 32. head_pairs: 1x1 and 3x3 before each head. pyramid: spatial pyramid pooling
-    before the coarsest (yolov3-spp.cfg)."""
+    """anchors: (height, width) in pixels, small ones first, a third per level. units: residual
+    units at strides 2 to 32. head_pairs: 1x1 and 3x3 before each head. pyramid: spatial pyramid
+    pooling before the coarsest (yolov3-spp.cfg)."""
 
     anchors: Sequence[tuple[float, float]] = V3_COCO
     width: int = 32
@@ -161,7 +161,7 @@ def v3(net: Layers, num_classes: int, options: V3Options) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class V3TinyOptions:
-    """anchors: (height, width) in pixels, small ones first, half a level."""
+    """anchors: (height, width) in pixels, small ones first, half per level."""
 
     anchors: Sequence[tuple[float, float]] = TINY_COCO
     width: int = 16
@@ -197,7 +197,7 @@ def _pyramid(net: Layers, x):
 
 def _masks(anchors, levels: int) -> list[range]:
     """The anchors of each level, the coarse one first: the largest."""
-    share, left = divmod(len(anchors), levels)
-    if left or not share:
+    per_level, left = divmod(len(anchors), levels)
+    if left or not per_level:
         raise errors.UsageError(f"{len(anchors)} anchors cannot be shared by {levels} levels")
-    return [range(share * level, share * (level + 1)) for level in reversed(range(levels))]
+    return [range(per_level * level, per_level * (level + 1)) for level in reversed(range(levels))]

@@ -48,9 +48,9 @@ def kmeans(sizes: np.ndarray, count: int, *, seed: int = 0) -> tuple[np.ndarray,
     best, reached = None, -1.0
     for _ in range(_STARTS):
         anchors = _settled(sizes, _drawn(sizes, count, rng))
-        found = average_iou(sizes, anchors)
-        if found > reached:
-            best, reached = anchors, found
+        average = average_iou(sizes, anchors)
+        if average > reached:
+            best, reached = anchors, average
     return best[np.argsort(best.prod(axis=1), kind="stable")], reached
 
 

@@ -183,17 +183,17 @@ def prediction(
     boxes'."""
     if kinds.MAPS in kinds.of(prediction):
         return label_map(picture, prediction["class_map"], class_names, explained=explained)
-    found, scores = (np.asarray(prediction[key]) for key in ("boxes", "scores"))
+    corners, scores = (np.asarray(prediction[key]) for key in ("boxes", "scores"))
     ids = np.asarray(prediction["class_ids"])
-    count = int(prediction.get("num_detections", len(found)))
+    count = int(prediction.get("num_detections", len(corners)))
     kept = [i for i in np.argsort(scores[:count], kind="stable") if scores[i] > threshold]
     texts = [f"{name_of(int(ids[i]), class_names)} {100 * scores[i]:.0f} %" for i in kept]
-    found = found[kept] * scale
+    corners = corners[kept] * scale
     if "masks" not in prediction:
-        return boxes(picture, found, texts, [color(int(ids[i])) for i in kept])
+        return boxes(picture, corners, texts, [color(int(ids[i])) for i in kept])
     inks = [color(rank) for rank in reversed(range(len(kept)))]
-    picture = instances(picture, np.asarray(prediction["masks"])[kept], found, inks)
-    return boxes(picture, found, texts, inks, strength=_THIN)
+    picture = instances(picture, np.asarray(prediction["masks"])[kept], corners, inks)
+    return boxes(picture, corners, texts, inks, strength=_THIN)
 
 
 def label_map(

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from PIL import Image as pillow
 from PIL import features
 
-# Only these of Pillow's readers: others run programs (EPS) or are no photographs (ICO, PSD).
+# Only these of Pillow's readers: others run programs (EPS) or are not photographs (ICO, PSD).
 READERS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM")
 ORIENTATION_TAG = 0x0112
 
@@ -23,14 +23,14 @@ _EXIF, _HEAD_BYTES = b"Exif", 1 << 17
 @functools.cache
 def readers() -> tuple[str, ...]:
     """READERS, AVIF where Pillow was built with it, and HEIF where pillow-heif is installed."""
-    found = READERS
+    readers_here = READERS
     if features.check("avif"):
-        found += ("AVIF",)
+        readers_here += ("AVIF",)
     try:
         importlib.import_module("pillow_heif").register_heif_opener()
     except ImportError:
-        return found
-    return (*found, "HEIF")
+        return readers_here
+    return (*readers_here, "HEIF")
 
 
 def sizes(file: str | BinaryIO) -> tuple[Size, Size] | None:
@@ -40,12 +40,12 @@ def sizes(file: str | BinaryIO) -> tuple[Size, Size] | None:
             warnings.simplefilter("ignore")
             with pillow.open(file, formats=readers()) as image:
                 size = (image.height, image.width)
-                turned = orientation_of(image)
+                orientation = orientation_of(image)
     except Exception:  # Pillow's readers raise nearly every type there is on broken files
-        size, turned = _png_size(file), 1  # of which it refuses sound ones with much metadata
+        size, orientation = _png_size(file), 1  # of which it refuses intact ones with much metadata
     if size is None:
         return None
-    return size, size[::-1] if turned >= 5 else size
+    return size, size[::-1] if orientation >= 5 else size
 
 
 def orientation(path: str) -> int:
@@ -88,6 +88,6 @@ def orientation_of(image: pillow.Image) -> int:
         exif = pillow.Exif()
         exif.load(image.info["exif"])
         value = exif.get(ORIENTATION_TAG, 1)
-    except Exception:  # broken metadata of a sound image
+    except Exception:  # broken metadata of an intact image
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1

@@ -58,8 +58,8 @@ def resize(image: Image, size: tf.Tensor, *, antialias: bool) -> tf.Tensor:
         return tf.image.resize(image, tf.stack([height, width]), method="bilinear")
 
     def reduced() -> tf.Tensor:
-        turned = tf.transpose(_shrink(image, height), [1, 0, 2])
-        return tf.transpose(_shrink(turned, width), [1, 0, 2])
+        transposed = tf.transpose(_shrink(image, height), [1, 0, 2])
+        return tf.transpose(_shrink(transposed, width), [1, 0, 2])
 
     if not antialias:
         return plain()
@@ -162,9 +162,9 @@ def short_side_size(
     Rounded as torchvision's detectors do it: the scale is short times the float32 reciprocal of
     the side, its product with a side is a float64, and is cut. So 375 x 500 becomes 799 x 1066 at
     short=800."""
-    share = 1.0 / tf.cast(original, tf.float32)  # torch computes number / tensor as number * this
-    scale = tf.minimum(short * tf.reduce_max(share), long * tf.reduce_min(share))
-    scale = tf.minimum(scale, tf.reduce_min(tf.constant(size, tf.float32) * share))
+    inverse = 1.0 / tf.cast(original, tf.float32)  # torch computes number / tensor as number * this
+    scale = tf.minimum(short * tf.reduce_max(inverse), long * tf.reduce_min(inverse))
+    scale = tf.minimum(scale, tf.reduce_min(tf.constant(size, tf.float32) * inverse))
     resized = tf.floor(tf.cast(original, tf.float64) * tf.cast(scale, tf.float64))
     return tf.maximum(tf.cast(resized, tf.int32), 1)
 

@@ -24,22 +24,22 @@ def original(
 
     def one(pair):
         image, frame = pair
-        found = _upright(image, frame)
-        room = largest - tf.shape(found)[:2]
+        upright = _upright(image, frame)
+        room = largest - tf.shape(upright)[:2]
         edges = tf.stack([tf.zeros_like(room), room], axis=1)
-        classes = tf.cast(tf.argmax(found, axis=-1, output_type=tf.int32), tf.uint8)
+        classes = tf.cast(tf.argmax(upright, axis=-1, output_type=tf.int32), tf.uint8)
         result = {"class_map": tf.pad(classes, edges, constant_values=VOID)}
         if probabilities:
             edges = tf.concat([edges, [[0, 0]]], axis=0)
-            result["probabilities"] = tf.pad(tf.nn.softmax(found), edges)
+            result["probabilities"] = tf.pad(tf.nn.softmax(upright), edges)
         return result
 
     shape = (None, None)
     spec = {"class_map": tf.TensorSpec(shape, tf.uint8)}
     if probabilities:
         spec["probabilities"] = tf.TensorSpec((*shape, logits.shape[-1]), tf.float32)
-    found = tf.map_fn(one, (logits, frame), fn_output_signature=spec)
-    return {**found, "image_size": sizes}
+    resized = tf.map_fn(one, (logits, frame), fn_output_signature=spec)
+    return {**resized, "image_size": sizes}
 
 
 def _upright(image: tf.Tensor, frame: tf.Tensor) -> tf.Tensor:
@@ -54,5 +54,5 @@ def _upright(image: tf.Tensor, frame: tf.Tensor) -> tf.Tensor:
     end = tf.clip_by_value(offset + scaled, start + 1, canvas)
     part = image[start[0] : end[0], start[1] : end[1]]
     same = tf.reduce_all(tf.equal(tf.shape(part)[:2], least))
-    found = tf.cond(same, lambda: part, lambda: tf.image.resize(part, least))
-    return found[: size[0], : size[1]]
+    resized = tf.cond(same, lambda: part, lambda: tf.image.resize(part, least))
+    return resized[: size[0], : size[1]]

@@ -65,9 +65,9 @@ def shrink(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     That is the bitmap that disagrees with the old one on the least area. Where no pixel is half
     set, the fullest one is 1: a mask with pixels keeps one. In whole numbers, so exact."""
     window = bounds(mask)
-    found = np.zeros(size, np.uint8)
+    small = np.zeros(size, np.uint8)
     if window is None:
-        return found
+        return small
     # Only where the mask is: objects are small beside their image.
     rows = _parts(window[0], window[2], mask.shape[0], size[0])
     columns = _parts(window[1], window[3], mask.shape[1], size[1])
@@ -77,8 +77,8 @@ def shrink(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     part = (2 * covered >= full).astype(np.uint8)
     if not part.any():
         part.flat[covered.argmax()] = 1
-    found[rows.first :, columns.first :][: part.shape[0], : part.shape[1]] = part
-    return found
+    small[rows.first :, columns.first :][: part.shape[0], : part.shape[1]] = part
+    return small
 
 
 class _Parts(NamedTuple):

@@ -33,7 +33,7 @@ class Sampled(NamedTuple):
 
 def match(
     boxes: tf.Tensor,
-    truth: tf.Tensor,
+    gt_boxes: tf.Tensor,
     class_ids: tf.Tensor,
     *,
     positive_iou: float,
@@ -50,8 +50,8 @@ def match(
     overlaps a truth more than (several may tie) is positive too, for the truth that the box
     overlaps most (torchvision's rule). ignored: crowd regions [B, M', 4], empty boxes for
     padding; a negative of which `ignored_share` or more lies in one becomes BETWEEN."""
-    boxes = tf.broadcast_to(boxes, [tf.shape(truth)[0], *tf.unstack(tf.shape(boxes)[-2:])])
-    best, owner, restored = _best(boxes, truth, class_ids >= 0, low_quality)
+    boxes = tf.broadcast_to(boxes, [tf.shape(gt_boxes)[0], *tf.unstack(tf.shape(boxes)[-2:])])
+    best, owner, restored = _best(boxes, gt_boxes, class_ids >= 0, low_quality)
     codes = tf.where(best >= positive_iou, owner, BETWEEN)
     codes = tf.where(best < negative_iou, NEGATIVE, codes)
     if low_quality:
@@ -62,16 +62,16 @@ def match(
     return codes
 
 
-def _best(boxes, truth, there, low_quality):
+def _best(boxes, gt_boxes, there, low_quality):
     """Each box's largest IoU and its truth [B, N], and is it a truth's best box? bool [B, N]."""
-    missing = -tf.shape(truth)[1] % _BATCH_OF_TRUTHS
-    truth = tf.pad(truth, [[0, 0], [0, missing], [0, 0]])
+    missing = -tf.shape(gt_boxes)[1] % _BATCH_OF_TRUTHS
+    gt_boxes = tf.pad(gt_boxes, [[0, 0], [0, missing], [0, 0]])
     there = tf.pad(there, [[0, 0], [0, missing]])
-    length = tf.shape(truth)[1]
+    length = tf.shape(gt_boxes)[1]
 
     def overlaps(start):
         part = slice(start, start + _BATCH_OF_TRUTHS)
-        iou = box_ops.iou_matrix(boxes, truth[:, part])
+        iou = box_ops.iou_matrix(boxes, gt_boxes[:, part])
         return tf.where(there[:, None, part], iou, 0.0)
 
     def step(start, best, owner, restored):
@@ -88,8 +88,8 @@ def _best(boxes, truth, there, low_quality):
 
     shape = tf.shape(boxes)[:2]
     start = (0, tf.zeros(shape), tf.zeros(shape, tf.int32), tf.zeros(shape, tf.bool))
-    found = tf.while_loop(lambda at, *_: at < length, step, start, parallel_iterations=1)
-    return tuple(tf.stop_gradient(part) for part in found[1:])
+    state = tf.while_loop(lambda at, *_: at < length, step, start, parallel_iterations=1)
+    return tuple(tf.stop_gradient(part) for part in state[1:])
 
 
 def sample(
@@ -128,6 +128,6 @@ def labels(codes: tf.Tensor, class_ids: tf.Tensor, *, background: int) -> tf.Ten
     """int32 of codes' shape [B, N]: the matched truth's class, `background`, or PADDING (BETWEEN).
 
     class_ids [B, M]; background: its id, the number of classes where it is the last."""
-    own = tf.gather(tf.cast(class_ids, tf.int32), tf.maximum(codes, 0), batch_dims=1)
-    own = tf.where(codes >= 0, own, background)
-    return tf.where(codes == BETWEEN, schema.PADDING, own)
+    matched_ids = tf.gather(tf.cast(class_ids, tf.int32), tf.maximum(codes, 0), batch_dims=1)
+    matched_ids = tf.where(codes >= 0, matched_ids, background)
+    return tf.where(codes == BETWEEN, schema.PADDING, matched_ids)

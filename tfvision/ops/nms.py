@@ -1,7 +1,7 @@
 """Non-maximum suppression in the graph: greedy, per class or per group, exact, static shapes.
 
 A candidate survives where its IoU with every better one kept of its group is <= the threshold;
-of equal scores the lower index is the better. Groups are compared, never told apart by shifting
+of equal scores the lower index is the better. Groups are compared, never distinguished by shifting
 boxes: that would merge them, or cost small boxes their precision.
 
 The candidates go by falling score in tiles. A tile meets the boxes kept so far, then itself: the
@@ -23,7 +23,7 @@ from tfvision.ops import boxes as box_ops
 
 PADDING = -1  # class id of places without a detection
 _TILE = 256
-_NOTHING = float("-inf")  # the score of what is no candidate
+_NOTHING = float("-inf")  # the score of what is not a candidate
 
 
 def per_class(
@@ -41,9 +41,9 @@ def per_class(
     those above `score_threshold` count. pre_nms: (box, class) pairs of an image that are looked
     at, by score. Returns boxes [B, D, 4], scores [B, D], class_ids int32 [B, D] (-1: padding,
     with zeros beside it) and num_detections int32 [B], by falling score."""
-    found = _candidates(boxes, scores, score_threshold, pre_nms)
-    kept = _greedy(*found, iou_threshold, max_detections)
-    return _detections(*found, kept)
+    candidates = _candidates(boxes, scores, score_threshold, pre_nms)
+    kept = _greedy(*candidates, iou_threshold, max_detections)
+    return _detections(*candidates, kept)
 
 
 def batched(
@@ -132,9 +132,9 @@ def soft_per_class(
     )
     going = lambda number, left, *_: tf.reduce_any(left > _NOTHING)  # noqa: E731
     _, _, kept, kept_scores = tf.while_loop(going, step, start, maximum_iterations=max_detections)
-    found = _detections(candidates, values, class_ids, kept)
-    found["scores"] = tf.where(kept >= 0, kept_scores, 0.0)
-    return found
+    detections = _detections(candidates, values, class_ids, kept)
+    detections["scores"] = tf.where(kept >= 0, kept_scores, 0.0)
+    return detections
 
 
 # -- parts
@@ -225,9 +225,9 @@ def _greedy(
         old = overlapping(kept_boxes, kept_groups, box, group) & (places >= 0)[:, :, None]
         alive = (score > _NOTHING) & ~tf.reduce_any(old, axis=1)
         kept = _survivors(overlapping(box, group, box, group) & before, alive)
-        own = tf.where(kept, number * _TILE + tf.range(_TILE)[None], -1)
+        rows_kept = tf.where(kept, number * _TILE + tf.range(_TILE)[None], -1)
         # Kept ones move to the front in their order: top_k of equals takes the first.
-        places = tf.concat([places, own], axis=1)
+        places = tf.concat([places, rows_kept], axis=1)
         _, front = tf.math.top_k(tf.cast(places >= 0, tf.int32), max_detections)
         chosen = [
             tf.gather(tf.concat(pair, axis=1), front, batch_dims=1)

@@ -138,10 +138,10 @@ def _pyramid(levels: Mapping[int, tf.Tensor], boxes: tf.Tensor) -> _Maps:
     batch, channels = tf.shape(maps[0])[0], maps[0].shape[-1]
     pixels = tf.concat([tf.reshape(level, [batch, -1, channels]) for level in maps], axis=1)
     starts = tf.cumsum(sizes[:, 0] * sizes[:, 1], exclusive=True)
-    own = level_of(tf.stop_gradient(boxes), names[0], names[-1]) - names[0]
-    first = (tf.range(batch) * tf.shape(pixels)[1])[:, None] + tf.gather(starts, own)
-    scale = tf.gather(tf.constant([2.0**-name for name in names]), own)
-    height, width = (tf.gather(sizes[:, axis], own) for axis in (0, 1))
+    level_index = level_of(tf.stop_gradient(boxes), names[0], names[-1]) - names[0]
+    first = (tf.range(batch) * tf.shape(pixels)[1])[:, None] + tf.gather(starts, level_index)
+    scale = tf.gather(tf.constant([2.0**-name for name in names]), level_index)
+    height, width = (tf.gather(sizes[:, axis], level_index) for axis in (0, 1))
     return _Maps(tf.reshape(pixels, [-1, channels]), first, height, width, scale)
 
 
@@ -171,8 +171,8 @@ def _align(maps, boxes, size, sampling_ratio, aligned):
         (y, y_share), (x, x_share) = at
         y = y[:, :, :, None, :, None] * maps.width[..., None, None, None, None]
         places = y + x[:, :, None, :, None, :] + maps.first[..., None, None, None, None]
-        share = y_share[:, :, :, None, :, None] * x_share[:, :, None, :, None, :]
-        return tf.reshape(places, [-1, 4]), tf.reshape(share, [-1, 4])
+        weight = y_share[:, :, :, None, :, None] * x_share[:, :, None, :, None, :]
+        return tf.reshape(places, [-1, 4]), tf.reshape(weight, [-1, 4])
 
     result = _weighted_sum(maps.pixels, points, rows * columns)
     if maps.pixels.dtype.is_floating:
@@ -196,9 +196,9 @@ def _neighbours(start, length, count, limit, bins, index):
     place = tf.clip_by_value(place, 0.0, tf.cast(limit - 1, tf.float32))
     low = tf.cast(place, tf.int32)
     part = place - tf.cast(low, tf.float32)
-    share = tf.stack([1.0 - part, part], axis=-1) / points[..., None]
+    weight = tf.stack([1.0 - part, part], axis=-1) / points[..., None]
     pixels = tf.stack([low, tf.minimum(low + 1, limit - 1)], axis=-1)
-    return pixels, tf.where(inside[..., None], share, 0.0)
+    return pixels, tf.where(inside[..., None], weight, 0.0)
 
 
 # Far outside the map one rounding is a visible part of a pixel. A graph's optimizer (Grappler)
@@ -221,18 +221,18 @@ def _weighted_sum(pixels, points, count):
     @tf.custom_gradient
     def function(pixels):
         def add(number, total):
-            places, shares = points(number)
+            places, weights = points(number)
             values = tf.cast(tf.gather(pixels, places), tf.float32)
-            return number + 1, total + tf.matmul(shares[:, None], values)[:, 0]
+            return number + 1, total + tf.matmul(weights[:, None], values)[:, 0]
 
         def gradient(upstream):
             # One point of every bin at a time here too; the gather's own gradient would keep all.
             def spread(number, total):
-                places, shares = points(number)
-                values = tf.reshape(upstream[:, None] * shares[..., None], [-1, pixels.shape[-1]])
+                places, weights = points(number)
+                values = tf.reshape(upstream[:, None] * weights[..., None], [-1, pixels.shape[-1]])
                 rows = tf.shape(pixels)[0]
-                own = tf.math.unsorted_segment_sum(values, tf.reshape(places, [-1]), rows)
-                return number + 1, total + own
+                summed = tf.math.unsorted_segment_sum(values, tf.reshape(places, [-1]), rows)
+                return number + 1, total + summed
 
             return tf.cast(_loop(spread, tf.zeros_like(pixels, tf.float32), count), pixels.dtype)
 

@@ -52,7 +52,7 @@ _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 
 def image_format(head: bytes) -> str | None:
-    """ "jpeg", "png", "gif", "bmp", "tiff", "webp" or "ppm"; None where it is no image.
+    """ "jpeg", "png", "gif", "bmp", "tiff", "webp" or "ppm"; None where it is not an image.
 
     head: at least the first HEAD_BYTES bytes of the file."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":

@@ -28,7 +28,7 @@ _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
 def records(path: str) -> Iterator[tuple[int, bytes]]:
     """(offset of its data in the file, data) of every record of a TFRecord file.
 
-    Checks that the lengths are sound and the file is whole, not the data's own checksums.
+    Checks that the lengths are intact and the file is whole, not the data's own checksums.
     Raises DataError with file and offset for a file that is compressed, cut or none."""
     try:
         with open(path, "rb") as file:
@@ -37,7 +37,7 @@ def records(path: str) -> Iterator[tuple[int, bytes]]:
                 length = _length(header, path, at)
                 if at + _HEADER_BYTES + length + _FOOTER_BYTES > size:
                     raise errors.DataError(
-                        f"{path}: the file is cut: the record at offset {at} goes beyond its"
+                        f"{path}: the file is truncated: the record at offset {at} goes beyond its"
                         f" {size} bytes; copy or write the file again"
                     )
                 yield at + _HEADER_BYTES, file.read(length)
@@ -51,11 +51,11 @@ def _length(header: bytes, path: str, at: int) -> int:
         raise errors.DataError(f"{path} is compressed with gzip; unpack it first (gunzip)")
     if len(header) < _HEADER_BYTES:
         raise errors.DataError(
-            f"{path}: the file is cut in the record at offset {at}; copy or write it again"
+            f"{path}: the file is truncated in the record at offset {at}; copy or write it again"
         )
     length, checksum = struct.unpack("<QI", header)
     if _masked_crc(header[:8]) != checksum:
-        what = "is damaged" if at else "is no TFRecord file, or a compressed or damaged one"
+        what = "is damaged" if at else "is not a TFRecord file, or a compressed or damaged one"
         raise errors.DataError(
             f"{path} {what}: wrong checksum of a record's length at offset {at}; copy or write"
             " the file again, without compression"
@@ -77,8 +77,8 @@ def example(data: bytes) -> dict[str, Values]:
     """{key: values} of a serialized tf.train.Example.
 
     bytes values come as slices of `data`, int64 as a list, floats as float32 [N]; a feature
-    without a kind is an empty list. Raises ValueError where the bytes are no Example."""
-    found: dict[str, Values] = {}
+    without a kind is an empty list. Raises ValueError where the bytes are not an Example."""
+    by_name: dict[str, Values] = {}
     for number, features in _fields(data, 0, len(data)):
         if number != 1:
             continue
@@ -87,23 +87,23 @@ def example(data: bytes) -> dict[str, Values]:
                 continue
             parts = dict(_fields(data, *_span(entry)))
             key = data[_slice(parts[1])].decode("utf-8") if 1 in parts else ""
-            found[key] = _feature(data, parts[2]) if 2 in parts else []
-    return found
+            by_name[key] = _feature(data, parts[2]) if 2 in parts else []
+    return by_name
 
 
 def _feature(data: bytes, value: slice | int | bytes) -> Values:
-    found: Values = []
+    values_read: Values = []
     for number, content in _fields(data, *_span(value)):
         values = [v for n, v in _fields(data, *_span(content)) if n == 1]
         if number == 1:
-            found = [_slice(v) for v in values]
+            values_read = [_slice(v) for v in values]
         elif number == 2:
             # Packed, or one fixed field a value.
             raw = b"".join(v if isinstance(v, bytes) else data[_slice(v)] for v in values)
-            found = np.frombuffer(raw, "<f4")
+            values_read = np.frombuffer(raw, "<f4")
         elif number == 3:
-            found = [n for v in values for n in _integers(data, v)]
-    return found
+            values_read = [n for v in values for n in _integers(data, v)]
+    return values_read
 
 
 def _integers(data: bytes, value: slice | int | bytes) -> Iterator[int]:
@@ -127,8 +127,8 @@ def _slice(value: slice | int | bytes) -> slice:
 
 
 def _span(value: slice | int | bytes) -> tuple[int, int]:
-    found = _slice(value)
-    return found.start, found.stop
+    part = _slice(value)
+    return part.start, part.stop
 
 
 def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:

@@ -119,9 +119,9 @@ def create_slots(optimizer, trainable: Sequence) -> None:
 
 def variables(optimizer) -> list[tf.Variable]:
     """The optimizer's variables in a stable order, the step count first."""
-    found = optimizer.variables() if callable(optimizer.variables) else optimizer.variables
-    found = [stack.raw(v) for v in found]
+    slots = optimizer.variables() if callable(optimizer.variables) else optimizer.variables
+    slots = [stack.raw(v) for v in slots]
     first = stack.raw(optimizer.iterations)
-    rest = [v for v in found if v is not first]
+    rest = [v for v in slots if v is not first]
     # A constant learning rate is a variable of Keras's; it comes from the config, not from here.
     return [first, *(v for v in rest if "learning_rate" not in v.name)]

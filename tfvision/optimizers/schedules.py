@@ -62,10 +62,10 @@ def one_cycle(
     """Cosine from `start` up to 1 over the first `rise` of the run, then down to `end`.
 
     (Smith & Topin 2017, arXiv:1708.07120.)"""
-    share = tf.minimum(step / total, 1.0)
-    up = start + (1.0 - start) * 0.5 * (1.0 - tf.cos(math.pi * share / rise))
-    down = 0.5 * (1.0 + tf.cos(math.pi * (share - rise) / (1.0 - rise)))
-    return tf.where(share < rise, up, end + (1.0 - end) * down)
+    progress = tf.minimum(step / total, 1.0)
+    up = start + (1.0 - start) * 0.5 * (1.0 - tf.cos(math.pi * progress / rise))
+    down = 0.5 * (1.0 + tf.cos(math.pi * (progress - rise) / (1.0 - rise)))
+    return tf.where(progress < rise, up, end + (1.0 - end) * down)
 
 
 SCHEDULES = {

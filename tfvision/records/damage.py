@@ -12,7 +12,7 @@ from tfvision.records import dataset, read, verifier
 def first(data: dataset.Dataset, split: str) -> str | None:
     """The first damaged record of a split: its shard, number and image, and what is wrong.
 
-    None where all are sound. Reads and decodes the split up to that record."""
+    None where all are intact. Reads and decodes the split up to that record."""
     part = data.split(split)
     for file in data.files(split):
         try:
@@ -25,10 +25,10 @@ def first(data: dataset.Dataset, split: str) -> str | None:
 
 
 @contextlib.contextmanager
-def told(data: dataset.Dataset, split: str, what: str) -> Iterator[None]:
+def reported(data: dataset.Dataset, split: str, what: str) -> Iterator[None]:
     """What TensorFlow raises inside, on a way through a split, becomes a DataError of the record.
 
-    what: begins the message, such as "training stopped". Where all records are sound, the error
+    what: begins the message, such as "training stopped". Where all records are intact, the error
     passes as it is."""
     import tensorflow as tf
 

@@ -1,7 +1,7 @@
 """dataset.json: what a converted data set holds; reading it, with every check that is cheap.
 
 No TensorFlow here. The file stands beside its shards and is written last: a folder without it
-is no data set.
+is not a data set.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def load(path: str) -> dict[str, Any]:
         )
     if not os.path.isfile(file):
         raise errors.DataError(
-            f"{path} holds no {FILE}; it is no converted data set (run tfvision convert first)"
+            f"{path} contains no {FILE}; it is no data set that tfvision convert wrote"
         )
     raw = json_files.read(file, {"version?": int}, _WAY_OUT)
     version = raw.get("version")
@@ -183,9 +183,9 @@ def write(path: str, raw: Mapping[str, Any]) -> None:
 
 def digest(path: str) -> str:
     """The sha256 of a file, hex, once the file is on the disk."""
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     with open(path, "rb") as stream:
         while block := stream.read(1 << 20):
-            found.update(block)
+            sha256.update(block)
         os.fsync(stream.fileno())
-    return found.hexdigest()
+    return sha256.hexdigest()

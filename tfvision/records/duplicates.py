@@ -1,4 +1,4 @@
-"""Images that are there twice, in one split or in two, found by the digests of their bytes.
+"""Images that appear twice, in one split or in two, found by the digests of their bytes.
 
 Paths are those of `listing`'s files.
 """
@@ -21,11 +21,11 @@ def between(path: str, others: Mapping[str, str]) -> list[schema.Finding]:
 
     others: {split: its file}; files that are not there (older conversions) are left out."""
     findings: list[schema.Finding] = []
-    own = _short(path)
+    hashes = _short(path)
     for split, other in others.items():
         if not os.path.isfile(other):
             continue
-        common = set(np.intersect1d(own, _short(other))[:_MOST].tolist())
+        common = set(np.intersect1d(hashes, _short(other))[:_MOST].tolist())
         if not common:
             continue
         names = {row.sha256: row.file_name for row in listing.rows(other) if _number(row) in common}
@@ -39,8 +39,8 @@ def between(path: str, others: Mapping[str, str]) -> list[schema.Finding]:
 
 def within(path: str) -> list[schema.Finding]:
     """Findings for the images of the file `path` that are there more than once."""
-    own = np.sort(_short(path))
-    common = set(np.unique(own[1:][own[1:] == own[:-1]])[:_MOST].tolist())
+    hashes = np.sort(_short(path))
+    common = set(np.unique(hashes[1:][hashes[1:] == hashes[:-1]])[:_MOST].tolist())
     findings: list[schema.Finding] = []
     first: dict[str, listing.Row] = {}
     for row in listing.rows(path) if common else ():

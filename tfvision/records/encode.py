@@ -54,7 +54,7 @@ def encode(
     where the annotation's size is that of the pixels as stored and not that of the upright
     image, boxes and masks are turned by the EXIF orientation, and so is a mask file whose own
     size is that of the stored pixels. Where a size is neither, the image's own size wins. Where
-    the image was shrunk, these are sizes of its file, and what the record holds is of the image.
+    the image was shrunk, these are sizes of its file, and what the record contains is of the image.
     full_masks: object masks of the whole image instead of their box, for the TF Object
     Detection API. scale: scale boxes and polygons from a wrong size to the image's. propose:
     makes the proposals of an image, which become a group of their own. Returns a finding where
@@ -117,12 +117,16 @@ def _encode(
     if "labels" in groups:
         values |= {"labels": labels, "label_texts": _texts(labels, class_names)}
     if "label_map" in groups:
-        found = sample.label_map
-        if found is None:
+        label_map = sample.label_map
+        if label_map is None:
             raise schema.Rejected("no mask", "")
-        known = found.data is None
-        mask = indices(found.path) if known else label_maps.read(found.path, found.data, sizes)
-        encoded, classes = label_maps.label_map(found, mask, image, len(class_names), frame)
+        known = label_map.data is None
+        mask = (
+            indices(label_map.path)
+            if known
+            else label_maps.read(label_map.path, label_map.data, sizes)
+        )
+        encoded, classes = label_maps.label_map(label_map, mask, image, len(class_names), frame)
         values |= {"label_map": encoded, "label_map_format": b"png"}
     elif "objects" in groups:
         classes = dict(collections.Counter(k.object.class_id for k in kept))

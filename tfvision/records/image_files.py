@@ -1,7 +1,7 @@
 """Image files as they come -> JPEG or PNG bytes that TensorFlow decodes as they are.
 
 Plain Python and Pillow: the converter's workers and the serving client use the same function,
-and neither needs TensorFlow for it. Formats are told by content, never by extension.
+and neither needs TensorFlow for it. Formats are recognised by content, never by extension.
 
 Axis letters: H height, W width.
 """
@@ -45,7 +45,7 @@ _EXTRA_SAMPLES = 338  # the TIFF tag that says what a fourth channel is
 
 @dataclasses.dataclass(frozen=True)
 class Image:
-    """One sound image, ready for a record.
+    """One intact image, ready for a record.
 
     data: its bytes. format: "jpeg" or "png". height, width: of the upright image, pixels.
     orientation: EXIF's 1..8 of the file as it came; a JPEG that kept its bytes still has it to
@@ -219,22 +219,22 @@ def _decode(
 ) -> Image:
     stored, part = (image.height, image.width), None
     if kind == "jpeg":
-        turned = orientation(data)
+        exif = orientation(data)
         if limit and max(stored) > limit.max_side:
             part = shrink.draft(image, limit.size(stored))
         image.load()
         plain = _is_plain_jpeg(data)
     else:
-        turned = _tiff_orientation(image) if kind == "tiff" else 1
+        exif = _tiff_orientation(image) if kind == "tiff" else 1
         image.load()  # which turns a TIFF, and finds a PNG's EXIF behind its pixels
-        turned = max(turned, header.orientation_of(image))
-        plain = kind == "png" and turned == 1 and _is_plain_png(data, image)
+        exif = max(exif, header.orientation_of(image))
+        plain = kind == "png" and exif == 1 and _is_plain_png(data, image)
         stored = (image.height, image.width)
-    pending = 1 if kind == "tiff" else turned
+    pending = 1 if kind == "tiff" else exif
     size = stored[::-1] if pending >= 5 else stored
     target = limit.size(stored) if limit else stored
-    if target == stored and plain and not (bake and turned > 1):
-        return Image(data, kind, *size, turned, kept=True)
+    if target == stored and plain and not (bake and exif > 1):
+        return Image(data, kind, *size, exif, kept=True)
     lossy = (kind == "jpeg" and plain) or (target != stored and _is_lossy(data, kind))
     image, note = _eight_bit(image, _deep(data, kind))
     frames = _frames(data) if kind in _SEVERAL else 1
@@ -254,7 +254,7 @@ def _decode(
     else:
         image.save(buffer, "jpeg", quality=_BAKED_QUALITY, subsampling=0)
     rewritten = "jpeg" if lossy else "png"
-    return Image(buffer.getvalue(), rewritten, *size, turned, False, note, original)
+    return Image(buffer.getvalue(), rewritten, *size, exif, False, note, original)
 
 
 def _frames(data: bytes) -> int:
@@ -262,7 +262,7 @@ def _frames(data: bytes) -> int:
     try:
         with pillow.open(io.BytesIO(data), formats=header.readers()) as image:
             return getattr(image, "n_frames", 1)
-    except Exception:  # the first is sound, whatever the others are
+    except Exception:  # the first is intact, whatever the others are
         return 1
 
 
@@ -274,7 +274,7 @@ def _is_lossy(data: bytes, kind: str) -> bool:
 def _tiff_orientation(image: pillow.Image) -> int:
     try:
         value = image.tag_v2.get(header.ORIENTATION_TAG, 1)
-    except Exception:  # broken metadata of a sound image
+    except Exception:  # broken metadata of an intact image
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
@@ -300,8 +300,8 @@ def _is_plain_jpeg(data: bytes) -> bool:
             plain = marker in _PLAIN_FRAMES and head[:1] == b"\x08" and head[5:] in _COMPONENTS
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         if marker == 0xDA:  # what follows is coded pixels up to the next true marker
-            found = _MARKER_IN_SCAN.search(data, at)
-            at = found.start() if found else len(data)
+            match = _MARKER_IN_SCAN.search(data, at)
+            at = match.start() if match else len(data)
     return False
 
 
@@ -320,8 +320,8 @@ def _without_texts(data: bytes) -> bytes:
     while at + 8 <= len(data):
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
         body = data[at + 8 : end - 4] if data[at + 4 : at + 8] in _TEXTS else b""
-        if found := _PACKED.search(body):
-            left -= _unpacked(body[found.start(1) :], left)
+        if match := _PACKED.search(body):
+            left -= _unpacked(body[match.start(1) :], left)
             if left < 0:
                 raise ValueError("its texts unpack to far more than the file")
             parts.append(data[start:at])
@@ -391,9 +391,9 @@ def _eight_bit(image: pillow.Image, deep: bool) -> tuple[pillow.Image, str]:
 
 def _extrema(image: pillow.Image) -> list[tuple[int, int]]:
     """(lowest, highest) of each channel but alpha."""
-    found = image.getextrema()
-    found = [found] if isinstance(found[0], (int, float)) else list(found)
-    return found[: {"RGBA": 3, "LA": 1}.get(image.mode, len(found))]
+    extrema = image.getextrema()
+    extrema = [extrema] if isinstance(extrema[0], (int, float)) else list(extrema)
+    return extrema[: {"RGBA": 3, "LA": 1}.get(image.mode, len(extrema))]
 
 
 def _levels(highest: int) -> str:

@@ -65,11 +65,11 @@ def read(path: str, data: bytes | None, sizes: Collection[tuple[int, int]]) -> I
         )
     if kind not in _KINDS:
         raise schema.Rejected(
-            "unreadable mask", f"{path}: {kind.upper()} holds no indices; give a PNG"
+            "unreadable mask", f"{path}: {kind.upper()} contains no indices; give a PNG"
         )
     if pixels is None:
-        wanted = " or ".join(f"{w} x {h}" for h, w in dict.fromkeys(sizes))
-        detail = f"{path}: {size[1]} x {size[0]} pixels, expected {wanted}"
+        expected = " or ".join(f"{w} x {h}" for h, w in dict.fromkeys(sizes))
+        detail = f"{path}: {size[1]} x {size[0]} pixels, expected {expected}"
         raise schema.Rejected("mask of another size", detail)
     return Indices(pixels, colored, data if plain else None, palette)
 
@@ -87,7 +87,7 @@ def _pixels(data: bytes, image: pillow.Image, kind: str) -> tuple[np.ndarray, bo
     if image.mode in ("RGB", "RGBA"):
         return pixels[..., :3].astype(np.int64) @ _WEIGHTS, True
     if image.mode not in ("1", "L", "P", "I") and not image.mode.startswith("I;16"):
-        raise ValueError(f"mode {image.mode} is no index image")
+        raise ValueError(f"mode {image.mode} is not an index image")
     if kind == "png" and data[25] == _GREY:
         pixels = pixels // _STRETCHED.get(data[24], 1)
     return pixels if pixels.dtype == np.uint8 else pixels.astype(np.int64), False
@@ -124,7 +124,7 @@ def label_map(
     """(the 8-bit PNG of an image's class ids, VOID where nothing counts, upright, of its size;
     {class id or VOID: its pixels in the file}).
 
-    A file that is exactly that keeps its bytes. Raises DataError for a value that is no class
+    A file that is exactly that keeps its bytes. Raises DataError for a value that is not a class
     and for a mask of colors."""
     if num_classes > schema.VOID:
         raise errors.DataError(
@@ -134,18 +134,18 @@ def label_map(
     by_color = source.colors is not None and not source.values
     if not source.segments and (mask.colored or by_color):
         mask, source = _decoded(mask, source)
-    found, counts = _distinct(mask.pixels)
-    class_ids = np.array([_class_id(int(v), source, num_classes) for v in found], np.int64)
-    unknown = found[class_ids < 0]
+    indices, counts = _distinct(mask.pixels)
+    class_ids = np.array([_class_id(int(v), source, num_classes) for v in indices], np.int64)
+    unknown = indices[class_ids < 0]
     if unknown.size:
         raise errors.DataError(_unknown(unknown, source, num_classes))
     totals = np.bincount(class_ids, counts, minlength=1).astype(int)
     pixels = {int(i): int(totals[i]) for i in np.flatnonzero(totals)}
     as_it_is = not _turned(mask, image, frame) and image.original is None
-    if mask.png is not None and as_it_is and np.array_equal(found, class_ids):
+    if mask.png is not None and as_it_is and np.array_equal(indices, class_ids):
         return mask.png, pixels
     drawn = shrink.nearest(upright(mask, image, frame), image.size)
-    return png(class_ids.astype(np.uint8)[np.searchsorted(found, drawn)]), pixels
+    return png(class_ids.astype(np.uint8)[np.searchsorted(indices, drawn)]), pixels
 
 
 def _decoded(mask: Indices, source: schema.LabelMap) -> tuple[Indices, schema.LabelMap]:
@@ -153,16 +153,16 @@ def _decoded(mask: Indices, source: schema.LabelMap) -> tuple[Indices, schema.La
     if not mask.colored:
         palette = np.arange(256) * _WEIGHTS.sum() if mask.palette is None else mask.palette
         mask = dataclasses.replace(mask, pixels=palette[mask.pixels], png=None)
-    found = np.unique(mask.pixels)
-    colors = [(int(v) & 255, int(v) >> 8 & 255, int(v) >> 16) for v in found]
+    indices = np.unique(mask.pixels)
+    colors = [(int(v) & 255, int(v) >> 8 & 255, int(v) >> 16) for v in indices]
     if source.colors is not None:
         unknown = [color for color in colors if color not in source.colors]
         if unknown:
             raise errors.DataError(
-                f"{source.path}: color {unknown[0]} is no class of the table; add it, as void"
+                f"{source.path}: color {unknown[0]} is not a class of the table; add it, as void"
                 " where it counts for nothing"
             )
-        values = {int(v): source.colors[c] for v, c in zip(found, colors, strict=True)}
+        values = {int(v): source.colors[c] for v, c in zip(indices, colors, strict=True)}
         return mask, dataclasses.replace(source, values=values)
     if any(len({*color}) > 1 for color in colors):
         shown = ", ".join(map(str, colors[:_MESSAGE_VALUES]))
@@ -192,7 +192,7 @@ def _class_id(value: int, source: schema.LabelMap, num_classes: int) -> int:
 def _unknown(values: np.ndarray, source: schema.LabelMap, num_classes: int) -> str:
     listed = ", ".join(str(v) for v in values[:_MESSAGE_VALUES])
     more = f" and {len(values) - _MESSAGE_VALUES} more" if len(values) > _MESSAGE_VALUES else ""
-    verb = "is no class" if len(values) == 1 else "are no classes"
+    verb = "is not a class" if len(values) == 1 else "are not classes"
     return (
         f"{source.path}: pixel value {listed}{more} {verb}: the class list has {num_classes};"
         f" complete the list, or set such pixels to {schema.VOID} (void)"

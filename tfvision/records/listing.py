@@ -68,9 +68,9 @@ def join(path: str, parts: Sequence[str]) -> None:
 
 def rows(path: str) -> Iterator[Row]:
     """The images of a split's file."""
-    found = _rows(path)
-    next(found, None)
-    yield from found
+    listed = _rows(path)
+    next(listed, None)
+    yield from listed
 
 
 def _rows(path: str) -> Iterator[Row]:

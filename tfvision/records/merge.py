@@ -57,7 +57,7 @@ def existing(
         )
     if name and name != raw["name"]:
         raise errors.DataError(
-            f"{output} holds the data set '{raw['name']}', not '{name}';"
+            f"{output} contains the data set '{raw['name']}', not '{name}';"
             " choose another output or drop --name"
         )
     return raw
@@ -70,12 +70,12 @@ def _list(names: Sequence[Any]) -> str:
 
 def files(raw: dict[str, Any] | None, splits: Collection[str]) -> set[str]:
     """Names of the files that splits have by an earlier dataset.json."""
-    found = set()
+    names = set()
     for split in set(splits) & set(raw["splits"] if raw else ()):
-        found |= {os.path.basename(shard["file"]) for shard in raw["splits"][split]["shards"]}
+        names |= {os.path.basename(shard["file"]) for shard in raw["splits"][split]["shards"]}
         older = f"{raw['name']}-{split}.sha256"  # the same, of older conversions
-        found |= {listing.file(raw["name"], split), older}
-    return found
+        names |= {listing.file(raw["name"], split), older}
+    return names
 
 
 def merged(

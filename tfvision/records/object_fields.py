@@ -16,7 +16,7 @@ from tfvision import schema
 from tfvision.ops import masks
 from tfvision.records import image_files, label_maps
 
-# Formats round to hundredths of a pixel; less than that beyond the border is no finding.
+# Formats round to hundredths of a pixel; less than that beyond the border is not a finding.
 _BOX_TOLERANCE = 0.01
 # A polygon on the border's far side of the last pixel is how many tools draw the border.
 _POLYGON_TOLERANCE = 1.0
@@ -27,12 +27,12 @@ _INSIDE, _FEW_PIXELS = 0.5, 400
 
 @dataclasses.dataclass(frozen=True)
 class Kept:
-    """One object as the record holds it."""
+    """One object as the record contains it."""
 
     object: schema.Object
     box: np.ndarray  # float32 [4], normalised, upright
     mask: bytes  # PNG; empty where the object has none
-    area: float  # square pixels of the image as the record holds it
+    area: float  # square pixels of the image as the record contains it
 
 
 @dataclasses.dataclass(frozen=True)

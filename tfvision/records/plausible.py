@@ -1,6 +1,6 @@
 """Is a split plausible as a whole? One line for whatever a training would stumble over.
 
-A split that teaches nothing is told apart from one that only looks odd: training refuses it.
+A split that teaches nothing is distinguished from one that only looks odd: training refuses it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def notes(
             return ["no image has an object: there is nothing to learn from"], False
     else:
         unit = "image"
-    found = []
+    lines = []
     seen = [name for i, name in enumerate(class_names) if report.classes.get(i)]
     unseen = [name for i, name in enumerate(class_names) if not report.classes.get(i)]
     if unseen:
@@ -43,12 +43,12 @@ def notes(
                 f" while {void / total:.0%} of all pixels are void; if their value"
                 f" ({schema.VOID}) means a class, say so: --mask_values=0:name,{schema.VOID}:name"
             )
-        found.append(text)
+        lines.append(text)
     elif void >= _MUCH * total > 0:
-        found.append(
+        lines.append(
             f"{void / total:.0%} of all pixels are void; if their value ({schema.VOID}) means a"
             f" class, say so: --mask_values=0:name,{schema.VOID}:name"
         )
     if len(seen) == 1 and len(class_names) != 2 and unit != "object":
-        found.append(f"there is one class only, '{seen[0]}': nothing to tell apart")
-    return found, True
+        lines.append(f"there is one class only, '{seen[0]}': nothing to tell apart")
+    return lines, True

@@ -15,16 +15,16 @@ _INK, _QUIET = "#1f77b4", "#9aa4b2"
 _TEXT = {"parse_math": False}  # a "$" in a class's name is one
 
 
-def save(found: statistics.Statistics, names: Sequence[str], title: str, path: str) -> None:
+def save(stats: statistics.Statistics, names: Sequence[str], title: str, path: str) -> None:
     """Draws what the split has (classes, sizes, boxes, co-occurrence) and saves it as PNG."""
     from matplotlib.figure import Figure
 
     panels = [_classes, _sizes]
-    if found.per_image:
+    if stats.per_image:
         panels += [_per_image, _boxes, _ratios]
-    if found.pixels.any():
+    if stats.pixels.any():
         panels.append(_pixels)
-    if found.together is not None and found.together.any():
+    if stats.together is not None and stats.together.any():
         panels.append(_together)
     columns = min(len(panels), 3)
     rows = -(-len(panels) // columns)
@@ -32,7 +32,7 @@ def save(found: statistics.Statistics, names: Sequence[str], title: str, path: s
     figure.suptitle(title, parse_math=False)
     axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for axis, panel in zip(axes, panels, strict=False):
-        panel(axis, found, names)
+        panel(axis, stats, names)
     for axis in axes[len(panels) :]:
         axis.set_axis_off()
     with warnings.catch_warnings():  # letters that the font lacks are boxes
@@ -50,21 +50,21 @@ def _bars(axis, values: np.ndarray, names: Sequence[str], title: str) -> None:
     axis.set_title(title + more, fontsize=10)
 
 
-def _classes(axis, found, names) -> None:
-    if found.per_image:
-        _bars(axis, found.objects, names, "objects by class")
+def _classes(axis, stats, names) -> None:
+    if stats.per_image:
+        _bars(axis, stats.objects, names, "objects by class")
     else:
-        _bars(axis, found.images, names, "images by class")
+        _bars(axis, stats.images, names, "images by class")
 
 
-def _pixels(axis, found, names) -> None:
-    shares = 100 * found.pixels / found.pixels.sum()
-    _bars(axis, shares, [*names, "void"], "% of pixels by class")
+def _pixels(axis, stats, names) -> None:
+    percent = 100 * stats.pixels / stats.pixels.sum()
+    _bars(axis, percent, [*names, "void"], "% of pixels by class")
 
 
-def _sizes(axis, found, names) -> None:
-    sizes = np.array(list(found.sizes))
-    counts = np.array(list(found.sizes.values()))
+def _sizes(axis, stats, names) -> None:
+    sizes = np.array(list(stats.sizes))
+    counts = np.array(list(stats.sizes.values()))
     area = 12 + 240 * counts / counts.max()
     axis.scatter(sizes[:, 1], sizes[:, 0], s=area, alpha=0.5, color=_INK, edgecolors="none")
     axis.set_xlim(0, sizes[:, 1].max() * 1.1)
@@ -74,9 +74,9 @@ def _sizes(axis, found, names) -> None:
     axis.set_title(f"image sizes ({len(sizes)} different)", fontsize=10)
 
 
-def _per_image(axis, found, names) -> None:
-    counts = np.array(sorted(found.per_image))
-    axis.bar(counts, [found.per_image[c] for c in counts], color=_INK, width=0.9)
+def _per_image(axis, stats, names) -> None:
+    counts = np.array(sorted(stats.per_image))
+    axis.bar(counts, [stats.per_image[c] for c in counts], color=_INK, width=0.9)
     axis.set_xlabel("objects in an image")
     axis.set_title("images by number of objects", fontsize=10)
 
@@ -88,24 +88,24 @@ def _steps(axis, counts: np.ndarray, edges: np.ndarray, marks: Sequence[float]) 
         axis.axvline(mark, color=_QUIET, linewidth=1, linestyle="--")
 
 
-def _boxes(axis, found, names) -> None:
-    _steps(axis, found.box_sides, statistics.side_edges(), (32, 96))
+def _boxes(axis, stats, names) -> None:
+    _steps(axis, stats.box_sides, statistics.side_edges(), (32, 96))
     axis.set_xlabel("sqrt(height x width) of the box, pixels; dashed: COCO's 32 and 96")
-    small, medium, large = found.areas
+    small, medium, large = stats.areas
     axis.set_title(f"box sizes: {small} small, {medium} medium, {large} large", fontsize=10)
 
 
-def _ratios(axis, found, names) -> None:
-    _steps(axis, found.ratios, statistics.ratio_edges(), (1,))
+def _ratios(axis, stats, names) -> None:
+    _steps(axis, stats.ratios, statistics.ratio_edges(), (1,))
     axis.set_xlabel("height / width of the box")
     axis.set_title("box shapes", fontsize=10)
 
 
-def _together(axis, found, names) -> None:
-    used = np.argsort(-found.images, kind="stable")[:_BARS]
-    used = [i for i in used if found.images[i]]
-    shares = found.together[np.ix_(used, used)] / found.images[used][:, None]
-    picture = axis.imshow(shares, cmap="viridis", vmin=0)
+def _together(axis, stats, names) -> None:
+    used = np.argsort(-stats.images, kind="stable")[:_BARS]
+    used = [i for i in used if stats.images[i]]
+    fractions = stats.together[np.ix_(used, used)] / stats.images[used][:, None]
+    picture = axis.imshow(fractions, cmap="viridis", vmin=0)
     labels = [names[i] for i in used]
     axis.set_xticks(range(len(used)), labels, rotation=90, fontsize=7, **_TEXT)
     axis.set_yticks(range(len(used)), labels, fontsize=7, **_TEXT)

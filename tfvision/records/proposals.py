@@ -1,4 +1,4 @@
-"""Boxes that may hold an object of any class, for Fast R-CNN: Selective Search (Uijlings et al.
+"""Boxes that may contain an object of any class, for Fast R-CNN: Selective Search (Uijlings et al.
 2013, doi:10.1007/s11263-013-0620-5).
 
 OpenCV segments the image (Felzenszwalb & Huttenlocher 2004) in several color spaces and at

@@ -57,31 +57,31 @@ def features(record: bytes) -> Features:
         example = tf.train.Example.FromString(record)
     except Exception as error:  # protobuf's own, which is of another place in every version
         raise ValueError(f"not a tf.train.Example: {error}") from error
-    found = {}
+    parsed = {}
     for key, feature in example.features.feature.items():
         kind = feature.WhichOneof("kind")
-        found[key] = list(getattr(feature, kind).value) if kind else []
-    return found
+        parsed[key] = list(getattr(feature, kind).value) if kind else []
+    return parsed
 
 
-def values(found: Features, field: str) -> list[Any] | None:
+def values(features: Features, field: str) -> list[Any] | None:
     """A field's values, boxes as [N, 4] rows; None where the record lacks it."""
     keys = schema.FIELDS[field].keys
-    if any(key not in found for key in keys):
+    if any(key not in features for key in keys):
         return None
-    columns = [found[key] for key in keys]
+    columns = [features[key] for key in keys]
     return columns[0] if len(columns) == 1 else [list(row) for row in zip(*columns, strict=True)]
 
 
-def text(found: Features, field: str) -> str:
+def text(features: Features, field: str) -> str:
     """A string field's single value, "" where there is none."""
-    value = values(found, field)
+    value = values(features, field)
     return value[0].decode("utf-8", "replace") if value else ""
 
 
-def picture(found: Features) -> pillow.Image:
+def picture(features: Features) -> pillow.Image:
     """The upright RGB image of a record."""
-    return pillow.fromarray(pixels(values(found, "image")[0]))
+    return pillow.fromarray(pixels(values(features, "image")[0]))
 
 
 def pixels(data: bytes) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The shards of one split, one after the other; those that a killed run finished are kept.
 
-A finished shard stands under its name, with a sidecar that says what it holds and a digest of
+A finished shard stands under its name, with a sidecar that says what it contains and a digest of
 all that it was made from. Whoever finds both, and the same digest, need not write it again.
 """
 
@@ -81,14 +81,14 @@ def write(
     report = Report()
     for at in range(count):
         file = f"{prefix}-{at:05d}-of-{count:05d}.tfrecord"
-        own = indices[at * len(indices) // count : (at + 1) * len(indices) // count]
+        shard_indices = indices[at * len(indices) // count : (at + 1) * len(indices) // count]
         path = os.path.join(folder, file)
-        part = _finished(path, spool, own, salt)
+        part = _finished(path, spool, shard_indices, salt)
         if part is None:
-            part = _write(path, spool, own, salt, options, run, advance)
+            part = _write(path, spool, shard_indices, salt, options, run, advance)
         else:
             report.add([f for f in part.listed if options.strict], options.strict)
-            advance(len(own))
+            advance(len(shard_indices))
         report.absorb(part)
     return report
 
@@ -215,8 +215,8 @@ def _work(
         )
     except (OSError, errors.DataError) as error:
         if skip_unreadable:
-            found = schema.Finding("skipped", "unreadable image", sample.filename, str(error))
-            return names, found
+            finding = schema.Finding("skipped", "unreadable image", sample.filename, str(error))
+            return names, finding
         raise errors.DataError(
             f"{error}; mend or remove the file, or leave such images out with --skip_unreadable"
         ) from error

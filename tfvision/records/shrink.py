@@ -61,7 +61,7 @@ def limit(max_side: int | None, quality: int | None) -> Limit | None:
     if max_side is None:
         if quality is not None:
             raise errors.UsageError(
-                f"--quality={quality} is of shrunk images; give --max_side too, or leave it out"
+                f"--quality={quality} is of shrunk images; give --max_side too, or remove it"
             )
         return None
     return Limit(max_side) if quality is None else Limit(max_side, quality)

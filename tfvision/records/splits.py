@@ -16,30 +16,30 @@ from tfvision.records.spool import Spool
 
 def parse(text: str) -> dict[str, float]:
     """ "train" -> {"train": 1.0}; "train:0.8,val:0.2" -> the shares. UsageError otherwise."""
-    shares: dict[str, float] = {}
+    ratios: dict[str, float] = {}
     for part in text.split(","):
-        name, colon, share = part.strip().partition(":")
+        name, colon, ratio = part.strip().partition(":")
         if not name or name.startswith(".") or "/" in name or "\\" in name:
             raise errors.UsageError(f"split '{name}' cannot be part of a file name")
-        if name in shares:
-            raise errors.UsageError(f"split '{name}' is there twice in '{text}'")
+        if name in ratios:
+            raise errors.UsageError(f"split '{name}' appears twice in '{text}'")
         try:
-            shares[name] = float(share) if colon else math.nan
+            ratios[name] = float(ratio) if colon else math.nan
         except ValueError:
             raise errors.UsageError(f"split '{part}': the share is a number, 0.8") from None
-    if len(shares) == 1 and ":" not in text:
-        return dict.fromkeys(shares, 1.0)
-    if any(not 0 < share < 1 for share in shares.values()) or (
-        abs(sum(shares.values()) - 1) > 1e-6
+    if len(ratios) == 1 and ":" not in text:
+        return dict.fromkeys(ratios, 1.0)
+    if any(not 0 < ratio < 1 for ratio in ratios.values()) or (
+        abs(sum(ratios.values()) - 1) > 1e-6
     ):
         raise errors.UsageError(
             f"split '{text}': give one name, or shares that add up to 1: train:0.8,val:0.2"
         )
-    return shares
+    return ratios
 
 
 def assign(
-    spool: Spool, shares: Mapping[str, float], seed: int, pattern: str | None
+    spool: Spool, ratios: Mapping[str, float], seed: int, pattern: str | None
 ) -> tuple[dict[str, np.ndarray], list[schema.Finding]]:
     """{split: indices into the spool, in its order}, and what is to be reported.
 
@@ -47,21 +47,21 @@ def assign(
     rarest class). pattern: images whose file names agree in what it matches (its first group, if
     it has one) stay together; the shares are of the images all the same, as well as the groups
     allow, and a finding tells where they do not. Raises DataError where a split gets nothing."""
-    if len(shares) == 1:
-        return dict.fromkeys(shares, spool.order), []
+    if len(ratios) == 1:
+        return dict.fromkeys(ratios, spool.order), []
     units = _units(spool, pattern)
     strata = _strata(spool, units)
     if pattern is None:
-        chosen, findings = _divide(len(units), strata, shares, seed)
+        chosen, findings = _divide(len(units), strata, ratios, seed)
     else:
         sizes = np.array([len(unit) for unit in units])
-        chosen = grouping.divide(sizes, strata, shares, seed)
-        findings = grouping.off(sizes, chosen, shares)
+        chosen = grouping.divide(sizes, strata, ratios, seed)
+        findings = grouping.off(sizes, chosen, ratios)
     places = np.empty(len(spool), np.int64)  # split number of each position in spool.order
     for number, members in enumerate(chosen):
         for unit in members:
             places[units[unit]] = number
-    result = {name: spool.order[places == number] for number, name in enumerate(shares)}
+    result = {name: spool.order[places == number] for number, name in enumerate(ratios)}
     return result, findings
 
 
@@ -75,13 +75,13 @@ def _units(spool: Spool, pattern: str | None) -> list[np.ndarray]:
         raise errors.UsageError(f"group pattern '{pattern}': {error}") from None
 
     def group(sample: schema.Sample) -> str:
-        found = compiled.search(sample.filename)
-        if not found:
+        match = compiled.search(sample.filename)
+        if not match:
             raise errors.DataError(
                 f"{sample.filename} does not match the group pattern '{pattern}'; mend the"
                 " pattern, so that every image has a group"
             )
-        return found[1] if compiled.groups else found[0]
+        return match[1] if compiled.groups else match[0]
 
     together = collections.defaultdict(list)
     for position, name in enumerate(spool.each(group)):
@@ -100,47 +100,47 @@ def _strata(spool: Spool, units: list[np.ndarray]) -> np.ndarray:
     counts = collections.Counter(c for classes in spool.each(_classes) for c in classes)
     strata = np.full(len(units), -1)
     for number, positions in enumerate(units):
-        found = {c for p in positions for c in _classes(spool.sample(spool.order[p]))}
-        if found:
-            strata[number] = min(found, key=lambda c: (counts[c], c))
+        class_ids = {c for p in positions for c in _classes(spool.sample(spool.order[p]))}
+        if class_ids:
+            strata[number] = min(class_ids, key=lambda c: (counts[c], c))
     return strata
 
 
 def _divide(
-    count: int, strata: np.ndarray, shares: Mapping[str, float], seed: int
+    count: int, strata: np.ndarray, ratios: Mapping[str, float], seed: int
 ) -> tuple[list[np.ndarray], list[schema.Finding]]:
     from sklearn.model_selection import train_test_split
 
     chosen, findings = [], []
     rest, left = np.arange(count), 1.0
-    names = list(shares)
+    names = list(ratios)
     for number, name in enumerate(names[:-1]):
-        take = round(len(rest) * shares[name] / left)
+        take = round(len(rest) * ratios[name] / left)
         if not 0 < take < len(rest):
             raise errors.DataError(
-                f"split '{name}' with a share of {shares[name]} of {count} images"
+                f"split '{name}' with a share of {ratios[name]} of {count} images"
                 " leaves a split without any; change the shares or convert more images"
             )
-        own, thin = _merged(strata[rest], min(take, len(rest) - take) / len(rest))
+        merged, thin = _merged(strata[rest], min(take, len(rest) - take) / len(rest))
         if thin and number == 0:
             detail = f"{thin} classes have too few images to keep their share in every split"
             findings.append(schema.Finding("noted", "class too rare to stratify", "", detail))
-        mine, rest = train_test_split(rest, train_size=take, stratify=own, random_state=seed)
+        mine, rest = train_test_split(rest, train_size=take, stratify=merged, random_state=seed)
         chosen.append(np.sort(mine))
-        left -= shares[name]
+        left -= ratios[name]
     return [*chosen, np.sort(rest)], findings
 
 
-def _merged(strata: np.ndarray, share: float) -> tuple[np.ndarray | None, int]:
+def _merged(strata: np.ndarray, ratio: float) -> tuple[np.ndarray | None, int]:
     """Strata of which every one has a member on both sides, and how many were too small.
 
     None: too few images to stratify at all."""
     values, inverse, counts = np.unique(strata, return_inverse=True, return_counts=True)
-    small = counts * share < 1
+    small = counts * ratio < 1
     numbers = np.where(small, len(values), np.arange(len(values)))[inverse]
     members = np.bincount(numbers, minlength=len(values) + 1)
-    if 0 < members[-1] * share < 1:  # the small ones together are still too small
+    if 0 < members[-1] * ratio < 1:  # the small ones together are still too small
         numbers[numbers == len(values)] = int(np.argmax(members[:-1]))
     kinds = len(np.unique(numbers))
-    enough = share * len(strata) >= kinds and np.bincount(numbers).max() > 1
+    enough = ratio * len(strata) >= kinds and np.bincount(numbers).max() > 1
     return (numbers if enough else None), int(small.sum())

@@ -59,35 +59,35 @@ class Statistics:
         few = self.classes <= _MOST_CLASSES
         self.together = np.zeros((self.classes, self.classes), np.int64) if few else None
 
-    def add(self, found: read.Features, groups: Sequence[str]) -> None:
+    def add(self, features: read.Features, groups: Sequence[str]) -> None:
         """Counts one record."""
-        size = (read.values(found, "height")[0], read.values(found, "width")[0])
+        size = (read.values(features, "height")[0], read.values(features, "width")[0])
         self.records += 1
         self.sizes[size] += 1
-        self.formats[read.text(found, "format")] += 1
+        self.formats[read.text(features, "format")] += 1
         classes: set[int] = set()
         if "labels" in groups:
-            classes |= set(read.values(found, "labels"))
+            classes |= set(read.values(features, "labels"))
         if "objects" in groups:
-            classes |= self._add_objects(found, size)
+            classes |= self._add_objects(features, size)
         if "label_map" in groups:
-            classes |= self._add_label_map(found)
+            classes |= self._add_label_map(features)
         if "proposals" in groups:
-            self._add_proposals(found, size, "objects" in groups)
+            self._add_proposals(features, size, "objects" in groups)
         present = sorted(c for c in classes if 0 <= c < self.classes)
         self.images[present] += 1
         if self.together is not None:
             for a, b in itertools.permutations(present, 2):
                 self.together[a, b] += 1
 
-    def _add_objects(self, found: read.Features, size: tuple[int, int]) -> set[int]:
-        ids = read.values(found, "class_ids")
+    def _add_objects(self, features: read.Features, size: tuple[int, int]) -> set[int]:
+        ids = read.values(features, "class_ids")
         self.per_image[len(ids)] += 1
-        self.crowds += sum(read.values(found, "is_crowd"))
-        self.difficult += sum(read.values(found, "difficult"))
+        self.crowds += sum(read.values(features, "is_crowd"))
+        self.difficult += sum(read.values(features, "difficult"))
         np.add.at(self.objects, ids, 1)
         if ids:
-            boxes = np.array(read.values(found, "boxes")) * np.array([*size, *size])
+            boxes = np.array(read.values(features, "boxes")) * np.array([*size, *size])
             height, width = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
             areas = height * width
             self.box_sides += histogram(np.sqrt(areas), side_edges())
@@ -95,19 +95,21 @@ class Statistics:
             self.areas += np.bincount(np.digitize(areas, (_SMALL, _MEDIUM)), minlength=3)
         return set(ids)
 
-    def _add_proposals(self, found: read.Features, size: tuple[int, int], with_truth: bool) -> None:
+    def _add_proposals(
+        self, features: read.Features, size: tuple[int, int], with_truth: bool
+    ) -> None:
         scale = np.array([*size, *size])
-        boxes = np.array(read.values(found, "proposals")).reshape(-1, 4) * scale
+        boxes = np.array(read.values(features, "proposals")).reshape(-1, 4) * scale
         self.proposals[len(boxes)] += 1
         if with_truth:
-            truth = np.array(read.values(found, "boxes")).reshape(-1, 4) * scale
-            truth = truth[np.array(read.values(found, "is_crowd"), int) == 0]
-            overlaps = proposals.best_overlaps(truth, boxes)
-            self.sought += len(truth)
+            gt_boxes = np.array(read.values(features, "boxes")).reshape(-1, 4) * scale
+            gt_boxes = gt_boxes[np.array(read.values(features, "is_crowd"), int) == 0]
+            overlaps = proposals.best_overlaps(gt_boxes, boxes)
+            self.sought += len(gt_boxes)
             self.found += [(overlaps >= least).sum() for least in RECALL_AT]
 
-    def _add_label_map(self, found: read.Features) -> set[int]:
-        counts = np.bincount(read.png(read.values(found, "label_map")[0]).ravel(), minlength=256)
+    def _add_label_map(self, features: read.Features) -> set[int]:
+        counts = np.bincount(read.png(read.values(features, "label_map")[0]).ravel(), minlength=256)
         self.pixels[:-1] += counts[: self.classes]
         self.pixels[-1] += counts[schema.VOID]
         return set(np.flatnonzero(counts[: self.classes]).tolist())
@@ -130,52 +132,52 @@ def histogram(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 def collect(data: dataset.Dataset, split: str) -> Statistics:
     """The statistics of a split."""
-    found = Statistics(len(data.class_names))
+    stats = Statistics(len(data.class_names))
     groups = data.split(split).groups
     for file in data.files(split):
         for record in read.records(file):
-            found.add(read.features(record), groups)
-    return found
+            stats.add(read.features(record), groups)
+    return stats
 
 
-def summary(found: Statistics, names: Sequence[str]) -> dict[str, Any]:
+def summary(stats: Statistics, names: Sequence[str]) -> dict[str, Any]:
     """Plain numbers, for a table and for JSON."""
-    sides = np.array(sorted(found.sizes.elements()))
+    sides = np.array(sorted(stats.sizes.elements()))
     result: dict[str, Any] = {
-        "images": found.records,
-        "formats": dict(found.formats),
+        "images": stats.records,
+        "formats": dict(stats.formats),
         "height": _spread(sides[:, 0]),
         "width": _spread(sides[:, 1]),
-        "sizes": len(found.sizes),
-        "images_by_class": dict(zip(names, found.images.tolist(), strict=True)),
+        "sizes": len(stats.sizes),
+        "images_by_class": dict(zip(names, stats.images.tolist(), strict=True)),
     }
-    if found.per_image:
-        counts = np.array(sorted(found.per_image.elements()))
+    if stats.per_image:
+        counts = np.array(sorted(stats.per_image.elements()))
         result |= {
-            "objects": int(found.objects.sum()),
-            "objects_by_class": dict(zip(names, found.objects.tolist(), strict=True)),
+            "objects": int(stats.objects.sum()),
+            "objects_by_class": dict(zip(names, stats.objects.tolist(), strict=True)),
             "objects_per_image": _spread(counts),
             "images_without_objects": int((counts == 0).sum()),
-            "boxes": dict(zip(("small", "medium", "large"), found.areas.tolist(), strict=True)),
-            "crowds": int(found.crowds),
-            "difficult": int(found.difficult),
+            "boxes": dict(zip(("small", "medium", "large"), stats.areas.tolist(), strict=True)),
+            "crowds": int(stats.crowds),
+            "difficult": int(stats.difficult),
         }
-    if found.proposals:
-        counts = np.array(sorted(found.proposals.elements()))
+    if stats.proposals:
+        counts = np.array(sorted(stats.proposals.elements()))
         result["proposals_per_image"] = {**_spread(counts), "mean": float(counts.mean())}
-        if found.sought:
-            shares = (found.found / found.sought).tolist()
+        if stats.sought:
+            fractions = (stats.found / stats.sought).tolist()
             keys = [f"{least:g}" for least in RECALL_AT]
-            result["recall_of_proposals"] = dict(zip(keys, shares, strict=True))
-    if found.pixels.any():
-        shares, rows = found.pixels / found.pixels.sum(), [*names, "void"]
+            result["recall_of_proposals"] = dict(zip(keys, fractions, strict=True))
+    if stats.pixels.any():
+        fractions, rows = stats.pixels / stats.pixels.sum(), [*names, "void"]
         result["pixel_share_by_class"] = {
-            name: round(float(share), 6) for name, share in zip(rows, shares, strict=True)
+            name: round(float(fraction), 6) for name, fraction in zip(rows, fractions, strict=True)
         }
-    if found.together is not None and found.together.any():
+    if stats.together is not None and stats.together.any():
         result["together"] = [
-            {"classes": [names[a], names[b]], "images": int(found.together[a, b])}
-            for a, b in _pairs(found.together)
+            {"classes": [names[a], names[b]], "images": int(stats.together[a, b])}
+            for a, b in _pairs(stats.together)
         ]
     return result
 
@@ -195,44 +197,44 @@ def sample(data: dataset.Dataset, split: str, count: int, seed: int = 0) -> list
     """`count` records of a split, chosen by `seed`, in the order of the file."""
     total = data.split(split).records
     chosen = set(np.random.default_rng(seed).permutation(total)[:count].tolist())
-    found, at = [], 0
+    drawn_ones, at = [], 0
     for shard, file in zip(data.split(split).shards, data.files(split), strict=True):
-        wanted = {i - at for i in chosen if at <= i < at + shard.records}
+        numbers = {i - at for i in chosen if at <= i < at + shard.records}
         at += shard.records
-        if wanted:
+        if numbers:
             for number, record in enumerate(read.records(file)):
-                if number in wanted:
-                    found.append(read.features(record))
-                if number >= max(wanted):
+                if number in numbers:
+                    drawn_ones.append(read.features(record))
+                if number >= max(numbers):
                     break
-    return found
+    return drawn_ones
 
 
-def drawn(found: read.Features, groups: Iterable[str], names: Sequence[str]) -> pillow.Image:
+def drawn(features: read.Features, groups: Iterable[str], names: Sequence[str]) -> pillow.Image:
     """A record's image with its label map, masks, boxes and labels."""
     groups = set(groups)
-    picture = read.picture(found)
+    picture = read.picture(features)
     size = (picture.height, picture.width)
     scale = draw.scale_of(picture.size)
     canvas = draw.resized(picture, scale)
     if "label_map" in groups and "masks" not in groups:
-        canvas = draw.label_map(canvas, read.png(read.values(found, "label_map")[0]), names)
+        canvas = draw.label_map(canvas, read.png(read.values(features, "label_map")[0]), names)
     if "objects" in groups:
-        boxes = np.array(read.values(found, "boxes"), np.float64).reshape(-1, 4)
+        boxes = np.array(read.values(features, "boxes"), np.float64).reshape(-1, 4)
         pixels = boxes * np.array([*size, *size])
-        ids = read.values(found, "class_ids")
+        ids = read.values(features, "class_ids")
         texts = [draw.name_of(i, names) for i in ids]
-        crowds = read.values(found, "is_crowd")
+        crowds = read.values(features, "is_crowd")
         texts = [f"{t} (crowd)" if c else t for t, c in zip(texts, crowds, strict=True)]
         inks = [draw.color(i) for i in ids]
         if "masks" in groups:
             inks = [draw.color(i) for i in range(len(ids))]
-            pngs = read.values(found, "masks")
+            pngs = read.values(features, "masks")
             shapes = [read.mask(p, b, size) for p, b in zip(pngs, boxes, strict=True)]
             canvas = draw.masks(canvas, np.array(shapes).reshape(-1, *size), inks)
         canvas = draw.boxes(canvas, pixels * scale, texts, inks)
-    text = read.text(found, "filename")
+    text = read.text(features, "filename")
     if "labels" in groups and "objects" not in groups:
-        labels = [draw.name_of(i, names) for i in read.values(found, "labels")]
+        labels = [draw.name_of(i, names) for i in read.values(features, "labels")]
         text = ", ".join(labels) or "(no label)"
     return draw.caption(canvas, text)

@@ -37,7 +37,7 @@ def verify(path: str) -> Iterator[Problem | int]:
     Sizes and checksums of the shards, their record counts, labels.txt; of each record: the
     fields that the data set announces, the image's checksum, format and size by decoding it as
     training does, class ids and texts, boxes within 0..1, masks and label maps. Raises
-    DataError where the folder is no data set."""
+    DataError where the folder is not a data set."""
     data = dataset.read(path)
     yield from _labels(data)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -47,7 +47,7 @@ def verify(path: str) -> Iterator[Problem | int]:
             for shard, file in zip(split.shards, data.files(name), strict=True):
                 yield from _shard(file, shard, split, data, pool, ids)
             for digest in [digest for digest, count in ids.items() if count > 1]:
-                yield Problem(f"split {name}", f"a source_id is there twice ({digest:x})")
+                yield Problem(f"split {name}", f"a source_id appears twice ({digest:x})")
 
 
 def _counts(name: str, split: dataset.Split) -> Iterator[Problem]:
@@ -81,9 +81,9 @@ def _shard(
     pool: concurrent.futures.Executor,
     ids: collections.Counter,
 ) -> Iterator[Problem | int]:
-    found = dataset.digest(file)
-    if found != shard.sha256:
-        yield Problem(file, f"its checksum is {found[:16]}..., {dataset.FILE} says another")
+    digest = dataset.digest(file)
+    if digest != shard.sha256:
+        yield Problem(file, f"its checksum is {digest[:16]}..., {dataset.FILE} says another")
     waiting: collections.deque = collections.deque()
     count = 0
     try:
@@ -98,7 +98,9 @@ def _shard(
     while waiting:
         yield from _told(waiting.popleft(), ids)
     if count != shard.records:
-        yield Problem(shard.file, f"it holds {count} records, {dataset.FILE} says {shard.records}")
+        yield Problem(
+            shard.file, f"it contains {count} records, {dataset.FILE} says {shard.records}"
+        )
 
 
 def _told(future: concurrent.futures.Future, ids: collections.Counter) -> Iterator[Problem | int]:
@@ -121,54 +123,54 @@ def _record(
 ) -> tuple[list[Problem], int | None]:
     """All that is wrong with one record, and a digest of its source_id."""
     try:
-        found = read.features(record)
+        features = read.features(record)
     except ValueError as error:
         return [Problem(place, str(error))], None
-    place = f"{place} ({read.text(found, 'filename') or read.text(found, 'source_id')})"
-    problems = [Problem(place, what) for what in _wrong(found, split, data)]
-    source = hashlib.blake2b(read.text(found, "source_id").encode(), digest_size=8)
+    place = f"{place} ({read.text(features, 'filename') or read.text(features, 'source_id')})"
+    problems = [Problem(place, what) for what in _wrong(features, split, data)]
+    source = hashlib.blake2b(read.text(features, "source_id").encode(), digest_size=8)
     return problems, int.from_bytes(source.digest(), "big")
 
 
-def _wrong(found: read.Features, split: dataset.Split, data: dataset.Dataset) -> Iterator[str]:
+def _wrong(features: read.Features, split: dataset.Split, data: dataset.Dataset) -> Iterator[str]:
     fields = [*schema.ALWAYS, *(f for group in split.groups for f in schema.GROUPS[group])]
-    missing = [key for f in fields for key in schema.FIELDS[f].keys if key not in found]
+    missing = [key for f in fields for key in schema.FIELDS[f].keys if key not in features]
     if missing:
         yield f"fields are missing: {', '.join(missing)}"
         return
     for field in fields:
-        counts = [len(found[key]) for key in schema.FIELDS[field].keys]
+        counts = [len(features[key]) for key in schema.FIELDS[field].keys]
         if len(set(counts)) > 1:
             yield f"{field} have edges of different lengths: {counts}"
             return
         if not schema.FIELDS[field].many and counts != [1]:
             yield f"{field} has {counts[0]} values, not one"
             return
-    size = (read.values(found, "height")[0], read.values(found, "width")[0])
-    yield from _image(found, size)
+    size = (read.values(features, "height")[0], read.values(features, "width")[0])
+    yield from _image(features, size)
     classes = len(data.class_names)
     if "labels" in split.groups:
-        ids, texts = (read.values(found, f) for f in ("labels", "label_texts"))
+        ids, texts = (read.values(features, f) for f in ("labels", "label_texts"))
         yield from _ids("label", ids, texts, data.class_names)
     if "objects" in split.groups:
-        yield from _objects(found, size, data.class_names)
+        yield from _objects(features, size, data.class_names)
     if "masks" in split.groups:
-        yield from _masks(found, size)
+        yield from _masks(features, size)
     if "proposals" in split.groups:
-        yield from _boxes("proposal", found, "proposals")
+        yield from _boxes("proposal", features, "proposals")
     if "label_map" in split.groups:
-        yield from _label_map(found, size, classes)
+        yield from _label_map(features, size, classes)
 
 
-def _image(found: read.Features, size: tuple[int, int]) -> Iterator[str]:
+def _image(features: read.Features, size: tuple[int, int]) -> Iterator[str]:
     import tensorflow as tf
 
-    encoded = read.values(found, "image")[0]
-    if hashlib.sha256(encoded).hexdigest() != read.text(found, "sha256"):
+    encoded = read.values(features, "image")[0]
+    if hashlib.sha256(encoded).hexdigest() != read.text(features, "sha256"):
         yield "the image's checksum is not image/key/sha256"
     kind = sniff.image_format(encoded[: sniff.HEAD_BYTES])
-    if kind != read.text(found, "format"):
-        yield f"the image is {kind}, image/format says '{read.text(found, 'format')}'"
+    if kind != read.text(features, "format"):
+        yield f"the image is {kind}, image/format says '{read.text(features, 'format')}'"
     try:
         if kind == "jpeg":
             shape = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE").shape
@@ -197,14 +199,14 @@ def _ids(what: str, ids: list[int], texts: list[bytes], names: Sequence[str]) ->
             yield f"{what} {number} is '{names[number]}', the record says {text!r}"
 
 
-def _objects(found: read.Features, size: tuple[int, int], names: Sequence[str]) -> Iterator[str]:
-    lists = {f: read.values(found, f) for f in schema.GROUPS["objects"]}
+def _objects(features: read.Features, size: tuple[int, int], names: Sequence[str]) -> Iterator[str]:
+    lists = {f: read.values(features, f) for f in schema.GROUPS["objects"]}
     counts = {f: len(v) for f, v in lists.items()}
     if len(set(counts.values())) > 1:
         yield f"lists of objects of different lengths: {counts}"
         return
     yield from _ids("class id", lists["class_ids"], lists["class_texts"], names)
-    yield from _boxes("box", found, "boxes")
+    yield from _boxes("box", features, "boxes")
     for number, area in enumerate(lists["area"]):
         if not (math.isfinite(area) and 0 <= area <= _LARGE_AREA * size[0] * size[1]):
             yield f"object {number} has the area {area}"
@@ -213,8 +215,8 @@ def _objects(found: read.Features, size: tuple[int, int], names: Sequence[str]) 
                 yield f"object {number} has {field} = {lists[field][number]}"
 
 
-def _boxes(what: str, found: read.Features, field: str) -> Iterator[str]:
-    for number, box in enumerate(read.values(found, field)):
+def _boxes(what: str, features: read.Features, field: str) -> Iterator[str]:
+    for number, box in enumerate(read.values(features, field)):
         y1, x1, y2, x2 = box
         if not all(math.isfinite(edge) and 0 <= edge <= 1 for edge in box):
             yield f"{what} {number} leaves the image: y x y x {_short(box)}"
@@ -226,8 +228,8 @@ def _short(values: Sequence[float]) -> list[float]:
     return [round(value, 4) for value in values]
 
 
-def _masks(found: read.Features, size: tuple[int, int]) -> Iterator[str]:
-    boxes, pngs = read.values(found, "boxes") or [], read.values(found, "masks")
+def _masks(features: read.Features, size: tuple[int, int]) -> Iterator[str]:
+    boxes, pngs = read.values(features, "boxes") or [], read.values(features, "masks")
     if len(pngs) != len(boxes):
         yield f"{len(boxes)} boxes, {len(pngs)} masks"
         return
@@ -238,9 +240,9 @@ def _masks(found: read.Features, size: tuple[int, int]) -> Iterator[str]:
             yield f"mask {number}: {error}"
 
 
-def _label_map(found: read.Features, size: tuple[int, int], classes: int) -> Iterator[str]:
+def _label_map(features: read.Features, size: tuple[int, int], classes: int) -> Iterator[str]:
     try:
-        values = read.png(read.values(found, "label_map")[0])
+        values = read.png(read.values(features, "label_map")[0])
     except ValueError as error:
         yield f"label map: {error}"
         return

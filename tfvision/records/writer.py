@@ -42,19 +42,19 @@ def write(source: Source, output: str, options: Options) -> dict[str, Report]:
     """Writes one split, or several, into the folder `output`; says what was done, by split.
 
     A split of that name that is there already is replaced; other splits stay, if their class
-    names agree. What the source itself left out is told with the first split. On any error the
+    names agree. What the source itself left out is reported with the first split. On any error the
     folder is as it was before. Raises DataError for bad data, UsageError for a wrong option."""
-    shares = splits.parse(options.split)
+    ratios = splits.parse(options.split)
     _check_options(options)
     merge.check_place(output)
     with aside.folder(output, keep=True) as folder:
         commit.finish(folder, output)
-        before = merge.existing(source, output, options.name, shares)
+        before = merge.existing(source, output, options.name, ratios)
         default = paths.readable(os.path.basename(os.path.abspath(output)))
         name = options.name or (before["name"] if before else default)
         with contextlib.closing(Spool(os.path.join(folder, "samples"), options.seed)) as spool:
             read = _read(source, spool, options)
-            parts, findings = splits.assign(spool, shares, options.seed, options.group)
+            parts, findings = splits.assign(spool, ratios, options.seed, options.group)
             read.add(findings, options.strict)
             reports = _write_parts(parts, name, spool, source, folder, options)
         first = next(iter(reports.values()))
@@ -82,30 +82,30 @@ def _check_options(options: Options) -> None:
 
 
 def _read(source: Source, spool: Spool, options: Options) -> Report:
-    found = Report()
+    report = Report()
     with _progress(None, "reading", "image") as advance:
         for item in source.items:
             if isinstance(item, schema.Finding):
-                found.add([item], options.strict)
+                report.add([item], options.strict)
             else:
                 spool.add(item)
                 advance(1)
     spool.finish()
     if len(spool) == 0:
-        raise errors.DataError(f"there is no image to write{_first(found)}")
+        raise errors.DataError(f"there is no image to write{_first(report)}")
     if options.shards is not None and not 1 <= options.shards <= len(spool):
         raise errors.UsageError(
             f"shards is {options.shards}; it must be from 1 to the number of images ({len(spool)})"
         )
-    return found
+    return report
 
 
-def _first(found: Report) -> str:
+def _first(report: Report) -> str:
     """How many images were left out, and why the first one was."""
-    skipped = [finding for finding in found.listed if finding.kind == "skipped"]
+    skipped = [finding for finding in report.listed if finding.kind == "skipped"]
     if not skipped:
         return ": the annotations name none"
-    count = sum(n for (kind, _), n in found.counts.items() if kind == "skipped")
+    count = sum(n for (kind, _), n in report.counts.items() if kind == "skipped")
     first = skipped[0]
     detail = f" ({first.detail})" if first.detail else ""
     return f"; {count} left out, the first: {first.file}: {first.reason}{detail}"

@@ -73,7 +73,7 @@ OPTIONS: dict[str, dict[str, Rule]] = {
     },
     "loss": {
         "label_smoothing": number("a number from 0 to below 1; 0 turns it off", 0, 1, below=True),
-        "class_weights": Rule("factors from 0, one a class, not all of them 0", _are_weights),
+        "class_weights": Rule("factors from 0, one per class, not all of them 0", _are_weights),
         "hardest": number("a share of the pixels, above 0 and up to 1", 0, 1, above=True),
         "alpha": SHARE,
         **dict.fromkeys(("beta", "gamma", "smooth"), NOT_NEGATIVE),

@@ -50,11 +50,11 @@ def _unpacked(body: bytes, encoding: str, limit: int) -> bytes:
     try:
         unpacked = stream.decompress(body, limit + 1)
     except zlib.error as error:
-        raise BadRequest(f"the body is not sound gzip: {error}") from None
+        raise BadRequest(f"the body is not valid gzip: {error}") from None
     if len(unpacked) > limit:
         raise _too_large(limit)
     if not stream.eof:
-        raise BadRequest("the body is not sound gzip: it is cut off")
+        raise BadRequest("the body is not valid gzip: it is cut off")
     return unpacked
 
 

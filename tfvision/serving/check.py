@@ -2,7 +2,7 @@
 
     python -m tfvision.serving.check DIR SAMPLES.npz
 
-SAMPLES.npz holds `sample/<i>`, the bytes of image i as uint8 [N]; `answer/<output>`, what the
+SAMPLES.npz contains `sample/<i>`, the bytes of image i as uint8 [N]; `answer/<output>`, what the
 training-side model says [B, ...]; `of_pixels/<output>`, what it says to the images' pixels; and
 `tolerance` = rtol, atol. Prints one line of JSON a compared output and ends with 1 on the first
 difference that is too large.
@@ -47,20 +47,24 @@ def compare(
             raise ValueError(f"{what} has no output '{name}' (it has: {', '.join(answers)})")
     if kinds.BOXES in kinds.of(expected):
         return _compare_boxes(answers, expected, atol=atol, what=what)
-    for name, wanted in expected.items():
-        found = np.asarray(answers[name])
+    for name, expected_values in expected.items():
+        actual = np.asarray(answers[name])
         if name in MAPS:
-            found, wanted = _images(found, expected), _images(wanted, expected)
-        if found.shape != wanted.shape:
-            raise ValueError(f"{what}: '{name}' is {found.shape}, expected {wanted.shape}")
+            actual, expected_values = _images(actual, expected), _images(expected_values, expected)
+        if actual.shape != expected_values.shape:
+            raise ValueError(
+                f"{what}: '{name}' is {actual.shape}, expected {expected_values.shape}"
+            )
         if name == "class_ids" and kinds.SCORES in kinds.of(expected):
             scores = expected["scores"]
-            found, wanted = (np.take_along_axis(scores, ids, 1) for ids in (found, wanted))
+            actual, expected_values = (
+                np.take_along_axis(scores, ids, 1) for ids in (actual, expected_values)
+            )
         if name == "class_map":
-            found, wanted = np.mean(found != wanted, keepdims=True), np.zeros(1)
-        found, wanted = found.astype(np.float64), wanted.astype(np.float64)
-        difference = np.abs(found - wanted)
-        allowed = atol + rtol * np.abs(wanted)
+            actual, expected_values = np.mean(actual != expected_values, keepdims=True), np.zeros(1)
+        actual, expected_values = actual.astype(np.float64), expected_values.astype(np.float64)
+        difference = np.abs(actual - expected_values)
+        allowed = atol + rtol * np.abs(expected_values)
         if not (difference <= allowed).all():  # NaN is not either
             raise ValueError(
                 f"{what}: '{name}' differs by up to {difference.max():.3g}"
@@ -100,9 +104,9 @@ def _compare_boxes(
     if "image_size" in expected and np.any(answers["image_size"] != expected["image_size"]):
         raise ValueError(f"{what}: 'image_size' differs")
     for row in range(len(expected["boxes"])):
-        found, wanted = (_detections(a, row) for a in (answers, expected))
-        floor = min((one["scores"] for one in (*found, *wanted)), default=0.0)
-        for ones, others in ((wanted, found), (found, wanted)):
+        actual, expected_boxes = (_detections(a, row) for a in (answers, expected))
+        floor = min((one["scores"] for one in (*actual, *expected_boxes)), default=0.0)
+        for ones, others in ((expected_boxes, actual), (actual, expected_boxes)):
             for one in ones:
                 where = f"{what}: in image {row}"
                 differences = _differences(one, others, floor=floor, atol=atol, where=where)
@@ -149,7 +153,7 @@ def _nearest(one: dict, others: Sequence[dict], tolerance: float) -> tuple | Non
             if "masks" in one:
                 change = float(np.abs(one["masks"] - other["masks"]).mean())
             near.append((overlap, gap, change))
-    # What is no number is nearest to nothing.
+    # What is not a number is nearest to nothing.
     return min(near, key=lambda n: (np.nan_to_num(n[2], nan=np.inf), n[1]), default=None)
 
 
@@ -169,8 +173,8 @@ def _iou(a: np.ndarray, b: np.ndarray) -> float:
 def _images(values: np.ndarray, expected: Mapping[str, np.ndarray]) -> np.ndarray:
     """The pixels of maps [B, h, w, ...] that belong to the images, one after the other."""
     sizes = expected["image_size"]
-    own = [v[:h, :w].reshape(h * w, -1) for v, (h, w) in zip(values, sizes, strict=True)]
-    return np.concatenate(own)
+    blocks = [v[:h, :w].reshape(h * w, -1) for v, (h, w) in zip(values, sizes, strict=True)]
+    return np.concatenate(blocks)
 
 
 def run(folder: str, samples: str) -> list[dict]:
@@ -201,22 +205,22 @@ def run(folder: str, samples: str) -> list[dict]:
         return {k: v.numpy() for k, v in signatures[name](**inputs).items()}
 
     # All sizes in one batch, then each alone, as a warm-up or a first request comes.
-    found = answers(module.DEFAULT, image_bytes=tf.constant(images))
-    rows = compare(found, expected, what=module.DEFAULT, **limits)
+    outputs = answers(module.DEFAULT, image_bytes=tf.constant(images))
+    rows = compare(outputs, expected, what=module.DEFAULT, **limits)
     for i, image in enumerate(images):
         one = {name: value[i : i + 1] for name, value in expected.items()}
-        found = answers(module.DEFAULT, image_bytes=tf.constant([image]))
-        compare(found, one, what=f"{module.DEFAULT}, sample {i} alone", **limits)
+        outputs = answers(module.DEFAULT, image_bytes=tf.constant([image]))
+        compare(outputs, one, what=f"{module.DEFAULT}, sample {i} alone", **limits)
         pixels = decode.pixels({"encoded": tf.constant(image)})[tf.newaxis]
-        found = answers(module.IMAGE, image=pixels)
+        outputs = answers(module.IMAGE, image=pixels)
         one = {name: value[i : i + 1] for name, value in of_pixels.items()}
-        alone = compare(found, one, what=f"{module.IMAGE}, sample {i}", **limits)
+        alone = compare(outputs, one, what=f"{module.IMAGE}, sample {i}", **limits)
         rows += [{**row, "signature": module.IMAGE} for row in alone] if i == 0 else []
     if module.CLASSIFY in signatures:
         records = [example.serialize({module.ENCODED_KEY: ("string", [i])}) for i in images]
-        found = answers(module.CLASSIFY, inputs=tf.constant(records))
-        wanted = {"scores": expected["scores"]}
-        rows += compare(found, wanted, what=module.CLASSIFY, **limits)
+        outputs = answers(module.CLASSIFY, inputs=tf.constant(records))
+        expected_scores = {"scores": expected["scores"]}
+        rows += compare(outputs, expected_scores, what=module.CLASSIFY, **limits)
     return rows
 
 

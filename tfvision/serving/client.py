@@ -61,14 +61,14 @@ class Model:
 
     def run(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Calls one signature with arrays; strings come and go as bytes."""
-        found = self.signatures[signature](**{k: tf.constant(v) for k, v in inputs.items()})
-        return {name: value.numpy() for name, value in found.items()}
+        outputs = self.signatures[signature](**{k: tf.constant(v) for k, v in inputs.items()})
+        return {name: value.numpy() for name, value in outputs.items()}
 
     def predict(self, items: Iterable[Image]) -> list[dict[str, np.ndarray]]:
         """Predictions for each image, in order, in batches of at most BATCH.
 
         items: encoded bytes, paths, or uint8 RGB arrays [H, W, 3], mixed as you like. An
-        answer holds the task's predictions without the batch dimension, and strings as str:
+        answer contains the task's predictions without the batch dimension, and strings as str:
         a classifier's are class_names, class_ids and top_scores [min(5, K)], side by side by
         falling score, and scores [K] of all classes in id order; a
         segmenter's class_map uint8 [H, W] of the image; a detector's boxes float32 [D, 4]
@@ -76,7 +76,7 @@ class Model:
         of which the first num_detections count; with instances also masks float32 [D, m, m],
         probabilities in the frame of each box (`full_masks` puts them onto the image).
 
-        Raises DataError that names the path or the index of what is no image."""
+        Raises DataError that names the path or the index of what is not an image."""
         if isinstance(items, (bytes, str, os.PathLike, np.ndarray)):
             raise errors.UsageError("predict takes a list of images; put this one in a list")
         groups: dict[tuple, list] = {}
@@ -89,10 +89,10 @@ class Model:
             for start in range(0, len(group), BATCH):
                 indices, values = zip(*group[start : start + BATCH], strict=True)
                 if key == ("bytes",):
-                    found = self.run(module.DEFAULT, {"image_bytes": np.array(values, object)})
+                    outputs = self.run(module.DEFAULT, {"image_bytes": np.array(values, object)})
                 else:
-                    found = self.run(module.IMAGE, {"image": np.stack(values)})
-                answers |= zip(indices, _split(found, len(values)), strict=True)
+                    outputs = self.run(module.IMAGE, {"image": np.stack(values)})
+                answers |= zip(indices, _split(outputs, len(values)), strict=True)
         return [answers[index] for index in sorted(answers)]
 
 
@@ -107,23 +107,23 @@ def full_masks(answer: Mapping[str, np.ndarray]) -> np.ndarray:
         )
     size = tuple(int(side) for side in answer["image_size"])
     count = int(answer["num_detections"])
-    found = np.zeros((count, *size), np.uint8)
+    full = np.zeros((count, *size), np.uint8)
     for i in range(count):
-        found[i] = masks.from_box_frame(answer["masks"][i], answer["boxes"][i], size)
-    return found
+        full[i] = masks.from_box_frame(answer["masks"][i], answer["boxes"][i], size)
+    return full
 
 
 def plain(answer: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """An answer as JSON takes it: of detections those there are, and of their masks COCO's run
     lengths {"size": [H, W], "counts": text} at the image's size."""
-    found = dict(answer)
-    if kinds.MASKS in kinds.of(found):
-        size = tuple(int(side) for side in found["image_size"])
-        pairs = zip(found.pop("masks"), found["boxes"], strict=True)
-        found["masks"] = np.array([masks.rle_from_box_frame(m, box, size) for m, box in pairs])
-    count = int(found.get("num_detections", 0))
-    cut = {k: found[k][:count] for k in _DETECTIONS if k in found and "num_detections" in found}
-    return {name: value.tolist() for name, value in {**found, **cut}.items()}
+    values = dict(answer)
+    if kinds.MASKS in kinds.of(values):
+        size = tuple(int(side) for side in values["image_size"])
+        pairs = zip(values.pop("masks"), values["boxes"], strict=True)
+        values["masks"] = np.array([masks.rle_from_box_frame(m, box, size) for m, box in pairs])
+    count = int(values.get("num_detections", 0))
+    cut = {k: values[k][:count] for k in _DETECTIONS if k in values and "num_detections" in values}
+    return {name: value.tolist() for name, value in {**values, **cut}.items()}
 
 
 def ready(item: Image, index: int = 0) -> bytes | np.ndarray:
@@ -148,8 +148,8 @@ def ready(item: Image, index: int = 0) -> bytes | np.ndarray:
     return array
 
 
-def _split(found: Mapping[str, np.ndarray], count: int) -> list[dict[str, np.ndarray]]:
-    texts = {k: _text(v) if v.dtype == object else v for k, v in found.items()}
+def _split(outputs: Mapping[str, np.ndarray], count: int) -> list[dict[str, np.ndarray]]:
+    texts = {k: _text(v) if v.dtype == object else v for k, v in outputs.items()}
     return [_own({name: value[i] for name, value in texts.items()}) for i in range(count)]
 
 

@@ -59,7 +59,7 @@ def export(
     samples: real encoded images; the saved model must answer them as `net` does. category_ids:
     of the data set, in class order, where it has its own; they go into the model card.
 
-    Raises DataError where the version exists, a sample is no image, there is none, or the
+    Raises DataError where the version exists, a sample is not an image, there is none, or the
     reloaded model answers differently; nothing is left behind then. Raises UsageError for a net
     that takes more than an image: Fast R-CNN's proposals come with the records."""
     _check_inputs(net)
@@ -74,13 +74,13 @@ def export(
     with aside.folder(output) as work:
         target = os.path.join(output, str(_version(output, version)))
         folder = os.path.join(work, "export")
-        with atomic.told(target):
+        with atomic.reported(target):
             _write(task, net, class_names, folder)
         scaled = config_json.get("inputs", {}).get("scaled_decoding", False)
         rows = _check(task, net, samples, folder, work, scaled)
         card = _card(task, net, class_names, config_json, metrics, rows, len(samples))
         card["category_ids"] = None if category_ids is None else list(category_ids)
-        with atomic.told(target):
+        with atomic.reported(target):
             warmed = _write_warmup(folder, samples)
             text = json.dumps(card, indent=2) + "\n"
             atomic.write_text(os.path.join(folder, "model_card.json"), text)
@@ -96,7 +96,7 @@ def _check_inputs(net: Net) -> None:
     if more:
         raise errors.UsageError(
             f"{net.serve.name} looks at {', '.join(more)} beside the image, which a served graph"
-            " cannot compute; evaluate it on records that hold them, or export faster_rcnn_*,"
+            " cannot compute; evaluate it on records that contain them, or export faster_rcnn_*,"
             " which proposes for itself"
         )
 
@@ -157,10 +157,10 @@ def _check(
     )
     if process.returncode:
         lines = process.stderr.strip().split("\n")
-        found = [line for line in lines if line.startswith("mismatch: ")] or lines[-1:]
+        mismatches = [line for line in lines if line.startswith("mismatch: ")] or lines[-1:]
         raise errors.DataError(
             "the saved model does not answer as the trained one does, so nothing was exported: "
-            + found[0].removeprefix("mismatch: ")
+            + mismatches[0].removeprefix("mismatch: ")
         )
     return [json.loads(line) for line in process.stdout.split("\n") if line.startswith("{")]
 

@@ -23,7 +23,7 @@ _TYPES = (tf.float32, tf.int32, tf.int64, tf.string, tf.bool, tf.uint8)
 
 
 class Serving(tf.Module):
-    """What is saved: it holds the variables of a net that was too large to freeze."""
+    """What is saved: it contains the variables of a net that was too large to freeze."""
 
     def __init__(self, variables: Sequence = ()):
         super().__init__(name="serving")
@@ -155,5 +155,5 @@ def _checked(predictions: dict) -> dict:
 
 
 def _names_of(class_ids: tf.Tensor, names: Sequence[str]) -> tf.Tensor:
-    found = tf.gather(tf.constant(names), tf.maximum(class_ids, 0))
-    return tf.where(class_ids >= 0, found, tf.zeros_like(found))
+    looked_up = tf.gather(tf.constant(names), tf.maximum(class_ids, 0))
+    return tf.where(class_ids >= 0, looked_up, tf.zeros_like(looked_up))

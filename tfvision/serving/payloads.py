@@ -48,7 +48,7 @@ def data(value: Any, what: str) -> bytes:
 
 
 def sound_images(files: Sequence[bytes], what: str, limit: int = PIXELS) -> list[bytes]:
-    """Encoded images as TensorFlow decodes them, each decoded once to see that it is sound.
+    """Encoded images as TensorFlow decodes them, each decoded once to see that it is intact.
 
     limit: pixels of all together, counted from the headers before anything is decoded. Raises
     BadRequest that starts with `what` and the place of the bad one; 413 above the limit."""
@@ -72,9 +72,9 @@ def image_of_record(record: bytes, what: str) -> bytes:
     """The encoded image of a serialized tf.train.Example. Raises BadRequest."""
     try:
         features = tf.train.Example.FromString(record).features.feature
-        found = features[module.ENCODED_KEY].bytes_list.value
+        encoded = features[module.ENCODED_KEY].bytes_list.value
     except Exception as error:  # two protobuf packages, two kinds of DecodeError
         raise BadRequest(f"{what}: not a serialized tf.train.Example") from error
-    if len(found) != 1:
+    if len(encoded) != 1:
         raise BadRequest(f"{what}: the tf.train.Example has no '{module.ENCODED_KEY}'")
-    return found[0]
+    return encoded[0]

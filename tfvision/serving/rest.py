@@ -84,11 +84,11 @@ def classify_request(
     name = _signature(content, signatures, module.CLASSIFY)
     if set(input_specs(signatures[name])) != {"inputs"}:
         raise BadRequest(f"signature '{name}' does not classify; '{module.CLASSIFY}' does")
-    found, context = content.get("examples"), content.get("context", {})
-    if not isinstance(found, list) or not isinstance(context, dict):
+    examples, context = content.get("examples"), content.get("context", {})
+    if not isinstance(examples, list) or not isinstance(context, dict):
         raise BadRequest('a request to classify has "examples", a list of objects')
     files = []
-    for index, item in enumerate(found):
+    for index, item in enumerate(examples):
         if not isinstance(item, dict):
             raise BadRequest(f"example {index} is a JSON {_kind(item)}; it must be an object")
         value = {**context, **item}.get(module.ENCODED_KEY)
@@ -188,23 +188,23 @@ def _columns(content: Mapping, specs: Mapping) -> dict[str, Any]:
     return inputs
 
 
-def _check_names(found: Mapping, specs: Mapping, what: str) -> None:
-    if set(found) != set(specs):
-        raise BadRequest(f"{what} has {sorted(found)}; the signature takes {sorted(specs)}")
+def _check_names(given: Mapping, specs: Mapping, what: str) -> None:
+    if set(given) != set(specs):
+        raise BadRequest(f"{what} has {sorted(given)}; the signature takes {sorted(specs)}")
 
 
 def _tensor(name: str, values: Any, spec: tf.TensorSpec, pixels: int) -> np.ndarray:
-    """JSON of one input -> an array; images are decoded to see that they are sound."""
+    """JSON of one input -> an array; images are decoded to see that they are intact."""
     if not isinstance(values, list):
         raise BadRequest(f"input '{name}' must be a list, one element an image")
     if spec.dtype != tf.string:
         return _numbers(name, values, spec)
-    found = [payloads.data(value, f"instance {i}") for i, value in enumerate(values)]
+    images = [payloads.data(value, f"instance {i}") for i, value in enumerate(values)]
     if name == "inputs":
-        found = [payloads.image_of_record(data, f"instance {i}") for i, data in enumerate(found)]
+        images = [payloads.image_of_record(data, f"instance {i}") for i, data in enumerate(images)]
     if name in ("image_bytes", "inputs"):
-        found = payloads.sound_images(found, "instance", pixels)
-    return _strings(_records(found) if name == "inputs" else found)
+        images = payloads.sound_images(images, "instance", pixels)
+    return _strings(_records(images) if name == "inputs" else images)
 
 
 def _records(files: Sequence[bytes]) -> list[bytes]:

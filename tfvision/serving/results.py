@@ -39,7 +39,7 @@ class _Growing:
         if self._aside:
             data = self._head + data
         try:
-            with atomic.told(self.path):
+            with atomic.reported(self.path):
                 self._put(data + self._tail)
                 if self._aside:
                     os.replace(self._aside, self.path)
@@ -67,7 +67,7 @@ class _Growing:
 
 
 class _List(_Growing):
-    """A json file that holds a list."""
+    """A json file that contains a list."""
 
     def __init__(self, path: str):
         super().__init__(path, "[\n", "\n]\n")
@@ -110,8 +110,8 @@ class Csv(_Growing):
     def add(self, rows: Sequence[Row]) -> None:
         """Writes the predictions of a batch; an image that could not be read has none."""
         text = io.StringIO(newline="")
-        found = ((row["file"], *values) for row in rows for values in self._values(row))
-        csv.writer(text).writerows(found)
+        lines = ((row["file"], *values) for row in rows for values in self._values(row))
+        csv.writer(text).writerows(lines)
         self.append(text.getvalue())
 
     def _values(self, row: Row) -> list[tuple]:
@@ -140,7 +140,7 @@ class Coco(_List):
 
     def add(self, rows: Sequence[Row]) -> None:
         """Writes the detections of a batch."""
-        found = []
+        entries = []
         for row in rows:
             self._images += 1
             for i, box in enumerate(row.get("boxes", ())):
@@ -154,8 +154,8 @@ class Coco(_List):
                 }
                 if kinds.MASKS in kinds.of(row):
                     entry["segmentation"] = row["masks"][i]
-                found.append(entry)
-        super().add(found)
+                entries.append(entry)
+        super().add(entries)
 
 
 class Yolo:
@@ -212,6 +212,6 @@ def opened(
             " or csv"
         )
     category_ids = card.get("category_ids") or range(1, (len(class_names) or 1 << 16) + 1)
-    with atomic.told(folder):
+    with atomic.reported(folder):
         os.makedirs(folder, exist_ok=True)
         return writer(folder, class_names, category_ids)

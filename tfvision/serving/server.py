@@ -50,7 +50,7 @@ class Server:
     ):
         self.model = model
         self.name = paths.readable(name or model.name)
-        # The model's own name may hold what ends another one.
+        # The model's own name may contain what ends another one.
         self._path = re.compile(_PATH % f"{re.escape(self.name)}|[^/:]+")
         self.address = f"/v1/models/{urllib.parse.quote(self.name, safe='')}"
         self.body_limit, self.pixel_limit, self.patience = body_limit, pixel_limit, patience
@@ -87,9 +87,11 @@ class Server:
 
     def _content(self, method: str, path: str, body: bytes) -> dict:
         what = self._what(path)
-        wanted = "POST" if what.startswith(":") else "GET"
-        if method != wanted:
-            raise rest.BadRequest(f"Malformed request: {method} {path} (it is a {wanted})", 405)
+        http_method = "POST" if what.startswith(":") else "GET"
+        if method != http_method:
+            raise rest.BadRequest(
+                f"Malformed request: {method} {path} (it is a {http_method})", 405
+            )
         if what == "":
             return self._status()
         if what == "/metadata":
@@ -138,14 +140,14 @@ def bind(host: str = "127.0.0.1", port: int = 8501) -> socket.socket:
         raise errors.UsageError(f"--port is {port}; it is a number from 0 to 65535")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        found = socket.socket(family, socket.SOCK_STREAM)
+        listener = socket.socket(family, socket.SOCK_STREAM)
         try:
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            found.bind(address)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
         except BaseException:
-            found.close()
+            listener.close()
             raise
-        return found
+        return listener
     except (OSError, OverflowError) as error:
         raise errors.UsageError(
             f"cannot listen on {host} port {port}: {error}; choose another --port or --host"
@@ -158,7 +160,7 @@ def _encode(content: Mapping) -> bytes:
 
 async def _reply(send: Callable[[dict], Awaitable], status: int, content: bytes) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
-    if status == 408:  # the rest of its request may still come, and is no request
+    if status == 408:  # the rest of its request may still come, and is not a request
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content})

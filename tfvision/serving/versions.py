@@ -25,14 +25,14 @@ def find(path: str) -> str:
     if os.path.isfile(os.path.join(path, _GRAPH)):
         return os.path.abspath(path)
     if not os.path.isdir(path):
-        raise errors.DataError(f"{path} is no folder; give one that `tfvision export` wrote")
-    found = numbers(path)
-    if not found:
+        raise errors.DataError(f"{path} is not a directory; give one that `tfvision export` wrote")
+    versions = numbers(path)
+    if not versions:
         raise errors.DataError(
-            f"{path} holds no exported model (no folder named by a number, no {_GRAPH});"
+            f"{path} contains no exported model (no folder named by a number, no {_GRAPH});"
             " `tfvision export` writes one"
         )
-    names = [n for n in os.listdir(path) if n.isascii() and n.isdigit() and int(n) == found[-1]]
+    names = [n for n in os.listdir(path) if n.isascii() and n.isdigit() and int(n) == versions[-1]]
     folder = os.path.abspath(os.path.join(path, names[0]))
     if not os.path.isfile(os.path.join(folder, _GRAPH)):
         raise errors.DataError(f"{folder} has no {_GRAPH}; the export is broken, make it again")

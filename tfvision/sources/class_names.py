@@ -22,7 +22,7 @@ class Names(list[str]):
 def clean(name: str) -> str:
     """The name in NFC, with one blank for white space and control characters, none around it.
 
-    A folder's name that is no UTF-8 is taken as `paths.readable` reads it."""
+    A folder's name that is not UTF-8 is taken as `paths.readable` reads it."""
     text = paths.readable(name)
     return unicodedata.normalize("NFC", _BLANKS.sub(" ", text).strip())
 

@@ -72,7 +72,7 @@ def _without_dummy(
     if not is_dummy or len(category_ids) < 2 or number in content.used:
         return category_ids, class_names
     reason = "category without annotations that names the others' group"
-    detail = f"'{first['name']}' (id {number}) is no class"
+    detail = f"'{first['name']}' (id {number}) is not a class"
     content.findings.append(schema.Finding("noted", reason, content.name, detail))
     at = category_ids.index(number)
     return category_ids[:at] + category_ids[at + 1 :], class_names[:at] + class_names[at + 1 :]
@@ -88,11 +88,11 @@ def _items(
     for number, count in content.shelf.repeated_ids():
         detail = f"annotation {number}: {count} times"
         yield schema.Finding("noted", "annotation id used twice", content.name, detail)
-    for entry, found in content.shelf.images():
+    for entry, entries in content.shelf.images():
         sample, findings = start(entry, files)
         objects = []
         size, file = _size(sample, content), entry["file_name"]
-        for annotation in found:
+        for annotation in entries:
             name = name_of(annotation)
             class_id = class_of(annotation, class_ids, content, name)
             try:
@@ -124,8 +124,8 @@ def _size(
     """(height, width) that boxes relative to their image are relative to, where they are so."""
     if isinstance(sample, schema.Finding) or not content.boxes.relative:
         return None
-    found = header.sizes(sample.path)
-    return sample.size or (found and found[1])
+    sizes = header.sizes(sample.path)
+    return sample.size or (sizes and sizes[1])
 
 
 def orphans(content: coco_file.Content, class_ids: dict[int, int]) -> Iterator[schema.Finding]:
@@ -172,10 +172,10 @@ def start(
     """The sample of an entry of 'images' without what its annotations say, or why there is
     none; and what is to be said of its name."""
     number = str(coco_file.key_of(entry["id"]))
-    found = files.find(entry["file_name"], f"image {number}")
-    if isinstance(found, schema.Finding):
-        return found, []
-    filename, findings = found
+    located = files.find(entry["file_name"], f"image {number}")
+    if isinstance(located, schema.Finding):
+        return located, []
+    filename, findings = located
     size = values.size(entry.get("height"), entry.get("width"))
     path = os.path.join(files.root, filename)
     return schema.Sample(path, filename, number, size, objects=[]), findings

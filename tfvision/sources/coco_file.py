@@ -29,9 +29,9 @@ def annotation_file(kind: str, annotations: str | None, prefix: str) -> str:
             n for n in os.listdir(annotations) if n.startswith(prefix) and n.endswith(_JSON)
         )
         if len(names) != 1:
-            found = ", ".join(names) or "none"
+            listed = ", ".join(names) or "none"
             raise errors.DataError(
-                f"{annotations}: expected one {prefix}*.json, found {found}; give the file's path"
+                f"{annotations}: expected one {prefix}*.json, found {listed}; give the file's path"
             )
         return os.path.join(annotations, names[0])
     return texts.check(annotations)
@@ -123,7 +123,7 @@ def category_names(entries: list, path: str) -> tuple[list[int], list[str], list
         if number is None or not isinstance(name, str):
             raise errors.DataError(f"{path}: category {entry!r} needs a whole id and a name")
         if number in by_id:
-            raise errors.DataError(f"{path}: category id {number} is there twice")
+            raise errors.DataError(f"{path}: category id {number} appears twice")
         by_id[number] = name.strip()
         if name != name.strip():
             findings.append(

@@ -36,10 +36,10 @@ class Boxes:
 
     def compare(self, entry: dict) -> None:
         """Compares an annotation's box with its polygons, else with its area."""
-        found = _numbers(entry.get("bbox"))
-        if self._compared >= _LOOKED_AT or self.relative or found is None:
+        bbox = _numbers(entry.get("bbox"))
+        if self._compared >= _LOOKED_AT or self.relative or bbox is None:
             return
-        corners = {"xywh": _corners(found, "xywh"), "xyxy": _corners(found, "xyxy")}
+        corners = {"xywh": _corners(bbox, "xywh"), "xyxy": _corners(bbox, "xyxy")}
         bounds = _bounds(entry.get("segmentation"))
         area = values.number(entry.get("area"))
         if bounds:
@@ -58,13 +58,13 @@ class Boxes:
     def check(self, path: str) -> None:
         """Raises DataError where the other form fits masks and areas, and the named one does
         not."""
-        own, other = ("xyxy", "xywh") if self.form == "xyxy" else ("xywh", "xyxy")
-        if self._fits[other] > max(self._fits[own], self._compared / 2):
+        form, other = ("xyxy", "xywh") if self.form == "xyxy" else ("xywh", "xyxy")
+        if self._fits[other] > max(self._fits[form], self._compared / 2):
             meant = "x1, y1, x2, y2" if other == "xyxy" else "x, y, width, height"
             raise errors.DataError(
                 f"{path}: the numbers of bbox agree with the masks or areas of"
                 f" {self._fits[other]} of {self._compared} annotations as {meant}, and of"
-                f" {self._fits[own]} as {own}; say what they are with --boxes={other}"
+                f" {self._fits[form]} as {form}; say what they are with --boxes={other}"
             )
 
     def read(self, value: Any, size: tuple[int, int] | None) -> Box:
@@ -75,9 +75,7 @@ class Boxes:
             raise schema.Rejected("broken box", f"bbox {value!r:.80} is not four numbers")
         numbers = _numbers(value)
         if numbers is None:
-            raise schema.Rejected(
-                "broken box", f"bbox {value!r:.80} holds what is no finite number"
-            )
+            raise schema.Rejected("broken box", f"bbox {value!r:.80} contains a non-finite number")
         y1, x1, y2, x2 = _corners(numbers, self.form.removesuffix("_relative"))
         if x2 <= x1 or y2 <= y1:
             raise schema.Rejected("box without area", f"bbox {value!r:.80}")
@@ -99,8 +97,8 @@ def _parsed(text: str) -> Any:
 def _numbers(value: Any) -> list[float] | None:
     if not isinstance(value, list) or len(value) != 4:
         return None
-    found = values.numbers(value)
-    return None if None in found else found
+    numbers = values.numbers(value)
+    return None if None in numbers else numbers
 
 
 def _corners(numbers: list[float], form: str) -> Box:
@@ -127,7 +125,7 @@ def _near(box: Box, bounds: Box) -> bool:
 def mask(value: Any) -> tuple[Mask, str]:
     """(polygons or run lengths as they are, None where there are none; what was left out).
 
-    A part that is no polygon is left out where others remain. Raises Rejected."""
+    A part that is not a polygon is left out where others remain. Raises Rejected."""
     if isinstance(value, str):
         value = _parsed(value)
     if not said(value) or isinstance(value, dict):
@@ -154,5 +152,5 @@ def _fault(part: list, numbers: list[float | None]) -> str:
     if len(part) < _MIN_POLYGON:
         return f"{part!r:.60} has fewer than three points"
     if len(part) % 2:
-        return f"{len(part)} numbers are no pairs of x and y"
-    return f"{part!r:.60} holds what is no finite number" if None in numbers else ""
+        return f"{len(part)} numbers are not pairs of x and y"
+    return f"{part!r:.60} contains a non-finite number" if None in numbers else ""

@@ -69,8 +69,10 @@ def _labels(annotations: str, root: str, split: str, labels: Sequence[str] | Non
         shelf.add_annotation(key, None, json.dumps([line, label]))
     if split and splits and split not in splits:
         hint = errors.suggestion(split, splits)
-        found = ", ".join(f"'{part}'" for part in sorted(splits))
-        raise errors.DataError(f"{annotations}: there is no split '{split}'{hint} (it has {found})")
+        listed = ", ".join(f"'{part}'" for part in sorted(splits))
+        raise errors.DataError(
+            f"{annotations}: there is no split '{split}'{hint} (it has {listed})"
+        )
     shelf.index()
     classes = ClassList.of(labels, sorted(names - {""}), annotations)
     items = _items(shelf, Images(root), annotations, classes)
@@ -82,8 +84,8 @@ def _labels(annotations: str, root: str, split: str, labels: Sequence[str] | Non
 
 def _rows(path: str) -> Iterator[tuple[int, str, str, str | None]]:
     """(line, path, label, split or None) of every row that is not blank."""
-    found = tables.rows(path)
-    _, header = next(found)
+    rows = tables.rows(path)
+    _, header = next(rows)
     columns = [tables.column(header, names) for names in (PATH, LABEL, SPLIT)]
     for names, column in zip((PATH, LABEL), columns, strict=False):
         if column is None:
@@ -91,7 +93,7 @@ def _rows(path: str) -> Iterator[tuple[int, str, str, str | None]]:
                 f"{path}: there is no column {' or '.join(names)}; its columns are:"
                 f" {', '.join(header) or 'none'}"
             )
-    for line, cells in found:
+    for line, cells in rows:
         yield line, *(None if column is None else cells[column] for column in columns)
 
 
@@ -110,7 +112,7 @@ def _items(
         if not any(label for _, label in rows):
             yield schema.Finding("skipped", "no label", filename, lines)
             continue
-        found: list[int] = []
+        class_ids: list[int] = []
         for line, label in rows:
             what = f"line {line}"
             if not label:
@@ -120,9 +122,9 @@ def _items(
             if note:
                 detail = f"{what}: {note}"
                 yield schema.Finding("noted", "class name matched loosely", filename, detail)
-            if class_id in found:
+            if class_id in class_ids:
                 yield schema.Finding("noted", "the same label twice", filename, what)
             else:
-                found.append(class_id)
-        sample.labels = sorted(found)
+                class_ids.append(class_id)
+        sample.labels = sorted(class_ids)
         yield sample

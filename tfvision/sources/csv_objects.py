@@ -51,8 +51,8 @@ def layout(path: str) -> Layout | None:
     Raises DataError where a box is one cell, and where no column names the image."""
     _, first = next(tables.rows(path))
     folded = [cell.casefold() for cell in first]
-    if not csv_columns.EVERY & set(folded) and (found := _without_header(first)):
-        return found
+    if not csv_columns.EVERY & set(folded) and (first_row := _without_header(first)):
+        return first_row
     for form, names in csv_columns.BOXES.items():
         box = tuple(tables.column(first, column) for column in names)
         if None in box:
@@ -78,8 +78,8 @@ def layout(path: str) -> Layout | None:
         )
     if (cell := tables.column(first, csv_columns.ONE_CELL)) is not None:
         raise errors.DataError(
-            f"{path}: column '{first[cell]}' holds a box in one cell; write it into columns xmin,"
-            " ymin, xmax, ymax, or leave the column out to read class names alone"
+            f"{path}: column '{first[cell]}' contains a box in one cell; write it into columns"
+            " xmin, ymin, xmax, ymax, or leave the column out to read class names alone"
         )
     return None
 
@@ -129,8 +129,8 @@ def read(
         shelf.add_image(key, json.dumps(key))
         shelf.add_annotation(key, None, json.dumps(row))
     if split and splits and not any(drawn.is_split(part, split) for part in splits):
-        found = ", ".join(f"'{part}'" for part in sorted(splits))
-        raise errors.DataError(f"{path}: there is no split '{split}' (it has {found})")
+        listed = ", ".join(f"'{part}'" for part in sorted(splits))
+        raise errors.DataError(f"{path}: there is no split '{split}' (it has {listed})")
     shelf.index()
     classes = ClassList.of(labels, names.names(), path)
     form = (layout, 0 <= largest < _SHARE, options.annotations_of)
@@ -140,10 +140,10 @@ def read(
 
 
 def _rows(path: str, layout: Layout) -> Iterator[tuple[int, list[str]]]:
-    found = tables.rows(path)
+    rows = tables.rows(path)
     if layout.has_header:
-        next(found)
-    return found
+        next(rows)
+    return rows
 
 
 def _items(
@@ -167,8 +167,8 @@ def _items(
             continue
         yield from _size(sample, rows[0])
         size = drawn.size(sample, frame)
-        if shares and (found := headers.sizes(sample.path)) and size not in found:
-            size = found[frame != "stored"]
+        if shares and (sizes := headers.sizes(sample.path)) and size not in sizes:
+            size = sizes[frame != "stored"]
         yield from drawn.add(
             sample, _objects(rows, layout.form, size if shares else (1, 1)), classes, table, size
         )

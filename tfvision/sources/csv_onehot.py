@@ -14,12 +14,12 @@ from tfvision.sources.source import ClassList, Source
 
 def fits(path: str) -> bool:
     """Whether a table names paths and no class, and its first row has 0 or 1 in each column."""
-    found = tables.rows(path)
-    _, header = next(found)
+    rows = tables.rows(path)
+    _, header = next(rows)
     columns = _classes(header)
     if tables.column(header, PATH) is None or tables.column(header, LABEL) is not None:
         return False
-    _, cells = next(found, (0, []))
+    _, cells = next(rows, (0, []))
     return bool(cells and columns) and all(values.whole(cells[c]) in (0, 1) for c in columns)
 
 
@@ -46,11 +46,11 @@ def _classes(header: Sequence[str]) -> list[int]:
 def _items(
     path: str, files: Images, split: str, ids: dict[int, int]
 ) -> Iterator[schema.Sample | schema.Finding]:
-    found = tables.rows(path)
-    _, header = next(found)
+    rows = tables.rows(path)
+    _, header = next(rows)
     name_at, split_at = (tables.column(header, names) for names in (PATH, SPLIT))
     seen = set()
-    for line, cells in found:
+    for line, cells in rows:
         if split and split_at is not None and not drawn.is_split(cells[split_at], split):
             continue
         what = f"line {line}"

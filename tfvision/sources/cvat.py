@@ -54,10 +54,10 @@ def read(
     Raises DataError where the xml is not CVAT's, and for an unknown split or class."""
     root = check_folder(images, "image folder")
     path = _file(root, annotations, split)
-    wanted = options.class_attribute.strip().casefold()
-    survey = _survey(path, wanted)
+    attribute = options.class_attribute.strip().casefold()
+    survey = _survey(path, attribute)
     _check(survey, path, split, options.class_attribute)
-    names = [] if wanted else list(survey.meta.labels)
+    names = [] if attribute else list(survey.meta.labels)
     classes = ClassList.of(labels, names or survey.names.names(), path)
     inner = os.path.join(root, "images")
     beside = os.path.realpath(os.path.dirname(path)) == os.path.realpath(root)
@@ -69,18 +69,18 @@ def read(
     groups += ("masks",) if survey.has_masks else ()
     reason = f"not named in {os.path.basename(path)}"
     if survey.tracks:
-        items = cvat_video.items(path, survey.meta, files, classes, wanted)
+        items = cvat_video.items(path, survey.meta, files, classes, attribute)
     else:
         subset = split if survey.subsets else ""
         reason += f" as of split '{split}'" if subset else ""
-        items = _items(path, files, classes, subset, _Rules(wanted, has_objects))
+        items = _items(path, files, classes, subset, _Rules(attribute, has_objects))
     left = {base: "of another split"} if pictures != base else {}
     return Source(classes.names, groups, items, folders=left | {pictures: reason})
 
 
 @dataclasses.dataclass(frozen=True)
 class _Rules:
-    """attribute: the one that holds the class, or "". has_objects: tags are not all there is."""
+    """attribute: the one that contains the class, or "". has_objects: tags are not all there is."""
 
     attribute: str
     has_objects: bool
@@ -101,17 +101,17 @@ def _file(root: str, annotations: str | None, split: str) -> str:
     )
 
 
-def _survey(path: str, wanted: str) -> _Survey:
-    found = _Survey(cvat_xml.Meta(), Spellings(), collections.Counter(), collections.Counter())
+def _survey(path: str, attribute: str) -> _Survey:
+    survey = _Survey(cvat_xml.Meta(), Spellings(), collections.Counter(), collections.Counter())
     for node in cvat_xml.children(path):
         if node.tag == "meta":
-            found.meta = cvat_xml.meta(node)
+            survey.meta = cvat_xml.meta(node)
         elif node.tag == "image":
-            found.images += 1
+            survey.images += 1
             if node.get("subset"):
-                found.subsets[node.get("subset")] += 1
+                survey.subsets[node.get("subset")] += 1
         elif node.tag == "track":
-            found.tracks += 1
+            survey.tracks += 1
         else:
             continue
         held = {}
@@ -119,15 +119,15 @@ def _survey(path: str, wanted: str) -> _Survey:
             is_tag = shape.tag == "tag"
             if not is_tag and shape.tag not in cvat_shapes.WITH_AREA:
                 continue
-            found.has_tags = found.has_tags or is_tag
-            found.has_objects = found.has_objects or not is_tag
-            found.has_masks = found.has_masks or shape.tag in cvat_shapes.WITH_MASK
-            found.attributes.update(n.get("name", "") for n in shape.iter("attribute"))
+            survey.has_tags = survey.has_tags or is_tag
+            survey.has_objects = survey.has_objects or not is_tag
+            survey.has_masks = survey.has_masks or shape.tag in cvat_shapes.WITH_MASK
+            survey.attributes.update(n.get("name", "") for n in shape.iter("attribute"))
             held |= cvat_xml.attributes(shape)
             label = shape.get("label") or node.get("label") or ""
-            found.names.add(held.get(wanted, "") if wanted else label)
+            survey.names.add(held.get(attribute, "") if attribute else label)
             held = held if node.tag == "track" else {}
-    return found
+    return survey
 
 
 def _check(survey: _Survey, path: str, split: str, attribute: str) -> None:
@@ -157,12 +157,12 @@ def _items(
     """The samples of an xml for images; those of a subset, or all with ""."""
     seen = set()
     for node in cvat_xml.children(path):
-        own = node.get("subset") or ""
-        if node.tag != "image" or (subset and not drawn.is_split(own, subset)):
+        named = node.get("subset") or ""
+        if node.tag != "image" or (subset and not drawn.is_split(named, subset)):
             continue
         name, what = node.get("name") or "", f"image {node.get('id')}"
-        inside = f"{own}/{name}"
-        name = inside if own and files.has(inside) else name
+        inside = f"{named}/{name}"
+        name = inside if named and files.has(inside) else name
         sample = yield from files.sample(name, what, seen)
         if sample is None:
             continue
@@ -176,7 +176,7 @@ def _fill(
     sample: schema.Sample, node: Any, path: str, classes: ClassList, rules: _Rules
 ) -> Iterator[schema.Sample | schema.Finding]:
     """The sample with its labels and objects."""
-    tags, found = set(), []
+    tags, shapes = set(), []
     size = drawn.size(sample, "")
     for i, shape in enumerate(node, start=1):
         name, text = f"{shape.tag} {i}", shape.get("label") or ""
@@ -191,10 +191,10 @@ def _fill(
         elif shape.tag in cvat_shapes.EVERY:
             group = values.whole(shape.get("group_id")) or None
             make = functools.partial(cvat_shapes.convert, shape.tag, shape.attrib, size)
-            found.append(drawn.Drawn(name, text, make, group))
+            shapes.append(drawn.Drawn(name, text, make, group))
     sample.labels = sorted(tags)
     if rules.has_objects:
-        yield from drawn.add(sample, found, classes, path, size)
+        yield from drawn.add(sample, shapes, classes, path, size)
     elif not tags:
         yield schema.Finding("skipped", "no label", sample.filename, "it has no tag")
         return

@@ -41,8 +41,8 @@ def items(
         image = os.path.join(files.root, filename)
         sample = schema.Sample(image, filename, source_id=filename, size=meta.size)
         size = drawn.size(sample, "")
-        found = [_drawn(row, size) for row in rows]
-        yield from drawn.add(sample, found, classes, path, size)
+        drawn_rows = [_drawn(row, size) for row in rows]
+        yield from drawn.add(sample, drawn_rows, classes, path, size)
         yield sample
 
 
@@ -53,20 +53,20 @@ def _drawn(row: dict[str, Any], size: tuple[int, int] | None) -> drawn.Drawn:
 
 def _numbered(files: Images) -> dict[int, str]:
     """{frame: file} of the images whose names end in a number."""
-    found: dict[int, str] = {}
+    by_number: dict[int, str] = {}
     for path in walking.files(files.root):
         name = walking.relative(path, files.root)
         match = _NUMBER.search(name)
         if match is None:
             continue
         number = int(match[1])
-        if number in found:
+        if number in by_number:
             raise errors.DataError(
-                f"{files.root}: {found[number]} and {name} are both frame {number}; give the"
+                f"{files.root}: {by_number[number]} and {name} are both frame {number}; give the"
                 " folder of one video's frames"
             )
-        found[number] = name
-    return found
+        by_number[number] = name
+    return by_number
 
 
 def _collect(path: str, shelf: stream.Shelf, attribute: str) -> Iterator[schema.Finding]:

@@ -14,7 +14,7 @@ from defusedxml import ElementTree
 from tfvision import errors
 from tfvision.sources import values, voc_xml
 
-_HEAD = 1000  # bytes that hold the declaration
+_HEAD = 1000  # bytes that contain the declaration
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Meta:
 def children(path: str) -> Iterator[Any]:
     """The elements right below <annotations>, each whole while it is looked at.
 
-    Raises DataError where the file is no sound xml or another one; entities are refused."""
+    Raises DataError where the file is not valid XML or another one; entities are refused."""
     try:
         with open(path, "rb") as file:
             root, depth = None, 0
@@ -50,7 +50,7 @@ def children(path: str) -> Iterator[Any]:
     except defusedxml.DefusedXmlException as error:
         raise errors.DataError(f"{path}: an xml with entities is not read: {error}") from error
     except (ParseError, ValueError) as error:
-        raise errors.DataError(f"{path}: not a sound xml file: {error}") from error
+        raise errors.DataError(f"{path}: not valid XML: {error}") from error
     except OSError as error:
         raise errors.DataError(f"annotation file {path} cannot be read: {error}") from error
 
@@ -101,11 +101,11 @@ def _frames(node: Any) -> tuple[int, int] | None:
 
 
 def _size(node: Any) -> tuple[int, int] | None:
-    found = [
+    sides = [
         values.whole(node.findtext(f"original_size/{side}")) if node is not None else None
         for side in ("height", "width")
     ]
-    return (found[0], found[1]) if all(n and n > 0 for n in found) else None
+    return (sides[0], sides[1]) if all(n and n > 0 for n in sides) else None
 
 
 def attributes(node: Any) -> dict[str, str]:

@@ -38,18 +38,18 @@ def pictures(root: str, split: str) -> str:
 
 def is_split(name: str, split: str) -> bool:
     """Whether a file's word for a split means `split`: case aside, and validation is val."""
-    found = [
+    folders = [
         _VALIDATION.get(text.strip().casefold(), text.strip().casefold()) for text in (name, split)
     ]
-    return found[0] == found[1]
+    return folders[0] == folders[1]
 
 
 def size(sample: schema.Sample, frame: str) -> tuple[int, int] | None:
     """(height, width) of the pixels that an annotation speaks of: what it says, else the file's.
 
     frame: one of `source.FRAMES`, or "" for the upright image."""
-    found = None if sample.size else header.sizes(sample.path)
-    return sample.size or (found and found[frame != "stored"])
+    sizes = None if sample.size else header.sizes(sample.path)
+    return sample.size or (sizes and sizes[frame != "stored"])
 
 
 def labelled(
@@ -116,21 +116,21 @@ def add(
                 name=item.name,
             )
         )
-    found = {item.class_id for item in sample.objects if not item.is_crowd}
-    sample.labels = sorted(found.union(sample.labels or []))
+    class_ids = {item.class_id for item in sample.objects if not item.is_crowd}
+    sample.labels = sorted(class_ids.union(sample.labels or []))
 
 
 def _together(
     parts: Sequence[tuple[Drawn, int, Shape]],
 ) -> list[list[tuple[Drawn, int, Shape]]]:
     """The parts of each object, in the order of the objects' first ones."""
-    found: dict[Hashable, list[tuple[Drawn, int, Shape]]] = {}
+    groups: dict[Hashable, list[tuple[Drawn, int, Shape]]] = {}
     for at, (item, class_id, shape) in enumerate(parts):
         # A PNG of a box's pixels and a box without a mask stay objects of their own.
         alone = item.group is None or not isinstance(shape.mask, (list, dict))
         key = (None, at) if alone else (item.group, class_id)
-        found.setdefault(key, []).append((item, class_id, shape))
-    return list(found.values())
+        groups.setdefault(key, []).append((item, class_id, shape))
+    return list(groups.values())
 
 
 def _finding(

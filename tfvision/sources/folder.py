@@ -26,7 +26,7 @@ def read(
     labels: Sequence[str] | None = None,
     options: Options = NOTHING_SAID,
 ) -> Source:
-    """Reads IMAGES/<split> where that folder exists and holds folders, else IMAGES itself.
+    """Reads IMAGES/<split> where that folder exists and contains folders, else IMAGES itself.
 
     A file is an image if its content or its name says so; hidden files, links that lead out of
     the folder and everything else are skipped with a finding. Raises DataError for a missing
@@ -67,21 +67,21 @@ def _items(
         if note:
             yield schema.Finding("noted", "class name matched loosely", name, note)
         left = []
-        found = False
+        any_image = False
         for path in walking.below(os.path.join(root, name), root):
             if isinstance(path, schema.Finding):
                 left.append(path)
                 yield path
                 continue
-            found = True
+            any_image = True
             filename = walking.relative(path, root)
             yield schema.Sample(path, filename, source_id=filename, labels=[class_id])
-        if not found:
+        if not any_image:
             raise errors.DataError(_empty_class(root, name, left))
 
 
 def _folders(path: str, top: str) -> tuple[list[str], list[schema.Finding]]:
-    """Names of the folders in `path`, and findings for those that are no classes."""
+    """Names of the folders in `path`, and findings for those that are not classes."""
     if not os.path.isdir(path):
         return [], []
     _, names, findings = walking.listing(path, top)
@@ -92,8 +92,8 @@ def _folders(path: str, top: str) -> tuple[list[str], list[schema.Finding]]:
         images, inner, _ = walking.listing(folder, top)
         if inner and not images:
             raise errors.DataError(
-                f"{folder}: class folder '{name}' holds folders ({', '.join(inner[:3])}, ...) and"
-                f" no images; if it is a split, name it: --split={name}"
+                f"{folder}: class folder '{name}' contains folders ({', '.join(inner[:3])}, ...)"
+                f" and no images; if it is a split, name it: --split={name}"
             )
     return names, [f for f in findings if f.kind == "noted"]
 

@@ -1,6 +1,6 @@
 """Index masks beside images: a label map an image, paired by name (see `pairs`).
 
-IMAGES may hold a folder <split>, ANNOTATIONS one <split> or <split>annot (CamVid's). A mask's
+IMAGES may contain a folder <split>, ANNOTATIONS one <split> or <split>annot (CamVid's). A mask's
 pixel is its class's number in the class list, or its color; 255 is void.
 """
 
@@ -68,11 +68,11 @@ def items(
 ) -> Iterator[schema.Sample | schema.Finding]:
     """The samples of (image folder, mask folder)s; file names are relative to `base`."""
     for images, masks in roots:
-        for found in pairs.walk(images, masks):
-            if isinstance(found, schema.Finding):
-                yield found
+        for pair in pairs.walk(images, masks):
+            if isinstance(pair, schema.Finding):
+                yield pair
                 continue
-            path, mask = found
+            path, mask = pair
             name = relative(path, base)
             drawn = schema.LabelMap(mask, values=coding.values, colors=coding.colors)
             yield schema.Sample(path, name, name, label_map=drawn)
@@ -86,9 +86,9 @@ def _roots(images: str, annotations: str | None, split: str) -> tuple[str, list[
     elif not split:
         with os.scandir(images) as entries:
             folders = sorted(entry.path for entry in entries if entry.is_dir())
-        found = [(path, path + "annot") for path in folders if os.path.isdir(path + "annot")]
-        if found:
-            return images, found
+        roots = [(path, path + "annot") for path in folders if os.path.isdir(path + "annot")]
+        if roots:
+            return images, roots
     root = os.path.join(images, split)
     if not split or not os.path.isdir(root):
         root = images
@@ -120,7 +120,7 @@ def classes(
             values[entry.number] = class_id = schema.VOID
         elif entry.number in values:
             raise errors.DataError(
-                f"{where}: id {entry.number} of class '{entry.name}' is there twice or means void"
+                f"{where}: id {entry.number} of class '{entry.name}' appears twice or means void"
                 f" ({schema.VOID} always does); give it another id, in the masks too"
             )
         else:

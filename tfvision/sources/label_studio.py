@@ -47,14 +47,14 @@ def read(
     never do. `options.class_attribute` is the name of the tag whose results count, without it all
     do. Where there are regions, they are the objects and choices say nothing; else choices are
     labels of the image. A turned box is the upright one around it. Without `labels` the classes
-    are the sorted names in the json. Raises DataError where the json is no export of images."""
+    are the sorted names in the json. Raises DataError where the json is not an export of images."""
     root = check_folder(images, "image folder")
     path = _file(annotations, split)
-    wanted = options.class_attribute.strip()
-    survey = _survey(path, wanted)
-    if wanted and wanted not in survey.sources:
+    attribute = options.class_attribute.strip()
+    survey = _survey(path, attribute)
+    if attribute and attribute not in survey.sources:
         raise errors.UsageError(
-            f"class_attribute is '{wanted}'; {path} has results of:"
+            f"class_attribute is '{attribute}'; {path} has results of:"
             f" {', '.join(sorted(survey.sources)) or 'none'}"
         )
     choices = bool(survey.choices.names()) and not survey.has_regions
@@ -63,7 +63,7 @@ def read(
     groups = ("labels",) if choices else ("labels", "objects")
     groups += ("masks",) if survey.has_masks else ()
     pictures = drawn.pictures(root, split)
-    rules = _Rules(classes, wanted, choices, options.annotations_of)
+    rules = _Rules(classes, attribute, choices, options.annotations_of)
     left = {root: "of another split"} if pictures != root else {}
     left[pictures] = f"no task of {os.path.basename(path)} names it"
     return Source(classes.names, groups, _items(path, Images(pictures), rules), folders=left)
@@ -95,21 +95,21 @@ def _file(annotations: str | None, split: str) -> str:
     return os.path.join(annotations, names[0])
 
 
-def _survey(path: str, wanted: str) -> _Survey:
-    found = _Survey(Spellings(), Spellings(), set())
+def _survey(path: str, attribute: str) -> _Survey:
+    survey = _Survey(Spellings(), Spellings(), set())
     for task in label_studio_tasks.tasks(path):
         for result in task.results:
-            found.sources.add(result.source)
-            if wanted not in ("", result.source):
+            survey.sources.add(result.source)
+            if attribute not in ("", result.source):
                 continue
-            if result.shape in _WITH_AREA and (wanted or result.kind != "choices"):
-                found.has_regions = True
-                found.has_masks = found.has_masks or result.shape in _WITH_MASK
-                found.regions.add(next(iter(result.texts()), ""))
+            if result.shape in _WITH_AREA and (attribute or result.kind != "choices"):
+                survey.has_regions = True
+                survey.has_masks = survey.has_masks or result.shape in _WITH_MASK
+                survey.regions.add(next(iter(result.texts()), ""))
             elif not result.shape and result.kind == "choices":
                 for text in result.texts():
-                    found.choices.add(text)
-    return found
+                    survey.choices.add(text)
+    return survey
 
 
 def _items(path: str, files: Images, rules: _Rules) -> Iterator[schema.Sample | schema.Finding]:
@@ -150,13 +150,13 @@ def _items(path: str, files: Images, rules: _Rules) -> Iterator[schema.Sample | 
 
 def _find(task: Task, files: Images) -> tuple[str, list[schema.Finding]] | schema.Finding:
     if not task.names:
-        detail = f"{task.name}: its data hold no address of an image file"
+        detail = f"{task.name}: its data contain no address of an image file"
         return schema.Finding("skipped", task.fault or "no path", task.name, detail)
-    found = [files.find(task.names[0], task.name)]
+    paths = [files.find(task.names[0], task.name)]
     for name in task.names[1:]:
-        if isinstance(found[-1], schema.Finding):
-            found.append(files.find(name, task.name))
-    return found[0] if isinstance(found[-1], schema.Finding) else found[-1]
+        if isinstance(paths[-1], schema.Finding):
+            paths.append(files.find(name, task.name))
+    return paths[0] if isinstance(paths[-1], schema.Finding) else paths[-1]
 
 
 def _regions(
@@ -165,7 +165,7 @@ def _regions(
     """Fills the sample's objects."""
     # Tags of a shape and of its class apart give two results of one id.
     named = {r.key for r in results if r.key is not None and r.texts()}
-    size, found = drawn.size(sample, rules.frame), []
+    size, regions = drawn.size(sample, rules.frame), []
     for i, result in enumerate(results, start=1):
         name, said = f"result {i}", result.texts()
         if not result.shape:
@@ -180,8 +180,8 @@ def _regions(
             detail = f"{name}: {', '.join(said)}; the first one counts"
             yield schema.Finding("noted", "several classes of one object", sample.filename, detail)
         make = functools.partial(_shape, result, size)
-        found.append(drawn.Drawn(name, said[0] if said else "", make))
-    yield from drawn.add(sample, found, rules.classes, path, size)
+        regions.append(drawn.Drawn(name, said[0] if said else "", make))
+    yield from drawn.add(sample, regions, rules.classes, path, size)
 
 
 def _shape(result: Result, size: tuple[int, int] | None) -> Shape:

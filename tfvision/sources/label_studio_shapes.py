@@ -85,10 +85,10 @@ def brush(rle: Any, size: tuple[int, int]) -> np.ndarray:
     bits that choose a width, the run's length less one in that width; where the bit is 1 one
     word that repeats, else the words. Words are bytes here, the channels of a pixel one after
     the other. Raises Rejected where the runs are broken or for another size."""
-    found = [values.whole(n) for n in rle] if isinstance(rle, Sequence) else []
-    if not found or None in found or min(found) < 0 or max(found) > 255:
+    runs = [values.whole(n) for n in rle] if isinstance(rle, Sequence) else []
+    if not runs or None in runs or min(runs) < 0 or max(runs) > 255:
         raise schema.Rejected("broken run lengths", "they are not a list of bytes")
-    bits = _Bits(bytes(found))
+    bits = _Bits(bytes(runs))
     count, word = bits.read(32), bits.read(5) + 1
     widths = [bits.read(4) + 1 for _ in range(4)]
     if count != _CHANNELS * size[0] * size[1] or word != 8:

@@ -41,9 +41,9 @@ class Result:
         """The classes that it names."""
         for key in sorted(self.value, key=lambda key: key != self.kind):
             if key == "choices" or key.endswith("labels"):
-                found = self.value[key]
-                found = [found] if isinstance(found, str) else found
-                return [t for t in found if isinstance(t, str)] if isinstance(found, list) else []
+                given = self.value[key]
+                given = [given] if isinstance(given, str) else given
+                return [t for t in given if isinstance(t, str)] if isinstance(given, list) else []
         return []
 
 
@@ -82,10 +82,12 @@ def tasks(path: str) -> Iterator[Task]:
 
 def _task(name: str, entry: dict[str, Any], data: dict[str, Any]) -> Task:
     names = file_names(_image(data))
-    found = entry.get("annotations", entry.get("completions"))
-    found = [a for a in found if isinstance(a, dict)] if isinstance(found, list) else []
+    annotations = entry.get("annotations", entry.get("completions"))
+    annotations = (
+        [a for a in annotations if isinstance(a, dict)] if isinstance(annotations, list) else []
+    )
     # A skipped task has an annotation that was cancelled.
-    sound = [a for a in found if not values.flag(a.get("was_cancelled"))]
+    sound = [a for a in annotations if not values.flag(a.get("was_cancelled"))]
     if not sound:
         fault = "task with predictions only" if entry.get("predictions") else ""
         return Task(name, names, fault=fault or "task without an annotation")
@@ -126,11 +128,11 @@ def _size(raw: dict[str, Any]) -> tuple[int, int] | None:
 
 def _image(data: dict[str, Any]) -> str:
     """The image's address: the value called image, else the first that looks like one."""
-    found = [v for v in (data.get(_IMAGE), *data.values()) if isinstance(v, str) and v]
+    names = [v for v in (data.get(_IMAGE), *data.values()) if isinstance(v, str) and v]
     if isinstance(data.get(_IMAGE), str):
         return data[_IMAGE]
     endings = sniff.EXTENSIONS + sniff.OTHER_EXTENSIONS
-    return next((v for v in found if any(n.lower().endswith(endings) for n in file_names(v))), "")
+    return next((v for v in names if any(n.lower().endswith(endings) for n in file_names(v))), "")
 
 
 def file_names(address: str) -> tuple[str, ...]:

@@ -66,8 +66,8 @@ def read(
     classes = ClassList.of(labels, names, place)
     groups = ("labels",) if flags else ("labels", "objects")
     groups += ("masks",) if survey.has_masks else ()
-    own = drawn.pictures(place, split) if os.path.isdir(place) else place
-    items = _items(own, Images(pictures), _Rules(classes, flags, options.annotations_of))
+    beside = drawn.pictures(place, split) if os.path.isdir(place) else place
+    items = _items(beside, Images(pictures), _Rules(classes, flags, options.annotations_of))
     left = {root: "of another split"} if pictures != root else {}
     return Source(classes.names, groups, items, folders=left | {pictures: "no json names it"})
 
@@ -94,32 +94,32 @@ def _load(path: str) -> dict[str, Any]:
     try:
         content = json.loads(texts.read(path, "annotation file"))
     except (ValueError, RecursionError) as error:
-        raise schema.Rejected("broken annotation file", f"not a sound json: {error}") from error
+        raise schema.Rejected("broken annotation file", f"not valid JSON: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
         raise schema.Rejected("not a LabelMe annotation", "it has no list 'shapes'")
     return content
 
 
 def _survey(place: str) -> _Survey:
-    found = _Survey(Spellings(), Spellings())
+    survey = _Survey(Spellings(), Spellings())
     for path in _paths(place):
         try:
             content = _load(path)
         except schema.Rejected as error:
             detail = f"{os.path.basename(path)}: {error.reason}: {error.detail}"
-            found.fault = found.fault or f" (the first fault: {detail})"
+            survey.fault = survey.fault or f" (the first fault: {detail})"
             continue
-        found.files += 1
+        survey.files += 1
         for shape in content["shapes"]:
             kind = labelme_shapes.kind(shape)
             if kind in labelme_shapes.WITH_AREA:
-                found.has_objects = True
-                found.has_masks = found.has_masks or kind in labelme_shapes.WITH_MASK
-                found.names.add(labelme_shapes.label(shape))
+                survey.has_objects = True
+                survey.has_masks = survey.has_masks or kind in labelme_shapes.WITH_MASK
+                survey.names.add(labelme_shapes.label(shape))
         flags = content.get("flags")
         for name in flags if isinstance(flags, dict) else ():
-            found.flags.add(name)
-    return found
+            survey.flags.add(name)
+    return survey
 
 
 def _flags(content: dict[str, Any]) -> list[str]:
@@ -137,8 +137,8 @@ def _items(place: str, files: Images, rules: _Rules) -> Iterator[schema.Sample |
             content = _load(path)
             filename, findings = _image(path, stem, content, files)
         except schema.Rejected as rejected:
-            found = voc_lists.find_image(files.root, stem)
-            beside = os.path.join(files.root, found) if found else ""
+            located = voc_lists.find_image(files.root, stem)
+            beside = os.path.join(files.root, located) if located else ""
             yield rejected.finding("skipped", name, "", beside)
             continue
         if filename in seen:
@@ -160,7 +160,7 @@ def _image(
 ) -> tuple[str, list[schema.Finding]]:
     """The image's name in its folder, and what is to be said of it.
 
-    `imagePath` is relative to the json; where that is no file, the image is the one of the
+    `imagePath` is relative to the json; where that is not a file, the image is the one of the
     json's name, else the one that `imagePath` may mean."""
     claimed = content.get("imagePath")
     claimed = claimed if isinstance(claimed, str) and "\0" not in claimed else ""
@@ -169,26 +169,26 @@ def _image(
     beside = walking.relative(there, files.root)
     findings: list[schema.Finding] = []
     if slashes and not beside.startswith("../") and files.has(beside):
-        found = beside
+        image = beside
     else:
-        found = voc_lists.find_image(files.root, stem) or ""
-    if not found:
+        image = voc_lists.find_image(files.root, stem) or ""
+    if not image:
         while slashes.startswith(("../", "./")):
             slashes = slashes.partition("/")[2]
-        wanted = slashes or f"{stem}.jpg"
-        place = files.find(wanted, f"imagePath of {stem}{_JSON}")
+        expected = slashes or f"{stem}.jpg"
+        place = files.find(expected, f"imagePath of {stem}{_JSON}")
         if isinstance(place, schema.Finding):
             if content.get("imageData"):
-                detail = f"no {wanted} in {files.root}; labelme_export_json writes the image out"
+                detail = f"no {expected} in {files.root}; labelme_export_json writes the image out"
                 raise schema.Rejected("image inside its json", detail)
             raise schema.Rejected(place.reason, place.detail)
-        found, findings = place
-    own = os.path.splitext(os.path.basename(spelt(claimed)))[0]
-    if claimed and own != os.path.basename(stem):
+        image, findings = place
+    claimed_stem = os.path.splitext(os.path.basename(spelt(claimed)))[0]
+    if claimed and claimed_stem != os.path.basename(stem):
         reason = "filename disagrees with the file's name"
         detail = f"imagePath {claimed} in {stem}{_JSON}"
-        findings = [*findings, schema.Finding("noted", reason, found, detail)]
-    return found, findings
+        findings = [*findings, schema.Finding("noted", reason, image, detail)]
+    return image, findings
 
 
 def _size(sample: schema.Sample, content: dict[str, Any], name: str) -> Iterator[schema.Finding]:
@@ -207,8 +207,8 @@ def _fill(
     """The sample with its objects, or with the classes that its flags say."""
     if not rules.flags:
         size = drawn.size(sample, rules.frame)
-        found = labelme_shapes.drawn_in(content["shapes"])
-        yield from drawn.add(sample, found, rules.classes, path, size)
+        shapes = labelme_shapes.drawn_in(content["shapes"])
+        yield from drawn.add(sample, shapes, rules.classes, path, size)
         yield sample
         return
     where = f"{path}: flags"

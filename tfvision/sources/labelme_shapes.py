@@ -27,21 +27,21 @@ _FLAT = ("point", "points", "line")
 
 def kind(shape: Any) -> str:
     """A shape's type; files from before there was any hold polygons."""
-    found = shape.get("shape_type") if isinstance(shape, dict) else "none"
-    return found if isinstance(found, str) and found else "polygon"
+    name = shape.get("shape_type") if isinstance(shape, dict) else "none"
+    return name if isinstance(name, str) and name else "polygon"
 
 
 def label(shape: Any) -> str:
     """A shape's class as it was typed; "" for none."""
-    found = shape.get("label") if isinstance(shape, dict) else None
-    if isinstance(found, (int, float)) and not isinstance(found, bool):
-        return f"{found:g}"
-    return found if isinstance(found, str) else ""
+    name = shape.get("label") if isinstance(shape, dict) else None
+    if isinstance(name, (int, float)) and not isinstance(name, bool):
+        return f"{name:g}"
+    return name if isinstance(name, str) else ""
 
 
-def drawn_in(found: Sequence[Any]) -> Iterator[Drawn]:
+def drawn_in(shapes: Sequence[Any]) -> Iterator[Drawn]:
     """The shapes of an image."""
-    for i, shape in enumerate(found, start=1):
+    for i, shape in enumerate(shapes, start=1):
         fields = shape if isinstance(shape, dict) else {}
         group = fields.get("group_id")
         group = str(group) if isinstance(group, (int, str)) and group != "" else None
@@ -87,7 +87,7 @@ def _mask(pairs: Sequence[shapes.Point], text: Any) -> Shape:
     try:
         data = base64.b64decode(text, validate=True)
     except ValueError as error:
-        raise schema.Rejected("broken mask", f"its picture is no base64: {error}") from error
+        raise schema.Rejected("broken mask", f"its picture is not base64: {error}") from error
     size = header.sizes(io.BytesIO(data))
     if size is None:
         raise schema.Rejected("broken mask", "its picture cannot be read")

@@ -45,14 +45,14 @@ def read_labels(path: str) -> list[str]:
     """Class names in id order.
 
     Raises DataError where the file cannot be read, and where its ids are not 0..K-1."""
-    found = sorted(entries(path), key=lambda entry: entry.number)
-    numbers = [entry.number for entry in found]
-    if numbers != list(range(len(found))):
+    sorted_entries = sorted(entries(path), key=lambda entry: entry.number)
+    numbers = [entry.number for entry in sorted_entries]
+    if numbers != list(range(len(sorted_entries))):
         raise errors.DataError(
             f"{path}: the ids of its names are not 0 to {len(numbers) - 1}; with --format=yolo"
             " give it as --annotations, or else number the classes without gaps"
         )
-    return check_class_names([entry.name for entry in found], path)
+    return check_class_names([entry.name for entry in sorted_entries], path)
 
 
 def entries(path: str) -> list[Entry]:
@@ -76,9 +76,9 @@ def entries(path: str) -> list[Entry]:
     while lines and not lines[-1]:
         lines.pop()
     for pattern, name, color in ((_CVAT, 1, (2, 3, 4)), (_COLORS, 4, (1, 2, 3))):
-        found = [pattern.fullmatch(line) for line in lines if line]
-        if found and all(found):
-            return [_colored(i, m, name, color, path) for i, m in enumerate(found)]
+        matches = [pattern.fullmatch(line) for line in lines if line]
+        if matches and all(matches):
+            return [_colored(i, m, name, color, path) for i, m in enumerate(matches)]
     return [Entry(i, line) for i, line in enumerate(lines)]
 
 
@@ -89,10 +89,10 @@ def _colored(number: int, match: re.Match, name: int, groups: Sequence[int], pat
 
 
 def _color(channels: Sequence[str], where: str) -> Color:
-    found = [values.whole(channel) for channel in channels]
-    if not all(channel is not None and 0 <= channel <= 255 for channel in found):
+    values_read = [values.whole(channel) for channel in channels]
+    if not all(channel is not None and 0 <= channel <= 255 for channel in values_read):
         raise errors.DataError(f"{where}: color {', '.join(channels)} is not three of 0..255")
-    return found[0], found[1], found[2]
+    return values_read[0], values_read[1], values_read[2]
 
 
 def _table(lines: list[str], path: str) -> list[Entry]:
@@ -113,39 +113,39 @@ def _table(lines: list[str], path: str) -> list[Entry]:
         )
     number = tables.column(header, _IDS)
     channels = next(([header.index(c) for c in cs] for cs in _CHANNELS if set(cs) <= {*header}), [])
-    found: list[Entry] = []
+    table: list[Entry] = []
     for line, row in enumerate(rows[1:], start=2):
         if not any(row):
             continue
         cells = row + [""] * (len(header) - len(row))
         where = f"{path}, line {line}"
-        found.append(
+        table.append(
             Entry(
-                len(found) if number is None else _number(cells[number], where),
+                len(table) if number is None else _number(cells[number], where),
                 cells[name],
                 _color([cells[c] for c in channels], where) if channels else None,
                 counted=number is None,
             )
         )
-    return found
+    return table
 
 
 def _number(text: str, where: str) -> int:
-    found = values.whole(text)
-    if found is None or found < 0:
-        raise errors.DataError(f"{where}: id '{text}' is no whole number")
-    return found
+    number = values.whole(text)
+    if number is None or number < 0:
+        raise errors.DataError(f"{where}: id '{text}' is not a whole number")
+    return number
 
 
 def parse_values(text: str) -> list[Entry]:
     """The entries of "0:background,255:cat". Raises UsageError."""
-    found = []
+    parsed = []
     for part in text.split(","):
         number, colon, name = part.partition(":")
         value = values.whole(number)
         if value is None or not colon or not name.strip():
             raise errors.UsageError(
-                f"mask_values: '{part.strip()}' is no value and class; write 0:background,255:cat"
+                f"mask_values: '{part.strip()}' is not VALUE:CLASS; write 0:background,255:cat"
             )
-        found.append(Entry(value, name.strip()))
-    return found
+        parsed.append(Entry(value, name.strip()))
+    return parsed

@@ -100,13 +100,13 @@ class Images:
                 tail = "/".join(parts[at:])
                 if self.has(tail):
                     yield tail, _HOLDS
-        found = self._anywhere(spelt(name))
-        if len(found) > 1:
+        paths = self._anywhere(spelt(name))
+        if len(paths) > 1:
             raise errors.DataError(
-                f"{name!r} fits {found[0]} and {found[1]} in {self.root}; write the names with"
+                f"{name!r} fits {paths[0]} and {paths[1]} in {self.root}; write the names with"
                 " their folders"
             )
-        yield from ((path, _SPELT if "/" not in path else _BELOW) for path in found)
+        yield from ((path, _SPELT if "/" not in path else _BELOW) for path in paths)
 
     def _anywhere(self, name: str) -> list[str]:
         """Files whose path agrees with the longest tail of `name`, case and form aside."""
@@ -117,12 +117,12 @@ class Images:
                 key = _folded(relative.rpartition("/")[2])
                 self._index.setdefault(key, []).append(relative)
         parts = _folded(name).split("/")
-        found = self._index.get(parts[-1], [])
+        paths = self._index.get(parts[-1], [])
         for at in range(len(parts) - 2, -1, -1):
             tail = "/" + "/".join(parts[at:])
-            nearer = [path for path in found if ("/" + _folded(path)).endswith(tail)]
-            found = nearer or found
-        return [path for path in found if self._inside(os.path.join(self.root, path))]
+            nearer = [path for path in paths if ("/" + _folded(path)).endswith(tail)]
+            paths = nearer or paths
+        return [path for path in paths if self._inside(os.path.join(self.root, path))]
 
 
 def roboflow(root: str, split: str, files: Sequence[str]) -> str | None:
@@ -147,6 +147,6 @@ def _folded(name: str) -> str:
 def _variants(name: str) -> list[str]:
     """Other spellings of a name, the nearest first."""
     slashes = name.replace("\\", "/")
-    found = [slashes, slashes.strip(), spelt(name)]
-    found += [unicodedata.normalize(form, n) for form in ("NFC", "NFD") for n in found]
-    return list(dict.fromkeys(found))
+    variants = [slashes, slashes.strip(), spelt(name)]
+    variants += [unicodedata.normalize(form, n) for form in ("NFC", "NFD") for n in variants]
+    return list(dict.fromkeys(variants))

@@ -51,8 +51,8 @@ def _stem(name: str) -> str:
 
 def _unprefixed(stem: str, prefixes: Sequence[str]) -> str:
     """A stem without the prefix that marks images or masks, if it has one."""
-    found = next((p for p in prefixes if stem.lower().startswith(p)), "")
-    return stem[len(found) :]
+    prefix = next((p for p in prefixes if stem.lower().startswith(p)), "")
+    return stem[len(prefix) :]
 
 
 def _is_mask(name: str) -> bool:
@@ -89,20 +89,20 @@ def _pairs(images: str, masks: str, below: str) -> Iterator[Pair | schema.Findin
     for name in names:
         path = os.path.join(folder, name)
         keys = (_stem(name), stripped(_stem(name), IMAGE_SUFFIXES))
-        found = [table[key] for key in keys for table in (exact, loose) if key in table]
+        matches = [table[key] for key in keys for table in (exact, loose) if key in table]
         key = _unprefixed(_stem(name), _IMAGE_PREFIXES)
-        found += [bare[key]] if key in bare else []
-        if not found:
+        matches += [bare[key]] if key in bare else []
+        if not matches:
             detail = f"looked for {keys[0]}.png, {keys[0]}_mask.png, mask_{key}.png and the like"
-            detail += f" in {mask_folder}, which holds {', '.join(mask_names[:2]) or 'none'}"
+            detail += f" in {mask_folder}, which contains {', '.join(mask_names[:2]) or 'none'}"
             yield schema.Finding("skipped", "no mask", relative(path, images), detail)
             continue
-        if found[0] in used:
-            detail = f"{used[found[0]]} has the same mask {found[0]}"
+        if matches[0] in used:
+            detail = f"{used[matches[0]]} has the same mask {matches[0]}"
             reason = "one annotation file for two images"
             yield schema.Finding("noted", reason, relative(path, images), detail)
-        used[found[0]] = name
-        yield path, os.path.join(mask_folder, found[0])
+        used[matches[0]] = name
+        yield path, os.path.join(mask_folder, matches[0])
     for name in mask_names:
         if name not in used:
             yield _unused(os.path.join(mask_folder, name), masks)

@@ -59,14 +59,14 @@ def _items(
     for entry in content.shelf.orphans():
         detail = f"image_id {entry.get('image_id')!r}"
         yield schema.Finding("dropped", "annotation of an unknown image", content.name, detail)
-    for entry, found in content.shelf.images():
+    for entry, entries in content.shelf.images():
         sample, findings = coco.start(entry, files)
         if isinstance(sample, schema.Finding):
             yield sample
             continue
         yield from findings
         name = sample.filename
-        png = found[0].get("file_name") if found else None
+        png = entries[0].get("file_name") if entries else None
         if not isinstance(png, str) or not png:
             yield schema.Finding("skipped", "no mask", name, "no annotation names a PNG")
             continue
@@ -76,11 +76,11 @@ def _items(
             yield schema.Finding("skipped", "mask file missing", name, detail)
             continue
         yield from mask[1]
-        if len(found) > 1:
+        if len(entries) > 1:
             yield schema.Finding("noted", "second annotation of an image", name, "not used")
         sample.segments = os.path.join(folder, mask[0])
         classes = {0: schema.VOID}
-        for segment in _segments(found[0], content, name):
+        for segment in _segments(entries[0], content, name):
             number = values.whole(segment["id"])
             what = f"segment {number} of {name}"
             classes[number] = class_id = coco.class_of(segment, class_ids, content, what)

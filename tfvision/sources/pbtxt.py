@@ -23,7 +23,7 @@ def read(path: str) -> tuple[list[str], dict[int, int]]:
     """(class names in the order of their ids, {id: class id}).
 
     A name is `display_name` where there is one, else `name`. Raises DataError for a file that is
-    no label map, an item without id or name, and an id or name that is there twice."""
+    no label map, an item without id or name, and an id or name that appears twice."""
     text = texts.read(path, "label map")
     by_id: dict[int, str] = {}
     for item in _items(text, path):
@@ -32,7 +32,7 @@ def read(path: str) -> tuple[list[str], dict[int, int]]:
         if not re.fullmatch(r"\d+", number) or not name:
             raise errors.DataError(f"{path}: item {item} needs a whole id and a name")
         if int(number) in by_id:
-            raise errors.DataError(f"{path}: id {number} is there twice")
+            raise errors.DataError(f"{path}: id {number} appears twice")
         by_id[int(number)] = name
     by_id.pop(0, None)
     ids = sorted(by_id)

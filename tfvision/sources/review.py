@@ -151,7 +151,7 @@ def _key(path: str) -> int:
 
 
 def _pictures(root: str, walked: set[str]) -> Iterator[tuple[str, str | None]]:
-    """(path, why it is no image or None) of every picture in a folder and below, each once."""
+    """(path, why it is not an image or None) of every picture in a folder and below, each once."""
     real = os.path.realpath(root)
     if real in walked or not os.path.isdir(root):
         return
@@ -220,13 +220,13 @@ class _Frames:
         drawn = sample.segments or drawn
         if self._source.frame or sample.part or not (sample.size or drawn or sample.objects):
             return
-        if header.orientation(sample.path) == 1 or not (found := header.sizes(sample.path)):
+        if header.orientation(sample.path) == 1 or not (sizes := header.sizes(sample.path)):
             return
         claimed = sample.size
         if claimed is None and drawn and (size := header.sizes(drawn)):
             claimed = size[0]
-        if found[0] != found[1] and claimed in found:
-            self._votes[FRAMES[found.index(claimed)]] += 1
+        if sizes[0] != sizes[1] and claimed in sizes:
+            self._votes[FRAMES[sizes.index(claimed)]] += 1
         elif sample.objects or drawn:
             detail = "taken as upright; give --annotations_of=stored or upright"
             reason = "cannot know whether annotations are of the stored or the upright image"

@@ -74,8 +74,8 @@ def read_cityscapes(
     if labels:
         raise errors.UsageError("format cityscapes has its own class list; drop --labels")
     base = check_folder(os.path.join(images, "leftImg8bit"), "image folder")
-    truth = annotations or os.path.join(images, "gtFine")
-    roots = [_pair(base, truth, split)]
+    label_root = annotations or os.path.join(images, "gtFine")
+    roots = [_pair(base, label_root, split)]
     values = dict.fromkeys((*range(_CITYSCAPES_IDS), schema.VOID), schema.VOID)
     values |= {number: i for i, number in enumerate(_CITYSCAPES)}
     items = index_masks.items(roots[0][0], roots, index_masks.Coding(values))
@@ -97,19 +97,19 @@ def read_ade20k(
     `labels` or of ROOT/objectInfo150.txt, each by the first of its names."""
     del options
     base = check_folder(os.path.join(images, "images"), "image folder")
-    truth = annotations or os.path.join(images, "annotations")
+    label_root = annotations or os.path.join(images, "annotations")
     names = list(labels or _ade_names(os.path.join(images, _ADE_NAMES)))
-    roots = [_pair(base, truth, _ADE_SPLITS.get(split, split))]
+    roots = [_pair(base, label_root, _ADE_SPLITS.get(split, split))]
     values = {0: schema.VOID, schema.VOID: schema.VOID}
     values |= {i + 1: i for i in range(len(names))}
     items = index_masks.items(roots[0][0], roots, index_masks.Coding(values))
     return Source(names, index_masks.GROUPS, items, folders=index_masks.folders(base, roots))
 
 
-def _pair(images: str, truth: str, split: str) -> tuple[str, str]:
+def _pair(images: str, labels: str, split: str) -> tuple[str, str]:
     return (
         check_folder(os.path.join(images, split), "image folder"),
-        check_folder(os.path.join(truth, split), "mask folder"),
+        check_folder(os.path.join(labels, split), "mask folder"),
     )
 
 

@@ -38,20 +38,20 @@ class Shape:
 
 def numbers(fields: Mapping[str, Any], *keys: str) -> list[float]:
     """The numbers of some fields. Raises Rejected that names the first that is none."""
-    found = []
+    numbers_read = []
     for key in keys:
-        found.append(values.number(fields.get(key)))
-        if found[-1] is None:
+        numbers_read.append(values.number(fields.get(key)))
+        if numbers_read[-1] is None:
             raise schema.Rejected("broken shape", f"{key} {fields.get(key)!r:.60}")
-    return found
+    return numbers_read
 
 
-def points(found: Any, what: str = "polygon") -> list[Point]:
+def points(given: Any, what: str = "polygon") -> list[Point]:
     """The points of a list of pairs. Raises Rejected where one is none."""
-    if not isinstance(found, (list, tuple)):
-        raise schema.Rejected(f"broken {what}", f"points {found!r:.60}")
+    if not isinstance(given, (list, tuple)):
+        raise schema.Rejected(f"broken {what}", f"points {given!r:.60}")
     pairs = []
-    for pair in found:
+    for pair in given:
         ends = [values.number(n) for n in pair] if isinstance(pair, (list, tuple)) else []
         if len(ends) != 2 or None in ends:
             raise schema.Rejected(f"broken {what}", f"point {pair!r:.60}")

@@ -20,7 +20,7 @@ BOXES = ("xywh", "xyxy", "xywh_relative", "xyxy_relative")
 class Options:
     """What a user may say of a data set whose files do not say it; each for some formats.
 
-    class_attribute: the attribute that holds the class, where several could. mask_values: masks'
+    class_attribute: the attribute that contains the class, where several could. mask_values: masks'
     pixel values and the classes that they mean, "0:background,255:cat". mask_colors: the path
     of a table name, r, g, b. boxes: one of BOXES, what a COCO file's four numbers are.
     annotations_of: one of FRAMES, the pixels of EXIF-rotated images that annotations speak of,
@@ -52,7 +52,7 @@ class Source:
     They are iterated once, and memory must not grow with their number. category_ids: COCO's
     own ids in class-id order, so that results can be mapped back; None for other formats.
     folders: {folder of images: why one in it or below that no item speaks of is left out}, the
-    nearest folder counts; "" where its pictures are no images (masks); {} where the images are
+    nearest folder counts; "" where its pictures are not images (masks); {} where the images are
     in record files. frame: one of FRAMES,
     the pixels that all annotations speak of, or "" where an image's recorded size tells; known
     when the items have ended. census: what became of the images, known then too."""
@@ -75,7 +75,7 @@ def check_folder(path: str | None, what: str) -> str:
     if not path:
         raise errors.UsageError(f"{what} is missing; give its path")
     if not os.path.isdir(path):
-        state = "is not a folder" if os.path.exists(path) else "does not exist"
+        state = "is not a directory" if os.path.exists(path) else "does not exist"
         if path.lower().endswith(_PACKED) and os.path.exists(path):
             state = "is an archive; unpack it and give the folder"
         raise errors.DataError(f"{what} {path} {state}")
@@ -94,9 +94,9 @@ def check_class_names(names: list[str], where: str) -> list[str]:
         if not name:
             raise errors.DataError(f"{where}: a class has an empty name")
         if count > 1:
-            raise errors.DataError(f"{where}: class name '{name}' is there twice")
-    found = (class_names.finding(name, where) for name in names)
-    cleaned.findings = tuple(finding for finding in found if finding)
+            raise errors.DataError(f"{where}: class name '{name}' appears twice")
+    findings = (class_names.finding(name, where) for name in names)
+    cleaned.findings = tuple(finding for finding in findings if finding)
     return cleaned
 
 
@@ -135,8 +135,8 @@ class ClassList:
             same = trimmed == class_names.composed(text)
             return self._ids[trimmed], "" if same else f"name trimmed: {text!r}"
         if trimmed.casefold() in self._folded:
-            found = self._folded[trimmed.casefold()]
-            return found, f"{text!r} taken for '{self.names[found]}'"
+            class_ids = self._folded[trimmed.casefold()]
+            return class_ids, f"{text!r} taken for '{self.names[class_ids]}'"
         hint = errors.suggestion(trimmed, self.names)
         raise errors.DataError(
             f"{what}: class '{trimmed}' is not in the class list of {self._where}{hint};"
@@ -145,8 +145,8 @@ class ClassList:
 
 
 def _first_spellings(spellings: dict[str, list[str]]) -> list[str]:
-    """The first spelling of each name; one that is there twice stays so."""
-    found = []
+    """The first spelling of each name; one that appears twice stays so."""
+    firsts = []
     for names in spellings.values():
-        found += names[:1] if len(set(names)) == len(names) else names
-    return found
+        firsts += names[:1] if len(set(names)) == len(names) else names
+    return firsts

@@ -22,5 +22,5 @@ class Spellings:
     def names(self) -> list[str]:
         """One spelling a class, sorted."""
         return sorted(
-            min(found, key=lambda name: (-found[name], name)) for found in self._counts.values()
+            min(counts, key=lambda name: (-counts[name], name)) for counts in self._counts.values()
         )

@@ -36,7 +36,7 @@ class _Text:
         return bool(chunk)
 
     def peek(self) -> str:
-        """The next character that is no white space; "" at the end."""
+        """The next character that is not whitespace; "" at the end."""
         while True:
             while self._at < len(self._text) and self._text[self._at] in _SPACE:
                 self._at += 1
@@ -45,13 +45,13 @@ class _Text:
             if not self._more():
                 return ""
 
-    def take(self, wanted: str) -> str:
+    def take(self, expected: str) -> str:
         """The next character, which must be one of `wanted`."""
-        found = self.peek()
-        if not found or found not in wanted:
-            raise ValueError(f"expected {' or '.join(wanted)}, found {found or 'the end'!r}")
+        character = self.peek()
+        if not character or character not in expected:
+            raise ValueError(f"expected {' or '.join(expected)}, found {character or 'the end'!r}")
         self._at += 1
-        return found
+        return character
 
     def value(self) -> tuple[Any, str]:
         """The next json value and its text."""
@@ -95,21 +95,21 @@ def _elements(text: _Text) -> Iterator[tuple[Any, str]]:
 
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[_Text]:
-    """Yields a json file's text; DataError where what reads it finds no sound json."""
+    """Yields a json file's text; DataError where what reads it finds not valid JSON."""
     try:
         with texts.opened(path, "annotation file") as file:
             yield _Text(file)
     except (ValueError, RecursionError) as error:
-        raise errors.DataError(f"{path}: not a sound json file: {error}") from error
+        raise errors.DataError(f"{path}: not valid JSON: {error}") from error
 
 
 def listing(path: str) -> Iterator[Any]:
     """The values of the list in a json file, one by one.
 
-    Raises DataError where the file is no sound json or no list."""
+    Raises DataError where the file is not valid JSON or not a JSON list."""
     with _opened(path) as text:
         if text.peek() != "[":
-            raise ValueError("holds no list")
+            raise ValueError("contains no list")
         yield from (value for value, _ in _elements(text))
         if text.peek():
             raise ValueError("something follows the list")
@@ -120,14 +120,14 @@ def entries(path: str, objects: Collection[str] = ()) -> Iterator[tuple[str, Any
 
     A list yields (key, None, "[") first, so that an empty one is seen. objects: keys of inner
     objects that are read member by member too: (key, (name, value), the value's text). Raises
-    DataError where the file is no sound json or no object."""
+    DataError where the file is not valid JSON or not a JSON object."""
     with _opened(path) as text:
         if text.peek() == "[":
-            raise ValueError("holds a list, not an object")
+            raise ValueError("contains a list, not an object")
         for key in _members(text):
             if text.peek() == "[":
                 yield key, None, "["
-                yield from ((key, *found) for found in _elements(text))
+                yield from ((key, *element) for element in _elements(text))
             elif text.peek() == "{" and key in objects:
                 for name in _members(text):
                     value, part = text.value()
@@ -176,8 +176,8 @@ class Shelf:
         rows = self._database.execute("SELECT key, text FROM images ORDER BY rowid")
         query = "SELECT text FROM annotations WHERE image = ? ORDER BY rowid"
         for key, text in rows:
-            found = self._database.execute(query, (key,))
-            yield json.loads(text), [json.loads(row[0]) for row in found]
+            selected = self._database.execute(query, (key,))
+            yield json.loads(text), [json.loads(row[0]) for row in selected]
 
     def orphans(self) -> Iterator[Any]:
         """Annotations whose image was never added."""

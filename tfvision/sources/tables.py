@@ -28,7 +28,7 @@ def rows(path: str) -> Iterator[tuple[int, list[str]]]:
                 if any(row[len(header) :]):
                     raise errors.DataError(
                         f"{path}, line {reader.line_num}: {len(row)} values for {len(header)}"
-                        f' columns; put double quotes around a value that holds "{delimiter}"'
+                        f' columns; put double quotes around a value that contains "{delimiter}"'
                     )
                 cells = [cell.strip() for cell in row[: len(header)]]
                 if any(cells):
@@ -39,5 +39,5 @@ def rows(path: str) -> Iterator[tuple[int, list[str]]]:
 
 def column(header: Sequence[str], names: Sequence[str]) -> int | None:
     """Where the first of some names is that a header has, case aside; None for none."""
-    found = [cell.casefold() for cell in header]
-    return next((found.index(name) for name in names if name in found), None)
+    folded = [cell.casefold() for cell in header]
+    return next((folded.index(name) for name in names if name in folded), None)

@@ -39,7 +39,7 @@ def opened(path: str, what: str, newline: str | None = None) -> Iterator[TextIO]
             yield stack.enter_context(io.TextIOWrapper(raw, encoding, newline=newline))
     except UnicodeError as error:
         raise errors.DataError(
-            f"{what} {path} is no UTF-8 text ({error}); save it as UTF-8"
+            f"{what} {path} is not UTF-8 text ({error}); save it as UTF-8"
         ) from error
     except (EOFError, zlib.error) as error:
         raise errors.DataError(f"{what} {path} is cut or damaged: {error}") from error

@@ -1,6 +1,6 @@
 """TFRecords of TF Model Garden, of the TF Object Detection API, and our own.
 
-Keys are those of `schema`; what a data set holds is seen from its first records. Images stay
+Keys are those of `schema`; what a data set contains is seen from its first records. Images stay
 where they are: a sample says which part of the file is its image.
 """
 
@@ -41,24 +41,24 @@ def read(
 ) -> Source:
     """Reads the record files of a folder, of a pattern, or one file.
 
-    Those whose name holds `split` are taken, or all where no name speaks of a split.
+    Those whose name contains `split` are taken, or all where no name speaks of a split.
     annotations: label_map.pbtxt, whose ids the records hold, or a text file of class names,
     whose ids count from 0; without it and `labels`, the dataset.json beside the records names
     the classes. Raises DataError for files that are compressed, cut or hold no images, and for
-    an id that is no class."""
+    an id that is not a class."""
     del options
     files = _files(images, split)
     keys = _keys(files)
     if "image/encoded" not in keys:
-        found = ", ".join(sorted(keys)[:8]) or "none"
+        listed = ", ".join(sorted(keys)[:8]) or "none"
         raise errors.DataError(
-            f"{files[0]}: its records have no image/encoded (keys found: {found}); only records"
+            f"{files[0]}: its records have no image/encoded (keys found: {listed}); only records"
             " of images can be read"
         )
     groups = tuple(g for g, signs in _SIGNS.items() if any(sign in keys for sign in signs))
     if not groups:
-        wanted = ", ".join(sign[0] for sign in _SIGNS.values())
-        raise errors.DataError(f"{files[0]}: its records have none of the keys {wanted}")
+        signatures = ", ".join(sign[0] for sign in _SIGNS.values())
+        raise errors.DataError(f"{files[0]}: its records have none of the keys {signatures}")
     classes, category_ids = _classes(annotations, labels, files[0])
     return Source(classes.names, groups, _items(files, classes), category_ids)
 
@@ -69,18 +69,18 @@ def _files(images: str, split: str) -> list[str]:
     if os.path.isfile(images):
         return [images]
     if os.path.isdir(images):
-        found = [os.path.join(images, name) for name in os.listdir(images) if _NAME.search(name)]
+        files = [os.path.join(images, name) for name in os.listdir(images) if _NAME.search(name)]
     else:
-        found = _matching(images)
-    if not found:
+        files = _matching(images)
+    if not files:
         raise errors.DataError(
             f"{images}: there are no record files (*.tfrecord, *.record, *-00000-of-00010)"
         )
-    return _of_split(sorted(found), split)
+    return _of_split(sorted(files), split)
 
 
 def _matching(pattern: str) -> list[str]:
-    """Files whose name fits the last part of a pattern; the folder's name is no pattern."""
+    """Files whose name fits the last part of a pattern; the folder's name is not a pattern."""
     folder, name = os.path.split(pattern)
     if not os.path.isdir(folder or "."):
         return []
@@ -94,12 +94,12 @@ def _of_split(files: list[str], split: str) -> list[str]:
         return files
     # As a word first: a data set may be called trains.
     for pattern in (rf"(?<![A-Za-z]){re.escape(split)}(?![A-Za-z])", re.escape(split)):
-        found = [path for path, name in zip(files, names, strict=True) if re.search(pattern, name)]
-        if found:
-            return found
+        paths = [path for path, name in zip(files, names, strict=True) if re.search(pattern, name)]
+        if paths:
+            return paths
     if any(re.search(rf"(?<![A-Za-z]){other}", n) for other in _OTHER_SPLITS for n in names):
         raise errors.DataError(
-            f"{os.path.dirname(files[0])}: no record file's name holds '{split}' (found"
+            f"{os.path.dirname(files[0])}: no record file's name contains '{split}' (found"
             f" {', '.join(names[:3])}); name the split as the files do, or give a pattern"
         )
     return files
@@ -107,7 +107,7 @@ def _of_split(files: list[str], split: str) -> list[str]:
 
 def _keys(files: Sequence[str]) -> set[str]:
     first = itertools.islice(_examples(files), _SCANNED)
-    return {key for found in first for key in found.features}
+    return {key for example in first for key in example.features}
 
 
 def _examples(files: Sequence[str]) -> Iterator[tfrecord_example.Example]:
@@ -117,7 +117,7 @@ def _examples(files: Sequence[str]) -> Iterator[tfrecord_example.Example]:
                 features = wire.example(data)
             except ValueError as error:
                 raise errors.DataError(
-                    f"{path}: the record at offset {offset} is no tf.train.Example: {error};"
+                    f"{path}: the record at offset {offset} is not a tf.train.Example: {error};"
                     " copy or write the file again"
                 ) from error
             name = f"{os.path.basename(path)}#{number}"
@@ -127,8 +127,8 @@ def _examples(files: Sequence[str]) -> Iterator[tfrecord_example.Example]:
 def _items(
     files: Sequence[str], classes: tfrecord_example.Classes
 ) -> Iterator[schema.Sample | schema.Finding]:
-    for found in _examples(files):
-        yield from tfrecord_example.items(found, classes)
+    for example in _examples(files):
+        yield from tfrecord_example.items(example, classes)
 
 
 def _classes(

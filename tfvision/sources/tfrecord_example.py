@@ -58,13 +58,13 @@ class Example:
 
     def values(self, key: str) -> list[Any]:
         """The values of a feature, bytes as bytes; [] where it is absent."""
-        found = self.features.get(key, [])
-        return [self.data[v] if isinstance(v, slice) else v for v in found]
+        feature = self.features.get(key, [])
+        return [self.data[v] if isinstance(v, slice) else v for v in feature]
 
     def text(self, key: str) -> str:
         """The first value of a bytes feature as a file name or text; "" where it is absent."""
-        found = self.values(key)
-        return os.fsdecode(found[0]) if found and isinstance(found[0], bytes) else ""
+        texts = self.values(key)
+        return os.fsdecode(texts[0]) if texts and isinstance(texts[0], bytes) else ""
 
 
 def items(example: Example, classes: Classes) -> Iterator[schema.Sample | schema.Finding]:
@@ -198,10 +198,10 @@ def _class_ids(example: Example, classes: Classes, count: int) -> list[int]:
 
 
 def _column(example: Example, key: str, count: int, default: Any) -> list[Any]:
-    found = example.values(key)
-    if found and len(found) != count:
-        raise schema.Rejected("broken record", f"{len(found)} values of {key} for {count} boxes")
-    return found or [default] * count
+    column = example.values(key)
+    if column and len(column) != count:
+        raise schema.Rejected("broken record", f"{len(column)} values of {key} for {count} boxes")
+    return column or [default] * count
 
 
 def _size(
@@ -212,10 +212,10 @@ def _size(
     What the record says, unless its image's header contradicts."""
     recorded = [example.values(f"image/{side}")[:1] for side in ("height", "width")]
     claimed = (recorded[0][0], recorded[1][0]) if all(recorded) else None
-    found = header.sizes(io.BytesIO(image))
-    if found is None:
+    sizes = header.sizes(io.BytesIO(image))
+    if sizes is None:
         return claimed  # the image is broken, which is found when it is decoded
-    stored, upright = found
+    stored, upright = sizes
     if claimed is not None and claimed not in (stored, upright):
         detail = f"the record says {claimed[1]} x {claimed[0]}, its image {stored[1]} x {stored[0]}"
         findings.append(schema.Finding("noted", "recorded size is wrong", filename, detail))

@@ -17,17 +17,17 @@ def number(value: Any) -> float | None:
     if isinstance(value, str) and "_" in value:  # Python would take 1_0 for 10
         return None
     try:
-        found = float(value)
+        value_read = float(value)
     except (ValueError, OverflowError):
         return None
-    return found if math.isfinite(found) else None
+    return value_read if math.isfinite(value_read) else None
 
 
-def numbers(found: Sequence[Any]) -> list[float | None]:
+def numbers(given: Sequence[Any]) -> list[float | None]:
     """`number` of each; fast where they are numbers already, as in most polygons."""
-    if set(map(type, found)) <= {int, float} and math.isfinite(sum(found)):
-        return list(found)
-    return [number(value) for value in found]
+    if set(map(type, given)) <= {int, float} and math.isfinite(sum(given)):
+        return list(given)
+    return [number(value) for value in given]
 
 
 def whole(value: Any) -> int | None:
@@ -36,8 +36,8 @@ def whole(value: Any) -> int | None:
         return value
     if isinstance(value, str) and value.strip().lstrip("+-").isdecimal():
         return int(value)  # a long one must not lose digits as a float
-    found = number(value)
-    return int(found) if found is not None and found.is_integer() else None
+    value_read = number(value)
+    return int(value_read) if value_read is not None and value_read.is_integer() else None
 
 
 def size(height: Any, width: Any) -> tuple[int, int] | None:
@@ -54,5 +54,5 @@ def flag(value: Any) -> bool | None:
         text = value.strip().casefold()
         if text in _TRUE or text in _FALSE:
             return text in _TRUE
-    found = number(value)
-    return bool(found) if found in (0, 1) else None
+    value_read = number(value)
+    return bool(value_read) if value_read in (0, 1) else None

@@ -18,7 +18,7 @@ from tfvision.sources.source import NOTHING_SAID, ClassList, Options, Source, ch
 from tfvision.sources.walking import relative
 
 FILE = "via_region_data.json"
-# The region attribute that holds the class: the first of these, else the only text there is.
+# The region attribute that contains the class: the first of these, else the only text there is.
 _ATTRIBUTES = ("class", "name", "label", "type", "category")
 _UNNAMED = "object"  # the class where no region has an attribute at all
 _PROJECT = "_via_img_metadata"  # where a project file keeps what an export consists of
@@ -44,55 +44,55 @@ def read(
 
     annotations: the json, or a folder in place of `images` in what follows, or None. Without a
     json's path it is IMAGES/<split>/via_region_data.json, else that in IMAGES itself, with split
-    "" the files of all splits. The images are in IMAGES/<split> if that holds the json, else in
+    "" the files of all splits. The images are in IMAGES/<split> if that contains the json, else in
     IMAGES. A region's class is its attribute `options.class_attribute`, else class, name, label,
     type or category, else its only text; where no region has an attribute, all are the only
     class of `labels`, or "object". Without `labels` the classes are the sorted names in this
     split's json: give them, so that all splits have the same. Raises DataError where a json is
     none of VIA's, and where attributes are there and none is the class."""
     root = check_folder(images, "image folder")
-    found = _files(root, annotations, split)
-    wanted = options.class_attribute.strip().casefold()
+    files = _files(root, annotations, split)
+    attribute = options.class_attribute.strip().casefold()
     names: collections.Counter[str] = collections.Counter()
     attributes: collections.Counter[str] = collections.Counter()
     has_masks = False
-    for file in found:
+    for file in files:
         for region in _regions(file.path):
-            names[_class_name(region, wanted)] += 1
+            names[_class_name(region, attribute)] += 1
             attributes.update(list(_part(region, "region_attributes")))
             has_masks = has_masks or _shape(region).get("name") in via_shapes.WITH_MASK
     unnamed = names.pop("", 0)
     default = labels[0] if labels and len(labels) == 1 else None
-    if wanted and unnamed and not names:
+    if attribute and unnamed and not names:
         raise errors.UsageError(
-            f"class_attribute is '{options.class_attribute}'; no region of {found[0].path} has a"
+            f"class_attribute is '{options.class_attribute}'; no region of {files[0].path} has a"
             f" text in it (the attributes are: {', '.join(sorted(attributes)) or 'none'})"
         )
     if unnamed and not names and attributes and not default:
         raise errors.DataError(
-            f"{found[0].path}: regions have the attributes {', '.join(sorted(attributes))}, and"
+            f"{files[0].path}: regions have the attributes {', '.join(sorted(attributes))}, and"
             f" none is called {', '.join(_ATTRIBUTES)}; say which is the class with"
             f" --class_attribute={min(attributes)}"
         )
     if unnamed and not names and not default:
         if labels:
             raise errors.DataError(
-                f"{found[0].path}: no region has a class, and --labels has {len(labels)}; give one"
+                f"{files[0].path}: no region has a class, and --labels has {len(labels)}; give one"
                 f" class, or the regions an attribute '{_ATTRIBUTES[0]}'"
             )
         default = _UNNAMED
-    classes = ClassList.of(labels, sorted(names) or [_UNNAMED], found[0].path)
+    classes = ClassList.of(labels, sorted(names) or [_UNNAMED], files[0].path)
     groups = ("labels", "objects", "masks") if has_masks else ("labels", "objects")
-    top = root if not split else found[0].images
-    rules = _Rules(classes, default, wanted, options.annotations_of)
+    top = root if not split else files[0].images
+    rules = _Rules(classes, default, attribute, options.annotations_of)
     left = {root: "of another split"} if top != root else {}
-    left |= {file.images: f"no entry of {os.path.basename(file.path)} names it" for file in found}
-    return Source(classes.names, groups, _items(found, top, rules), folders=left)
+    left |= {file.images: f"no entry of {os.path.basename(file.path)} names it" for file in files}
+    return Source(classes.names, groups, _items(files, top, rules), folders=left)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Rules:
-    """default: the class of regions without one, or None. attribute: the one that holds it, or
+    """default: the class of regions without one, or None. attribute: the one that contains it, or
     "". frame: of the points, "" for the upright image."""
 
     classes: ClassList
@@ -226,8 +226,8 @@ def _add_objects(
         try:
             text = _class_name(region, rules.attribute) or rules.default
             if not text:
-                found = ", ".join(_part(region, "region_attributes")) or "none"
-                raise schema.Rejected("no class name", f"its attributes: {found}")
+                listed = ", ".join(_part(region, "region_attributes")) or "none"
+                raise schema.Rejected("no class name", f"its attributes: {listed}")
             class_id, note = rules.classes.find(text, f"{path}: {sample.filename}, {name}")
             shape = via_shapes.convert(_shape(region))
         except schema.Rejected as rejected:

@@ -42,14 +42,14 @@ def clip(polygons: list[list[float]], size: tuple[int, int]) -> bool:
 
     VIA's points are pixels, 0..W-1, but its canvas lets a click on the border give W. What lies
     further out is left to the encoder. size: (height, width)."""
-    found = False
+    inside = False
     for polygon in polygons:
         for start, limit in ((0, size[1]), (1, size[0])):
             for at in range(start, len(polygon), 2):
                 if limit <= polygon[at] <= limit + 1:
                     polygon[at] = float(limit)
-                    found = True
-    return found
+                    inside = True
+    return inside
 
 
 def _points(shape: dict[str, Any]) -> list[shapes.Point]:
@@ -58,7 +58,7 @@ def _points(shape: dict[str, Any]) -> list[shapes.Point]:
         raise schema.Rejected("broken polygon", "all_points_x or all_points_y is missing")
     if len(xs) != len(ys):
         raise schema.Rejected("broken polygon", f"{len(xs)} values of x and {len(ys)} of y")
-    found = [(values.number(x), values.number(y)) for x, y in zip(xs, ys, strict=True)]
-    if any(None in point for point in found):
-        raise schema.Rejected("broken polygon", "it holds what is no finite number")
-    return found
+    pairs = [(values.number(x), values.number(y)) for x, y in zip(xs, ys, strict=True)]
+    if any(None in point for point in pairs):
+        raise schema.Rejected("broken polygon", "it contains a non-finite number")
+    return pairs

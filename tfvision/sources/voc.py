@@ -1,4 +1,4 @@
-"""Pascal VOC detection: an xml a image, text files of the splits (Everingham et al. 2010,
+"""Pascal VOC detection: one XML per image, text files of the splits (Everingham et al. 2010,
 "The PASCAL Visual Object Classes (VOC) Challenge"; host.robots.ox.ac.uk/pascal/VOC).
 
 Boxes are 1-based and inclusive there, so xmin and ymin lose 1 on the way in.
@@ -76,7 +76,7 @@ def _folders(images: str, annotations: str | None, split: str) -> tuple[str, str
 
 def _spellings(xmls: voc_xml.Xmls) -> list[str]:
     """Every class name in the xmls of a folder, sorted."""
-    found = Spellings()
+    spellings = Spellings()
     broken = ""
     for stem in xmls.names():
         try:
@@ -85,10 +85,10 @@ def _spellings(xmls: voc_xml.Xmls) -> list[str]:
             broken = broken or f"{stem}{voc_xml.EXTENSION}: {error.reason}: {error.detail}"
             continue
         for item in node.findall("object"):
-            found.add(item.findtext("name") or "")
-    if broken and not found.names():
+            spellings.add(item.findtext("name") or "")
+    if broken and not spellings.names():
         raise errors.DataError(f"{xmls.folder}: no xml names a class; the first fault: {broken}")
-    return found.names()
+    return spellings.names()
 
 
 def _items(
@@ -105,8 +105,8 @@ def _items(
             node = voc_xml.parse(xmls, name)
             filename, findings = _image(node, name, pictures)
         except schema.Rejected as rejected:
-            found = voc_lists.find_image(pictures.root, name)
-            path = os.path.join(pictures.root, found) if found else ""
+            image = voc_lists.find_image(pictures.root, name)
+            path = os.path.join(pictures.root, image) if image else ""
             yield rejected.finding("skipped", f"{name}{voc_xml.EXTENSION}", "", path)
             continue
         yield from findings
@@ -144,38 +144,38 @@ def _image(node: Any, stem: str, pictures: Images) -> tuple[str, list[schema.Fin
         raise schema.Rejected("path that leaves the image folder", f"<filename> {claimed}")
     findings: list[schema.Finding] = []
     if claimed and pictures.has(beside):
-        found = os.path.normpath(beside).replace(os.sep, "/")
+        image = os.path.normpath(beside).replace(os.sep, "/")
     else:
-        found = voc_lists.find_image(pictures.root, stem) or ""
-        if not found:
+        image = voc_lists.find_image(pictures.root, stem) or ""
+        if not image:
             place = pictures.find(
                 claimed or f"{stem}.jpg", f"<filename> of {stem}{voc_xml.EXTENSION}"
             )
             if isinstance(place, schema.Finding):
                 raise schema.Rejected(place.reason, place.detail)
-            found, findings = place
+            image, findings = place
     # Image and xml that were renamed together still say in <path> what they were called.
     path = (node.findtext("path") or "").strip().replace("\\", "/")
-    renamed = found != claimed and os.path.basename(path) == claimed
-    same = os.path.splitext(os.path.basename(found))[0] == os.path.basename(stem)
-    if same and os.path.basename(spelt(claimed)) == os.path.basename(found):
-        return found, findings  # by another path
-    same = same and found == os.path.normpath(beside).replace(os.sep, "/")
+    renamed = image != claimed and os.path.basename(path) == claimed
+    same = os.path.splitext(os.path.basename(image))[0] == os.path.basename(stem)
+    if same and os.path.basename(spelt(claimed)) == os.path.basename(image):
+        return image, findings  # by another path
+    same = same and image == os.path.normpath(beside).replace(os.sep, "/")
     if not (same or renamed or findings or claimed in ("", os.path.basename(stem))):
         reason = "filename disagrees with the file's name"
         detail = f"<filename> {claimed} in {stem}{voc_xml.EXTENSION}"
-        findings.append(schema.Finding("noted", reason, found, detail))
-    return found, findings
+        findings.append(schema.Finding("noted", reason, image, detail))
+    return image, findings
 
 
 def _size(node: Any) -> tuple[tuple[int, int] | None, str]:
     """((height, width) or None, why it is None)."""
     if node.find("size") is None:
         return None, "no recorded size"
-    found = [values.number(node.findtext(f"size/{n}")) for n in ("height", "width")]
-    if None in found or min(found) <= 0:
+    sides = [values.number(node.findtext(f"size/{n}")) for n in ("height", "width")]
+    if None in sides or min(sides) <= 0:
         return None, "recorded size is wrong"
-    return (int(found[0]), int(found[1])), ""
+    return (int(sides[0]), int(sides[1])), ""
 
 
 def _add_objects(

@@ -33,10 +33,10 @@ def split_names(root: str, split: str, kinds: Sequence[str]) -> list[str] | None
             return [line.strip() for line in lines if line.strip()]
     if split == "train" and all(os.listdir(folder) == ["default.txt"] for folder in folders):
         return split_names(root, "default", kinds)  # CVAT's name for a set that is not divided
-    found = sorted(n[:-4] for folder in folders for n in os.listdir(folder) if n.endswith(".txt"))
+    names = sorted(n[:-4] for folder in folders for n in os.listdir(folder) if n.endswith(".txt"))
     raise errors.DataError(
-        f"{folders[0]}: there is no list of split '{split}'{errors.suggestion(split, found)}"
-        f" (it has: {', '.join(found[:12]) or 'none'})"
+        f"{folders[0]}: there is no list of split '{split}'{errors.suggestion(split, names)}"
+        f" (it has: {', '.join(names[:12]) or 'none'})"
     )
 
 

@@ -55,7 +55,7 @@ def read(
 def _classes(
     root: str, labels: Sequence[str] | None, options: Options
 ) -> tuple[list[str], index_masks.Coding]:
-    """The class names, and what pixels mean where they are no class ids."""
+    """The class names, and what pixels mean where they are not class ids."""
     plain = index_masks.Coding(None)
     path = options.label_file or voc_lists.label_file(root)
     if options.mask_values or options.mask_colors:

@@ -71,8 +71,8 @@ def decoded(data: bytes, path: str) -> bytes | str:
     """An xml's bytes, decoded here where its encoding is one that the parser does not know.
 
     Raises DataError for an encoding that is not known at all."""
-    found = _ENCODING.match(data)
-    name = found[1].decode() if found else "utf-8"
+    match = _ENCODING.match(data)
+    name = match[1].decode() if match else "utf-8"
     try:
         codec = codecs.lookup(name).name
     except LookupError:
@@ -81,4 +81,4 @@ def decoded(data: bytes, path: str) -> bytes | str:
         ) from None
     if codec.startswith(("utf", "iso8859", "latin", "ascii")):
         return data
-    return data[found.end() :].decode(codec)
+    return data[match.end() :].decode(codec)

@@ -57,7 +57,7 @@ def _head(path: str) -> bytes:
 
 
 def reason_to_skip(path: str, root: str) -> str | None:
-    """Why an entry of an image folder is no image of it, or None.
+    """Why an entry of an image folder is not an image of it, or None.
 
     A file is an image if its content or its name says so; hidden files, links that lead out of
     `root` and everything else are not."""
@@ -69,7 +69,7 @@ def reason_to_skip(path: str, root: str) -> str | None:
         return _FOLDER
     if not os.path.isfile(path):
         return "not a file"
-    # Which images are sound is found out when they are decoded.
+    # Which images are intact is found out when they are decoded.
     if path.lower().endswith(sniff.EXTENSIONS):
         return None
     if not is_image(path):
@@ -82,7 +82,7 @@ def reason_to_skip(path: str, root: str) -> str | None:
 
 
 def foreign(path: str) -> str | None:
-    """Why a folder is no part of a data set, or None: litter, or records of ours."""
+    """Why a folder is not a part of a data set, or None: litter, or records of ours."""
     if os.path.basename(path) in _LITTER:
         return LITTER
     if os.path.isfile(os.path.join(path, *_UNFINISHED)):
@@ -133,11 +133,11 @@ def listing(folder: str, root: str) -> tuple[list[str], list[str], list[schema.F
     """(paths of the images in a folder, names of the folders in it, findings for the rest).
 
     All sorted, see `_entries`."""
-    found: dict[str, list] = {"image": [], "folder": [], "other": []}
+    listed: dict[str, list] = {"image": [], "folder": [], "other": []}
     for kind, entry in _entries(folder, root):
-        found[kind].append(entry)
-    findings = sorted(found["other"], key=lambda finding: finding.file)
-    return sorted(found["image"]), sorted(found["folder"]), findings
+        listed[kind].append(entry)
+    findings = sorted(listed["other"], key=lambda finding: finding.file)
+    return sorted(listed["image"]), sorted(listed["folder"]), findings
 
 
 def below(folder: str, root: str) -> Iterator[str | schema.Finding]:

@@ -55,13 +55,13 @@ def read(
     content = yolo_yaml.load(annotations) if is_file else {}
     said = yolo_yaml.said(content, annotations, split) if is_file else yolo_yaml.Said()
     said, findings = _found(said, root)
-    found = yolo_folders.find(root, said, None if is_file else annotations, split)
+    places = yolo_folders.find(root, said, None if is_file else annotations, split)
     if labels:
         names, where = dict(enumerate(labels)), "--labels"
     elif content.get("names"):
         names, where = yolo_yaml.names(content, annotations), annotations
     else:
-        names, where = yolo_folders.names(found.places)
+        names, where = yolo_folders.names(places.places)
     ids = sorted(names)
     class_names = check_class_names([names[number] for number in ids], where)
     rules = _Rules(
@@ -71,12 +71,12 @@ def read(
         _pose(content, annotations),
         options.annotations_of or "upright",
     )
-    lines = (line for place in found.places for line in yolo_folders.lines(place))
+    lines = (line for place in places.places for line in yolo_folders.lines(place))
     has_masks = any(_is_polygon(line, rules) for line in lines)
     groups = ("labels", "objects", "masks") if has_masks else ("labels", "objects")
     gapped = ids if ids != list(range(len(ids))) else None
-    items = _items(found, rules, findings)
-    return Source(class_names, groups, items, gapped, found.left, rules.frame)
+    items = _items(places, rules, findings)
+    return Source(class_names, groups, items, gapped, places.left, rules.frame)
 
 
 def _found(said: yolo_yaml.Said, root: str) -> tuple[yolo_yaml.Said, list[schema.Finding]]:
@@ -109,14 +109,14 @@ def _is_polygon(line: str, rules: _Rules) -> bool:
 
 
 def _items(
-    found: yolo_folders.Places, rules: _Rules, findings: Sequence[schema.Finding]
+    places: yolo_folders.Places, rules: _Rules, findings: Sequence[schema.Finding]
 ) -> Iterator[schema.Sample | schema.Finding]:
     yield from findings
     read_folders = set()
-    for place in found.places:
+    for place in places.places:
         read_folders |= {place.labels, place.images}
-        yield from _place(place, found.top, rules)
-    for top in found.rest:  # label files in folders that the images do not have
+        yield from _place(place, places.top, rules)
+    for top in places.rest:  # label files in folders that the images do not have
         for folder, _, _ in os.walk(top):
             if folder not in read_folders:
                 for path in yolo_folders.label_files(folder).values():
@@ -169,8 +169,8 @@ def _annotate(
     except errors.DataError as error:
         yield schema.Finding("skipped", "broken label file", sample.filename, str(error))
         return
-    found = header.sizes(sample.path)
-    sample.size = found and found[rules.frame == "upright"]
+    sizes = header.sizes(sample.path)
+    sample.size = sizes and sizes[rules.frame == "upright"]
     seen = set()
     # Without a size the image is unreadable, which the writer reports.
     for i, line in enumerate(lines if sample.size else [], start=1):

@@ -42,7 +42,7 @@ class Places:
 
 
 def find(root: str, said: yolo_yaml.Said, labels: str | None, split: str) -> Places:
-    """The folders of a split that hold images, each with its label folder.
+    """The folders of a split that contain images, each with its label folder.
 
     said: what a yaml says of the split; its folders inside `root` go first. labels: the label
     folder, or None. Raises DataError where there are no images or no label files."""
@@ -67,14 +67,14 @@ def find(root: str, said: yolo_yaml.Said, labels: str | None, split: str) -> Pla
     folders = {f: base for base in bases for f in _with_images(base, _SPLITS if split else ())}
     if not folders:
         raise errors.DataError(f"{root}: there are no images of split '{split}' in it")
-    found = [Place(f, _label_folder(f, base, root, labels)[0]) for f, base in folders.items()]
+    places = [Place(f, _label_folder(f, base, root, labels)[0]) for f, base in folders.items()]
     tops = [(base, *_label_folder(base, base, root, labels)) for base in bases]
-    if not any(label_files(folder) for place in found for folder in (place.labels, place.images)):
+    if not any(label_files(folder) for place in places for folder in (place.labels, place.images)):
         _refuse(bases[0], tops[0][2], labels)
     left = {root: "of another split"} | dict.fromkeys(bases, "not read")
     rest = [folder for base, folder, _ in tops if folder != base]
-    top = found[0].images if len(found) == 1 else bases[0] if len(bases) == 1 else root
-    return Places(top, found, rest, left)
+    top = places[0].images if len(places) == 1 else bases[0] if len(bases) == 1 else root
+    return Places(top, places, rest, left)
 
 
 def _listed(root: str, said: yolo_yaml.Said, labels: str | None) -> Places:
@@ -83,13 +83,13 @@ def _listed(root: str, said: yolo_yaml.Said, labels: str | None) -> Places:
     for name in said.lists:
         folder, file = os.path.split(os.path.join(root, name))
         by_folder.setdefault(folder, set()).add(file)
-    found = [
+    lists = [
         Place(folder, _label_folder(folder, folder, root, labels)[0], frozenset(names))
         for folder, names in by_folder.items()
     ]
-    if not any(label_files(folder) for place in found for folder in (place.labels, place.images)):
-        _refuse(found[0].images, found[0].labels, labels)
-    return Places(root, found, (), {root: "not in the list of the split"})
+    if not any(label_files(folder) for place in lists for folder in (place.labels, place.images)):
+        _refuse(lists[0].images, lists[0].labels, labels)
+    return Places(root, lists, (), {root: "not in the list of the split"})
 
 
 def _refuse(folder: str, tried: str, labels: str | None) -> None:
@@ -121,13 +121,13 @@ def _label_folder(folder: str, base: str, root: str, labels: str | None) -> tupl
 
 def label_files(folder: str) -> dict[str, str]:
     """{name without its extension: path} of the label files in a folder."""
-    found = {}
+    by_stem = {}
     with os.scandir(folder) as entries:
         for entry in entries:
             stem, extension = os.path.splitext(entry.name)
             if extension.lower() == _TEXT and entry.name.lower() not in _NO_LABELS:
-                found[stem] = entry.path
-    return found
+                by_stem[stem] = entry.path
+    return by_stem
 
 
 def of_place(place: Place) -> tuple[dict[str, str], list[schema.Finding]]:
@@ -152,7 +152,7 @@ def lines(place: Place) -> Iterator[str]:
 
 
 def belongs(path: str) -> bool:
-    """Whether what is no image may well stand among them: label files, lists of names."""
+    """Whether what is not an image may well stand among them: label files, lists of names."""
     return path.lower().endswith(_COMPANIONS)
 
 
@@ -161,8 +161,8 @@ def names(places: Sequence[Place]) -> tuple[dict[int, str], str]:
     folders = [os.path.abspath(f) for place in places for f in (place.images, place.labels)]
     for _ in range(_LEVELS):
         for folder in dict.fromkeys(folders):
-            found = sorted(n for n in os.listdir(folder) if n.endswith(".names"))
-            for name in (*_NAME_FILES, *found):
+            files = sorted(n for n in os.listdir(folder) if n.endswith(".names"))
+            for name in (*_NAME_FILES, *files):
                 path = os.path.join(folder, name)
                 if not os.path.isfile(path):
                     continue

@@ -28,7 +28,7 @@ def load(path: str) -> dict[str, Any]:
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise errors.DataError(f"{path}: not a sound yaml file: {reason}") from error
+        raise errors.DataError(f"{path}: not valid YAML: {reason}") from error
     if not isinstance(content, dict):
         raise errors.DataError(f"{path}: there are no keys in it; expected names, train, val")
     return content
@@ -41,21 +41,21 @@ def _load_data(text: str, path: str) -> dict[str, Any]:
     file = str(content.get("names") or "obj.names")
     place = os.path.dirname(os.path.abspath(path))
     tried = [os.path.join(place, name) for name in (file, os.path.basename(file))]
-    found = next((name for name in tried if os.path.isfile(name)), tried[0])
-    lines = [line.strip() for line in texts.read(found, "file of names").split("\n")]
+    existing = next((name for name in tried if os.path.isfile(name)), tried[0])
+    lines = [line.strip() for line in texts.read(existing, "file of names").split("\n")]
     content["names"] = [line for line in lines if line]
     return content
 
 
 def names(content: dict[str, Any], path: str) -> dict[int, str]:
     """{class id: name} from `names`, a list or a mapping, whose ids may have gaps."""
-    found = content.get("names")
-    if isinstance(found, list):
-        found = dict(enumerate(found))
-    if not isinstance(found, dict) or not found:
+    listed = content.get("names")
+    if isinstance(listed, list):
+        listed = dict(enumerate(listed))
+    if not isinstance(listed, dict) or not listed:
         raise errors.DataError(f"{path}: there is no list or mapping 'names'")
     by_id = {}
-    for key, name in found.items():
+    for key, name in listed.items():
         number = values.whole(key)
         is_id = number is not None and number >= 0
         if not is_id or isinstance(name, bool) or not isinstance(name, (str, int, float)):
@@ -100,15 +100,15 @@ def said(content: dict[str, Any], path: str, split: str) -> Said:
         for text in map(str, entry if isinstance(entry, list) else [entry]):
             # Some tools write ../train/images and mean it relative to the file.
             spelt = [text, text.removeprefix("../"), os.path.basename(text)]
-            wanted = spelt if text.endswith(".txt") else spelt[:2]
-            places = [os.path.normpath(os.path.join(b, part)) for b in bases for part in wanted]
-            found = next((p for p in places if os.path.exists(p)), None)
-            if found is None:
+            parts = spelt if text.endswith(".txt") else spelt[:2]
+            places = [os.path.normpath(os.path.join(b, part)) for b in bases for part in parts]
+            existing = next((p for p in places if os.path.exists(p)), None)
+            if existing is None:
                 tried.append(f"{name}: {text}")
-            elif os.path.isdir(found):
-                folders.append(found)
+            elif os.path.isdir(existing):
+                folders.append(existing)
             else:
-                lines = texts.read(found, "list of images").split("\n")
+                lines = texts.read(existing, "list of images").split("\n")
                 lists += [line.strip() for line in lines if line.strip()]
     missing = ""
     if tried and not folders and not lists:

@@ -39,7 +39,7 @@ def write(
     """Writes `train` + `val` scenes (400 and 100 by default) of `size` = (H, W) pixels.
 
     The same arguments give the same bytes. Raises UsageError for numbers that make no data
-    set, DataError for an output that holds something else."""
+    set, DataError for an output that contains something else."""
     counts = {"train": 400 if train is None else train, "val": 100 if val is None else val}
     if min(counts.values()) < 1 or min(size) < 48:
         raise errors.UsageError(
@@ -127,21 +127,21 @@ def _bounds(mask: np.ndarray) -> tuple[int, int, int, int]:
 
 
 def _crops(scene: drawn_scenes.Scene, rng: np.random.Generator) -> list[tuple[str, np.ndarray]]:
-    """Class crops of one scene, at most one a class: (class name, pixels)."""
-    found: dict[str, np.ndarray] = {}
+    """Class crops of one scene, at most one per class: (class name, pixels)."""
+    crops: dict[str, np.ndarray] = {}
     for index in rng.permutation(len(scene.kinds)):
         kind = scene.kinds[index]
-        if kind in found or scene.visible[index] < _CROP_VISIBLE:
+        if kind in crops or scene.visible[index] < _CROP_VISIBLE:
             continue
         window = _window_around(scene, int(index), rng)
         owners = scene.owner[window]
         others = np.count_nonzero((owners >= 0) & (owners != index))
         if others <= _CROP_OTHERS * np.count_nonzero(owners == index):
-            found[kind] = scene.image[window]
+            crops[kind] = scene.image[window]
     window = _clear_window(scene, rng)
     if window is not None:
-        found["none"] = scene.image[window]
-    return list(found.items())
+        crops["none"] = scene.image[window]
+    return list(crops.items())
 
 
 def _window_around(

@@ -18,8 +18,8 @@ MARKER = "synthetic.json"
 def folder(output: str, made_by: dict[str, Any]) -> Iterator[str]:
     """Yields an empty folder that becomes `output` at the end, and is removed on an error.
 
-    made_by: what to note in MARKER. An `output` that holds the marker is replaced. Raises
-    DataError for one that holds anything else."""
+    made_by: what to note in MARKER. An `output` that contains the marker is replaced. Raises
+    DataError for one that contains anything else."""
     output = os.path.abspath(output)
     _check(output)
     parent, name = os.path.split(output)
@@ -48,10 +48,10 @@ def _check(output: str) -> None:
     if not os.path.lexists(output):
         return
     if not os.path.isdir(output):
-        raise errors.DataError(f"{output} is not a folder; choose another output")
+        raise errors.DataError(f"{output} is not a directory; choose another output")
     entries = os.listdir(output)
     if entries and MARKER not in entries:
         raise errors.DataError(
-            f"{output} holds files that were not generated ({entries[0]}, ...);"
+            f"{output} contains files that were not generated ({entries[0]}, ...);"
             " choose an empty or new folder"
         )

@@ -37,10 +37,10 @@ def resolve(config) -> None:
             "config.data.path is empty; give the folder of a converted data set"
         )
     data = _find(config)
-    asked, found = config.data.num_classes, len(data.class_names)
-    if asked and asked != found:
+    asked, in_dataset = config.data.num_classes, len(data.class_names)
+    if asked and asked != in_dataset:
         raise errors.DataError(
-            f"config.data.num_classes is {asked}, but {data.path} has {found} classes;"
+            f"config.data.num_classes is {asked}, but {data.path} has {in_dataset} classes;"
             " leave it at 0 to take the data set's"
         )
     needed = _NEEDS[config.task]
@@ -87,7 +87,7 @@ def _find(config) -> dataset.Dataset:
 
 
 def _fill_max_boxes(config, data: dataset.Dataset) -> None:
-    """config.detection.max_boxes: so many that no box is cut off; a smaller number is told."""
+    """config.detection.max_boxes: so many that no box is cut off; a smaller number is reported."""
     fullest = max((split.max_objects for split in data.splits.values()), default=0)
     if config.inputs.mix.name == "mosaic":
         fullest *= 4

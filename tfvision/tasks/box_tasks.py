@@ -51,7 +51,7 @@ class DetectionTask(Task):
         )
         if self._detector.proposals:
             _check_proposals(config)
-        if config.inputs.turned:
+        if config.inputs.aspect_ratio_grouping:
             _check_turned(config, self.train_size)
         _check_sides(config, self._detector.stride)
         self.mix = _mix(config, len(class_names))
@@ -79,7 +79,7 @@ class DetectionTask(Task):
         sample = targets.for_training(sample, difficult=section.train_difficult)
         if "masks" in sample:
             sample = object_tensors.framed(sample, section.mask_size)
-        if inputs.turned:
+        if inputs.aspect_ratio_grouping:
             sample = orientation.fit(sample, self.train_size, inputs, example["portrait"])
         else:
             sample = canvas.fit(sample, self.train_size, inputs)
@@ -108,7 +108,7 @@ class DetectionTask(Task):
 
     def build(self):
         inputs = self.config.inputs
-        changes = inputs.multi_scale or inputs.turned
+        changes = inputs.multi_scale or inputs.aspect_ratio_grouping
         train_size = (None, None) if changes else self.train_size
         count, options = len(self.class_names), self._detector.options
         return networks.build(self.config, count, self.size, train_size, **options)
@@ -190,7 +190,8 @@ def _check_turned(config, train_size: canvas.Size) -> None:
     name = config.model.name
     if name not in rcnn.RCNN:
         raise errors.UsageError(
-            f"config.inputs.turned is for R-CNN networks and not for {name}; leave it out"
+            "config.inputs.aspect_ratio_grouping is for R-CNN networks and not for"
+            f" {name}; remove it"
         )
     orientation.check(config.inputs, train_size)
     # The network is built for any size and would not look.

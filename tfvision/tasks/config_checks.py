@@ -16,7 +16,7 @@ READ_BY: dict[str, tuple[Any, tuple[str, ...]]] = {
     "head": ("softmax", ("classification",)),
     "probabilities": (False, ("segmentation",)),
     "inputs.train_size": ((), ("segmentation", "detection", "instance")),
-    "inputs.turned": (False, ("detection", "instance")),
+    "inputs.aspect_ratio_grouping": (False, ("detection", "instance")),
     "inputs.multi_scale": ((), ("detection",)),
     "inputs.mix.name": ("", ("classification", "detection")),
     "loss.name": ("", ("classification", "segmentation")),
@@ -34,7 +34,7 @@ def check(config: Any) -> None:
         if config.task not in tasks and value != unset:
             raise errors.UsageError(
                 f"config.{path} is {value!r}; it is for the task {' and '.join(tasks)} and not for"
-                f" '{config.task}'; leave it out, --config.{path}={unset!s}"
+                f" '{config.task}'; remove it, --config.{path}={unset!s}"
             )
     for number, step in enumerate(rules.steps(config.to_dict()["inputs"]["augment"])):
         where = f"config.inputs.augment[{number}]"
@@ -45,13 +45,13 @@ def check(config: Any) -> None:
 
 def _options(table: Mapping, section: Mapping, what: str, positional: int) -> None:
     """section: {"name": ..., options} of a function in `table`; an empty name is none."""
-    own = configs.options(section, "name")
+    given = configs.options(section, "name")
     name = section["name"]
     if name:
         function = errors.choose(table, name, f"name in {what}" if "[" not in what else what)
-        errors.options(function, own, f"{what} '{name}'", positional)
-    elif own:
-        raise errors.UsageError(f"{what}.name is empty, but it has {', '.join(own)}; name one of:"
+        errors.options(function, given, f"{what} '{name}'", positional)
+    elif given:
+        raise errors.UsageError(f"{what}.name is empty, but it has {', '.join(given)}; name one of:"
                                 f" {', '.join(table)}")  # fmt: skip
 
 

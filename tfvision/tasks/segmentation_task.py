@@ -34,7 +34,7 @@ class SegmentationTask(Task):
     def __init__(self, config, class_names: Sequence[str]):
         if len(class_names) >= schema.VOID:
             raise errors.DataError(
-                f"the data set has {len(class_names)} classes; a label map holds at most"
+                f"the data set has {len(class_names)} classes; a label map contains at most"
                 f" {schema.VOID - 1}"
             )
         self.config, self.class_names = config, class_names

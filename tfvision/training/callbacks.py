@@ -43,7 +43,7 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):
         self._fixed.assign(-1.0 if value is None else value)
 
     def set(self, value) -> None:
-        """Sets the rate from now on. Raises UsageError for what is no rate."""
+        """Sets the rate from now on. Raises UsageError for what is not a rate."""
         if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
             raise errors.UsageError(
                 "a callback set the learning rate to a schedule; schedules are chosen by"
@@ -171,6 +171,6 @@ def _check(callbacks: Sequence) -> None:
     for callback in callbacks:
         if isinstance(callback, keras.callbacks.BackupAndRestore):
             raise errors.UsageError(
-                "BackupAndRestore is not needed here: the run folder holds the checkpoints, and"
+                "BackupAndRestore is not needed here: the run folder contains the checkpoints, and"
                 " the same command goes on from the last one; leave the callback out"
             )

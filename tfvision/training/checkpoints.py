@@ -106,7 +106,7 @@ class Checkpoints:
         """Yields an empty folder, which becomes `path`; DataError where the disk refuses."""
         aside = os.path.join(self.folder, _ASIDE)
         try:
-            with atomic.told(path):
+            with atomic.reported(path):
                 for left in (aside, os.path.join(self.folder, _REMOVED)):
                     shutil.rmtree(left, ignore_errors=True)
                 os.makedirs(aside)
@@ -124,7 +124,7 @@ class Checkpoints:
         if os.path.isdir(path):
             hidden = os.path.join(self.folder, _REMOVED)
             shutil.rmtree(hidden, ignore_errors=True)
-            with atomic.told(path):
+            with atomic.reported(path):
                 os.rename(path, hidden)
             shutil.rmtree(hidden, ignore_errors=True)
 

@@ -72,19 +72,19 @@ class Evaluator:
 
         `per_class` and `curves` are those of the first metric that has some, and `mask_per_class`
         and `mask_curves` of the first that measures masks."""
-        found: dict[str, Any] = {}
+        collected: dict[str, Any] = {}
         for report in self.reports():
             if report.confusion is not None:
-                found["confusion"] = report.confusion.tolist()
+                collected["confusion"] = report.confusion.tolist()
             if report.per_class:
                 rows = zip(report.class_names, _rows(report.per_class), strict=True)
-                found.setdefault(f"{report.prefix}per_class", dict(rows))
+                collected.setdefault(f"{report.prefix}per_class", dict(rows))
             if report.reliability:
-                found["reliability"] = _rows(report.reliability)
+                collected["reliability"] = _rows(report.reliability)
             if report.curves:
                 drawn = {name: _sampled(curve) for name, curve in report.curves.items()}
-                found.setdefault(f"{report.prefix}curves", drawn)
-        return found
+                collected.setdefault(f"{report.prefix}curves", drawn)
+        return collected
 
 
 def _rows(columns: Columns) -> list[dict[str, float | int | None]]:

@@ -52,7 +52,7 @@ class Logs:
         entry: dict[str, Any] = {"kind": kind, "step": step, "time": round(time.time(), 3)}
         # JSON has no NaN: a value without meaning (a metric of nothing) is null.
         entry |= {k: float(v) if math.isfinite(v) else None for k, v in values.items()}
-        with atomic.told(self._file):
+        with atomic.reported(self._file):
             with open(self._file, "a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")
             self._summarise(kind, step, values)
@@ -93,7 +93,7 @@ class Logs:
 def entries(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """(line, entry) of a log. A last line that was cut is left out.
 
-    Raises DataError that names the line for another one that is no entry."""
+    Raises DataError that names the line for another one that is not an entry."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             lines = file.readlines()

@@ -95,7 +95,7 @@ class Loop:
         trainer = self._trainer
         what = f"training stopped between steps {step + 1} and {step + count}"
         split = trainer.config.data.train
-        with errors.reported(what), damage.told(trainer.data, split, what):
+        with errors.reported(what), damage.reported(trainer.data, split, what):
             rows = self._function.run(self._batches, tf.constant(count)).numpy()
         self._check_finite(step, rows)
         self._folder.prepare(trainer.config, fresh=not step)
@@ -181,14 +181,14 @@ class Loop:
         trainer = self._trainer
         if self._calls.given:  # they may have changed the weights
             trainer.checkpoints.save(step, self._state({}, pending=True))
-        found = None
+        best_now = None
         if results:
             lower = trainer.evaluator.lower_is_better(results)
-            found = best.better(trainer.best, step, results, self._settings.best, lower)
-        trainer.best = found or trainer.best
+            best_now = best.better(trainer.best, step, results, self._settings.best, lower)
+        trainer.best = best_now or trainer.best
         state = self._state(results, pending=False)
         keep = self._settings.keep
-        trainer.checkpoints.finish(step, state, best=found is not None, keep=keep)
+        trainer.checkpoints.finish(step, state, best=best_now is not None, keep=keep)
 
     def _state(self, results: dict[str, float], *, pending: bool) -> dict[str, Any]:
         metrics = {k: float(v) if math.isfinite(v) else None for k, v in results.items()}

@@ -57,26 +57,26 @@ _TILES = 5
 
 
 def page(
-    found: Mapping[str, Any],
+    report: Mapping[str, Any],
     plots: Mapping[str, str],
     examples: Mapping[str, Sequence[Example]],
     pictures: Mapping[int, str],
 ) -> str:
     """The whole page. found: what `report.write` gathers. pictures: data URIs by index."""
-    name = paths.readable(os.path.basename(os.path.abspath(found["workdir"])))
-    parts = [_head(name, found), _tiles(found)]
+    name = paths.readable(os.path.basename(os.path.abspath(report["workdir"])))
+    parts = [_head(name, report), _tiles(report)]
     if "curves" in plots:
         note = '<p class="soft">Dotted: the step of the weights on this page.</p>'
         parts.append(_section("Learning curves", _plot(plots, "curves") + note))
-    parts.append(_section("Metrics", _metrics(found)))
-    kinds = _kinds(found)
+    parts.append(_section("Metrics", _metrics(report)))
+    kinds = _kinds(report)
     for prefix, kind in kinds.items():
-        if found.get(f"{prefix}per_class"):
-            table = _per_class(found[f"{prefix}per_class"])
+        if report.get(f"{prefix}per_class"):
+            table = _per_class(report[f"{prefix}per_class"])
             parts.append(_section(f"Classes{kind}, the weakest first", table))
     pair = []
     if "confusion" in plots:
-        pair.append(_section("Confusion", _plot(plots, "confusion") + _cut(found["confusion"])))
+        pair.append(_section("Confusion", _plot(plots, "confusion") + _cut(report["confusion"])))
     if "reliability" in plots:
         note = (
             '<p class="soft">A score of 0.8 should be right in 8 of 10 cases. Numbers: images in'
@@ -88,7 +88,7 @@ def page(
             note = '<p class="soft">At IoU 0.5; the thick line is the mean of the classes.</p>'
             plot = _plot(plots, f"{prefix}precision_recall")
             pair.append(_section(f"Precision and recall{kind}", plot + note))
-    wide = len(found.get("confusion") or ()) > report_plots.NUMBERED
+    wide = len(report.get("confusion") or ()) > report_plots.NUMBERED
     parts += pair if wide else [f'<div class="pair">{"".join(pair)}</div>']
     for kind, title in (("mistakes", "The worst answers"), ("best", "The best")):
         if examples[kind]:
@@ -96,7 +96,7 @@ def page(
             parts.append(_section(title, f'<div class="grid">{cards}</div>'))
     if not examples["mistakes"]:
         parts.append(_section("Mistakes", "<p>There is none.</p>"))
-    parts.append(_section("How it was run", _run(found)))
+    parts.append(_section("How it was run", _run(report)))
     body = "\n".join(parts)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -106,9 +106,9 @@ def page(
     )
 
 
-def _kinds(found: Mapping[str, Any]) -> dict[str, str]:
+def _kinds(report: Mapping[str, Any]) -> dict[str, str]:
     """{prefix of the entries: what titles add}; nothing to tell apart, nothing to add."""
-    if not found.get("mask_per_class"):
+    if not report.get("mask_per_class"):
         return {"": ""}
     return dict(zip(report_plots.PREFIXES, (" (masks)", " (boxes)"), strict=True))
 
@@ -136,38 +136,38 @@ def _rows(pairs: Sequence[tuple[str, Any]]) -> str:
     return f'<table class="plain">{rows}</table>'
 
 
-def _head(name: str, found: Mapping[str, Any]) -> str:
-    config, data = found["config"], found["data"]
+def _head(name: str, report: Mapping[str, Any]) -> str:
+    config, data = report["config"], report["data"]
     height, width = config["inputs"]["image_size"]
     images = ", ".join(f"{count:,} {split}" for split, count in data.items())
     line = (
-        f"{config['task']} with {config['model']['name']} ({found['weights']:,} values), images of"
+        f"{config['task']} with {config['model']['name']} ({report['weights']:,} values), images of"
         f" {height} x {width}, {len(config['data']['class_names'])} classes; {images} images"
     )
     return f'<h1>{_text(name)}</h1><p class="soft">{_text(line)}</p>'
 
 
-def _tiles(found: Mapping[str, Any]) -> str:
-    numbers = found["metrics"]
+def _tiles(report: Mapping[str, Any]) -> str:
+    numbers = report["metrics"]
     scores = report_plots.leading([k for k in numbers if report_plots.is_score(k)], _TILES)
     tiles = [(k.replace("_", " "), _number(numbers[k])) for k in scores]
-    tiles.append((f"images of '{found['split']}'", f"{int(numbers['images']):,}"))
-    tiles.append(("step of these weights", f"{found['step']:,}"))
+    tiles.append((f"images of '{report['split']}'", f"{int(numbers['images']):,}"))
+    tiles.append(("step of these weights", f"{report['step']:,}"))
     cells = [f'<div class="tile"><b>{_text(v)}</b><span>{_text(k)}</span></div>' for k, v in tiles]
     return f'<div class="tiles">{"".join(cells)}</div>'
 
 
-def _metrics(found: Mapping[str, Any]) -> str:
+def _metrics(report: Mapping[str, Any]) -> str:
     """Each metric of these weights, of the last validation and of the best one."""
-    log = found["log"]["val"]
+    log = report["log"]["val"]
     rows = []
-    for name, value in found["metrics"].items():
+    for name, value in report["metrics"].items():
         if name == "images":
             continue
         known = [e for e in log if e.get(name) is not None]
         last, best = (_number(known[-1][name]), "") if known else ("-", "-")
         if known:
-            lower = name in found["lower_is_better"]
+            lower = name in report["lower_is_better"]
             top = (min if lower else max)(known, key=lambda entry: entry[name])
             best = f"{_number(top[name])} (step {top['step']:,})"
         cells = (name.replace("_", " "), _number(value), last, best)
@@ -223,9 +223,9 @@ def _flat(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
     return flat
 
 
-def _run(found: Mapping[str, Any]) -> str:
+def _run(report: Mapping[str, Any]) -> str:
     """The command, the versions, the settings that differ from the defaults, the whole config."""
-    config, versions = found["config"], dict(found["versions"])
+    config, versions = report["config"], dict(report["versions"])
     command = versions.pop("command", [])
     plain = json.loads(json.dumps(config))
     defaults = json.loads(json.dumps(_flat(configs.defaults())))
@@ -235,9 +235,9 @@ def _run(found: Mapping[str, Any]) -> str:
         for key, value in _flat(plain).items()
         if key not in hidden and defaults.get(key) != value
     ]
-    rates = [e["images_per_second"] for e in found["log"]["train"] if e.get("images_per_second")]
+    rates = [e["images_per_second"] for e in report["log"]["train"] if e.get("images_per_second")]
     speed = f"{sorted(rates)[len(rates) // 2]:,.0f} images/s (median)" if rates else "not known"
-    facts = [("run folder", os.path.abspath(found["workdir"])), ("precision", found["precision"])]
+    facts = [("run folder", os.path.abspath(report["workdir"])), ("precision", report["precision"])]
     facts += [("training speed", speed), *versions.items()]
     return (
         f"<pre>{_text(shlex.join(command))}</pre>{_rows(facts)}"

@@ -24,26 +24,26 @@ _STYLE |= {f"{part}.color": _TEXT for part in ("xtick", "ytick")} | {"axes.label
 _STYLE |= {"text.parse_math": False}  # a "$" in a class's name is one
 
 
-def plots(found: Mapping[str, Any]) -> dict[str, str]:
+def plots(report: Mapping[str, Any]) -> dict[str, str]:
     """{name: SVG as a data URI} of what the run has: curves, confusion, reliability, and precision
     against recall of boxes and of masks."""
     import matplotlib
 
     drawn = {}
-    names = found["config"]["data"]["class_names"]
+    names = report["config"]["data"]["class_names"]
     # A browser has the letters that matplotlib's font lacks.
     style = _STYLE if "".join(names).isascii() else _STYLE | {"svg.fonttype": "none"}
     with matplotlib.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
-        if found["log"]["train"] or found["log"]["val"]:
-            drawn["curves"] = _curves(found["log"], found["step"])
-        if found.get("confusion"):
-            drawn["confusion"] = _confusion(np.array(found["confusion"]), names)
+        if report["log"]["train"] or report["log"]["val"]:
+            drawn["curves"] = _curves(report["log"], report["step"])
+        if report.get("confusion"):
+            drawn["confusion"] = _confusion(np.array(report["confusion"]), names)
         for prefix in PREFIXES:
-            if found.get(f"{prefix}curves"):
-                drawn[f"{prefix}precision_recall"] = _precision_recall(found[f"{prefix}curves"])
-        if found.get("reliability"):
-            drawn["reliability"] = _reliability(found["reliability"], found["metrics"])
+            if report.get(f"{prefix}curves"):
+                drawn[f"{prefix}precision_recall"] = _precision_recall(report[f"{prefix}curves"])
+        if report.get("reliability"):
+            drawn["reliability"] = _reliability(report["reliability"], report["metrics"])
     return drawn
 
 
@@ -91,8 +91,8 @@ def _legend(axis) -> None:
 def _curves(log: Mapping[str, Sequence[Mapping]], step: int) -> str:
     train, val = log["train"], log["val"]
     figure, (loss, rate, scores) = _figure(11.4, 3.4, 3)
-    own = ("step", "time", "loss", "gradient_norm", "learning_rate", "images_per_second", "epoch")
-    terms = [name for name in (train[0] if train else {}) if name not in own]
+    apart = ("step", "time", "loss", "gradient_norm", "learning_rate", "images_per_second", "epoch")
+    terms = [name for name in (train[0] if train else {}) if name not in apart]
     _line(loss, train, "loss", "training", color=_INK[0])
     for name, ink in zip(terms if len(terms) > 1 else (), _INK[2:], strict=False):
         _line(loss, train, name, f"training: {name}", color=ink, alpha=0.6)
@@ -141,20 +141,20 @@ def _confusion(confusion: np.ndarray, names: Sequence[str]) -> str:
 
     rows = confused(confusion)
     counts = confusion[np.ix_(rows, rows)]
-    shares = counts / np.maximum(confusion[rows].sum(axis=1, keepdims=True), 1)
+    fractions = counts / np.maximum(confusion[rows].sum(axis=1, keepdims=True), 1)
     side = 2.6 + (0.34 if len(rows) <= NUMBERED else 0.24) * max(len(rows), 5)
     figure, (axis,) = _figure(side + 0.4, side)
     axis.grid(visible=False)
     # Without numbers the few mistakes of many classes must be seen by their color.
     power = colors.PowerNorm(1.0 if len(rows) <= NUMBERED else 0.5, 0, 1)
-    image = axis.imshow(shares, cmap="Blues", norm=power)
+    image = axis.imshow(fractions, cmap="Blues", norm=power)
     labels = [names[i] if len(names[i]) <= 20 else names[i][:19] + "…" for i in rows]
     axis.set_xticks(range(len(rows)), labels, rotation=45, ha="right", rotation_mode="anchor")
     axis.set_yticks(range(len(rows)), labels)
     axis.set_xlabel("called")
     axis.set_ylabel("is")
     for y, x in np.argwhere(counts) if len(rows) <= NUMBERED else ():
-        ink = "white" if shares[y, x] > 0.55 else _TEXT
+        ink = "white" if fractions[y, x] > 0.55 else _TEXT
         axis.text(x, y, f"{counts[y, x]}", ha="center", va="center", color=ink, fontsize=8)
     figure.colorbar(image, ax=axis, shrink=0.6, aspect=30, label="share of the row's images")
     return _uri(figure)

@@ -22,7 +22,7 @@ def restore(trainer: Trainer, notes: list[str], *, strict: bool) -> dict[str, An
     """Loads the newest checkpoint that can be read; returns its state, None where there is none.
 
     Adds a note for each damaged one that was passed over. Raises Damaged where there are
-    checkpoints and none is sound, and with `strict` for the newest one."""
+    checkpoints and none is intact, and with `strict` for the newest one."""
     damaged = None
     for path in trainer.checkpoints.all("step"):
         try:
@@ -30,7 +30,7 @@ def restore(trainer: Trainer, notes: list[str], *, strict: bool) -> dict[str, An
         except checkpoints.Damaged as error:
             if strict:
                 raise checkpoints.Damaged(
-                    f"{error}; without --strict_resume the sound one before it is taken"
+                    f"{error}; without --strict_resume the intact one before it is taken"
                 ) from error
             damaged = damaged or error
             notes.append(f"{error}; the one before it is taken")
@@ -39,7 +39,7 @@ def restore(trainer: Trainer, notes: list[str], *, strict: bool) -> dict[str, An
         return state
     if damaged:
         raise checkpoints.Damaged(
-            f"{damaged}; no other checkpoint of this run is sound: train again in another --workdir"
+            f"{damaged}; no other checkpoint of this run is intact; train again in a new --workdir"
         )
     return None
 
@@ -53,8 +53,8 @@ def new_end(trainer: Trainer, before: Any) -> list[str]:
         return []
     if new < old:
         raise errors.UsageError(
-            f"config.train ends the run at step {new}, and {trainer.workdir} holds one that ends at"
-            f" step {old}; its end can only be raised. Use another --workdir, or more"
+            f"config.train ends the run at step {new}, and {trainer.workdir} contains one that ends"
+            f" at step {old}; its end can only be raised. Use another --workdir, or more"
             " config.train.epochs or steps"
         )
     name, rates = trainer.schedule.name, (trainer.schedule, trainer.schedule_over(old))

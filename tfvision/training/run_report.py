@@ -34,7 +34,7 @@ def write(trainer, path: str, *, step: int, split: str) -> dict[str, float]:
         results = trainer.evaluate(split)
     finally:
         trainer.evaluator.metrics = kept
-    found = {
+    report = {
         **workdirs.evaluation_json(step, split, results, trainer.evaluator),
         "workdir": trainer.workdir,
         "config": trainer.config.to_dict(),
@@ -47,7 +47,7 @@ def write(trainer, path: str, *, step: int, split: str) -> dict[str, float]:
     shown = {"mistakes": examples.mistakes(), "best": examples.best()}
     names = trainer.config.data.class_names
     pictures = thumbnails(trainer.data, split, [*shown["mistakes"], *shown["best"]], names)
-    page = report_html.page(found, report_plots.plots(found), shown, pictures)
+    page = report_html.page(report, report_plots.plots(report), shown, pictures)
     atomic.write_text(path, page)
     return results
 
@@ -76,19 +76,19 @@ def thumbnails(
 
     What an example predicts is drawn on it."""
     by_index = {example.index: example for example in examples}
-    wanted = sorted(by_index)
-    found, start = {}, 0
+    indices = sorted(by_index)
+    thumbs, start = {}, 0
     for shard, path in zip(data.split(split).shards, data.files(split), strict=True):
-        here = [index - start for index in wanted if start <= index < start + shard.records]
+        here = [index - start for index in indices if start <= index < start + shard.records]
         if here:
             for place, record in enumerate(read.records(path)):
                 if place in here:
                     index = start + place
-                    found[index] = _thumbnail(record, by_index[index], class_names)
+                    thumbs[index] = _thumbnail(record, by_index[index], class_names)
                 if place == here[-1]:
                     break
         start += shard.records
-    return found
+    return thumbs
 
 
 def _thumbnail(record: bytes, example: Example, class_names: Sequence[str]) -> str:

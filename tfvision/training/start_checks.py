@@ -33,9 +33,9 @@ def samples(task, data: dataset.Dataset, split: str, config: Any, *, training: b
     """The first `count` samples of a split as the task prepares them, and their source_ids.
 
     Raises UsageError or DataError, of one line, where an image cannot be prepared."""
-    found, ids = [], []
+    examples, ids = [], []
     files = [os.fsencode(file) for file in data.files(split)]
-    with damage.told(data, split, f"split '{split}' cannot be read"):
+    with damage.reported(data, split, f"split '{split}' cannot be read"):
         records = list(tf.data.TFRecordDataset(files).take(count))
     prepare = task.prepare_train if training else task.prepare_eval
     for index, record in enumerate(records):
@@ -43,19 +43,19 @@ def samples(task, data: dataset.Dataset, split: str, config: Any, *, training: b
         ids.append(os.fsdecode(decode.parse(record, ())["source_id"].numpy()))
         if training:
             example["seed"] = tf.constant([config.seed, index], tf.int64)
-            if config.inputs.turned:
+            if config.inputs.aspect_ratio_grouping:
                 example["portrait"] = tf.constant(False)
         what = f"{ids[-1]} of split '{split}' cannot be prepared"
-        with errors.reported(f"config.inputs: {what}"), damage.told(data, split, what):
-            found.append(prepare(example))
-    return found, ids
+        with errors.reported(f"config.inputs: {what}"), damage.reported(data, split, what):
+            examples.append(prepare(example))
+    return examples, ids
 
 
 def splits(trainer) -> None:
     """What of the splits and metrics would otherwise fail only at the end of the first epoch.
 
     Raises DataError for an empty split or one that teaches nothing, UsageError for a train.best
-    that is no metric."""
+    that is not a metric."""
     data, config = trainer.data, trainer.config
     if not data.split(config.data.val).records:
         raise errors.DataError(f"{data.path}: split '{config.data.val}' is empty")
@@ -82,12 +82,12 @@ def first_batch(trainer) -> None:
     Raises UsageError, DataError, and NonFiniteError for a loss that is not finite."""
     task, config = trainer.task, trainer.config
     samples(task, trainer.data, config.data.val, config, training=False)
-    found, ids = samples(task, trainer.data, config.data.train, config, training=True, count=2)
-    found = (found * 2)[:2]
-    keys = [key for key, value in found[0].items() if value.dtype != tf.string]
+    examples, ids = samples(task, trainer.data, config.data.train, config, training=True, count=2)
+    examples = (examples * 2)[:2]
+    keys = [key for key, value in examples[0].items() if value.dtype != tf.string]
     step = tf.constant(0, tf.int64)
     with errors.reported("config.inputs: no batch can be made of the first two images"):
-        batch = {key: tf.stack([sample[key] for sample in found]) for key in keys}
+        batch = {key: tf.stack([sample[key] for sample in examples]) for key in keys}
         batch["valid"] = tf.ones([2], tf.bool)
         if task.mix is not None:
             batch = task.mix(batch, tf.constant([config.seed, 0], tf.int64), step)
@@ -102,11 +102,11 @@ def _check_memory(batch: dict[str, tf.Tensor], size: int) -> None:
     """Raises UsageError where a batch of `size` cannot fit: one is made while another is used."""
     if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", ()):
         return
-    own = sum(int(tf.size(value)) * value.dtype.size for value in batch.values()) / 2 * size
+    held = sum(int(tf.size(value)) * value.dtype.size for value in batch.values()) / 2 * size
     all_there_is = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if 2 * own > all_there_is:
+    if 2 * held > all_there_is:
         raise errors.UsageError(
-            f"config.train.batch_size is {size}: two such batches take {2 * own / 2**30:,.1f} GiB,"
+            f"config.train.batch_size is {size}: two such batches take {2 * held / 2**30:,.1f} GiB,"
             f" and this machine has {all_there_is / 2**30:,.1f} GiB of memory; make it smaller"
         )
 
@@ -172,7 +172,7 @@ def head_variables(net: Net) -> list[str]:
         for output in outputs
     }
     names = [name for name in net.train.output if name.startswith(_HEADS)]
-    ahead, found = [net.train.output[name] for name in names], []
+    ahead, names_of_heads = [net.train.output[name] for name in names], []
     seen: set[int] = set()
     while ahead:
         layer, inputs = makers.get(id(ahead.pop()), (None, []))
@@ -180,7 +180,7 @@ def head_variables(net: Net) -> list[str]:
             continue
         seen.add(id(layer))
         if layer.weights:
-            found += [native.name_of(variable) for variable in layer.weights]
+            names_of_heads += [native.name_of(variable) for variable in layer.weights]
         else:
             ahead += inputs
-    return [name for name in found if not name.startswith(_WITHOUT_CLASSES)]
+    return [name for name in names_of_heads if not name.startswith(_WITHOUT_CLASSES)]

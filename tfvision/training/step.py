@@ -113,12 +113,12 @@ class StepFunction:
                 piece = {k: tf.split(v, parts)[part] for k, v in batch.items()}
             with tf.GradientTape() as tape:
                 outputs = self.net.train(Net.pick(self.net.train, piece), training=True)
-                found = {**self.task.losses(piece, outputs), **self._penalties(replicas)}
-                loss = tf.add_n([tf.cast(v, tf.float32) for v in found.values()]) / parts
+                losses = {**self.task.losses(piece, outputs), **self._penalties(replicas)}
+                loss = tf.add_n([tf.cast(v, tf.float32) for v in losses.values()]) / parts
             variables = [stack.raw(v) for v in self.trainable]
             new = tape.gradient(loss, variables, unconnected_gradients="zero")
             total = new if total is None else [a + b for a, b in zip(total, new, strict=True)]
-            for name, value in found.items():
+            for name, value in losses.items():
                 terms[name] = terms.get(name, 0.0) + value / parts
         return total, terms
 

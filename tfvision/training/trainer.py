@@ -115,7 +115,7 @@ class Trainer:
         rate = section.learning_rate
         if section.scale_with_batch:
             rate *= train.batch_size / section.scale_with_batch
-        own = ("name", "learning_rate", "warmup_epochs", "scale_with_batch")
+        kept = ("name", "learning_rate", "warmup_epochs", "scale_with_batch")
         warmup = round(section.warmup_epochs * self.records / train.batch_size)
         with errors.reported(f"config.schedule: schedule '{section.name}' cannot be built"):
             return optimizers.schedules.Schedule(
@@ -123,7 +123,7 @@ class Trainer:
                 rate,
                 total,
                 warmup=warmup if total else 0,
-                **configs.options(section, *own),
+                **configs.options(section, *kept),
             )
 
     def _optimizer(self):
@@ -147,7 +147,7 @@ class Trainer:
         return path is not None
 
     def take(self, state: Mapping[str, Any]) -> None:
-        """Takes what a checkpoint's state holds beside the variables."""
+        """Takes what a checkpoint's state contains beside the variables."""
         self.best = state.get("best")
         self.rate.fixed = state.get("learning_rate")
 
@@ -155,7 +155,7 @@ class Trainer:
         """Metrics and losses on a split (default: the validation split), as numbers by name."""
         split = split or self.config.data.val
         what = f"split '{split}' cannot be evaluated"
-        with self.averaged(), errors.reported(what), damage.told(self.data, split, what):
+        with self.averaged(), errors.reported(what), damage.reported(self.data, split, what):
             return self.evaluator.run(self._evaluation(split))
 
     def _evaluation(self, split: str) -> tf.data.Dataset:
@@ -172,24 +172,26 @@ class Trainer:
         return self._evaluations[split]
 
     def _data(self, start: int) -> tf.data.Dataset:
+        task = self.task
         return pipeline.train(
+            self._order(), task.fields, task.prepare_train, start_step=start, mix=task.mix
+        )
+
+    def _order(self) -> pipeline.Order:
+        return pipeline.Order(
             self.data.files(self.config.data.train),
             self.records,
-            self.task.fields,
-            self.task.prepare_train,
-            batch_size=self.config.train.batch_size,
-            seed=self.config.seed,
-            start_step=start,
-            mix=self.task.mix,
-            shuffle_buffer=self.config.data.shuffle_buffer,
-            turned=self.config.inputs.turned,
+            self.config.train.batch_size,
+            self.config.seed,
+            self.config.data.shuffle_buffer,
+            self.config.inputs.aspect_ratio_grouping,
         )
 
     def fit(self, *, strict_resume: bool = False) -> dict[str, float]:
         """Trains to the last step; returns the metrics of the last evaluation.
 
         The run folder is made when the first step is done; a run that is there goes on from its
-        newest sound checkpoint, or with `strict_resume` from its newest. Raises NonFiniteError for
+        newest intact checkpoint, or with `strict_resume` from its newest. Raises NonFiniteError for
         a loss that is not finite, Interrupted after SIGTERM, and before anything is written
         UsageError and DataError for a config that cannot train."""
         start_checks.splits(self)
@@ -225,7 +227,7 @@ class Trainer:
 
     def _headline(self, start: int) -> str:
         count = sum(int(np.prod(v.shape)) for v in self.trainable)
-        begun = f"going on at step {start}" if start else "starting"
+        begun = f"resuming from step {start}" if start else "starting"
         rate = self.schedule.learning_rate
         warm = f" after {self.schedule.warmup} steps of warm-up" if self.schedule.warmup else ""
         epochs = self.total * self.config.train.batch_size / self.records
@@ -276,15 +278,7 @@ class Trainer:
 
     def images_of(self, step: int) -> list[str]:
         """The source_ids of the images in the training batch of `step`, counted from 0."""
-        return pipeline.source_ids(
-            self.data.files(self.config.data.train),
-            self.records,
-            step=step,
-            batch_size=self.config.train.batch_size,
-            seed=self.config.seed,
-            shuffle_buffer=self.config.data.shuffle_buffer,
-            turned=self.config.inputs.turned,
-        )
+        return pipeline.source_ids(self._order(), step)
 
     def input_rate(self) -> float:
         """Images a second that the input gives when nothing else runs; takes some seconds."""

@@ -31,8 +31,8 @@ def freeze(net: Net, patterns: Sequence[str]) -> list[Any]:
             f"weights.freeze leaves nothing to train ({', '.join(patterns)} find every variable)"
         )
     for layer in native.leaves(net):
-        own = [native.name_of(variable) for variable in layer.trainable_variables]
-        if own and frozen.issuperset(own):
+        names_of_layer = [native.name_of(variable) for variable in layer.trainable_variables]
+        if names_of_layer and frozen.issuperset(names_of_layer):
             layer.trainable = False
     return kept
 

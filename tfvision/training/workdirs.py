@@ -76,7 +76,7 @@ class Folder:
         if self._ready:
             return
         if not os.path.isdir(self.path):
-            with atomic.told(self.path):
+            with atomic.reported(self.path):
                 atomic.folders(self.path)
             self._claim()
         if fresh:
@@ -110,7 +110,8 @@ def check(workdir: str, config) -> Any:
         return before
     if os.path.isdir(workdir) and not all(map(_is_own, os.listdir(workdir))):
         raise errors.UsageError(
-            f"{workdir} is not empty and holds no run of tfvision; give an empty or new --workdir"
+            f"{workdir} is not empty and contains no run of tfvision; give an empty or a new"
+            " --workdir"
         )
     return None
 
@@ -125,7 +126,7 @@ def read_config(workdir: str):
     """The config of a run folder; DataError where there is none."""
     path = os.path.join(workdir, CONFIG)
     if not os.path.exists(path):
-        raise errors.DataError(f"{workdir} is no run folder: it has no {CONFIG}")
+        raise errors.DataError(f"{workdir} is not a run folder: it has no {CONFIG}")
     return configs.read(path)
 
 
@@ -149,7 +150,7 @@ def _check_same(workdir: str, before, config) -> None:
     ]
     if changed:
         raise errors.UsageError(
-            f"{workdir} holds a run with another config ({'; '.join(changed[:5])}"
+            f"{workdir} contains a run with a different config ({'; '.join(changed[:5])}"
             f"{'; ...' if len(changed) > 5 else ''}); use another --workdir, or the same config"
         )
 
@@ -169,7 +170,7 @@ def versions() -> dict[str, Any]:
 def _git_commit() -> str | None:
     """The commit of the source tree that this file is in, if it is in one."""
     try:
-        found = subprocess.run(
+        result = subprocess.run(
             ["git", "rev-parse", "HEAD"],
             cwd=os.path.dirname(os.path.abspath(__file__)),
             capture_output=True,
@@ -179,7 +180,7 @@ def _git_commit() -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return found.stdout.strip()
+    return result.stdout.strip()
 
 
 def write_evaluation(workdir: str, step: int, split: str, results: dict, evaluator) -> None:

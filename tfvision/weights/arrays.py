@@ -32,7 +32,7 @@ _HEADERS = {
 def npz(path: str, budget: int) -> dict[str, np.ndarray]:
     """The arrays of an .npz file. budget: bytes that it may unpack to.
 
-    Raises DataError for a broken file, one beyond its budget, and for what is no number."""
+    Raises DataError for a broken file, one beyond its budget, and for what is not a number."""
     arrays = {}
     try:
         with open(path, "rb") as file, zips.open_checked(file, budget) as archive:

@@ -86,8 +86,8 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
     formats.refuse_others(path, head)
     if not formats.is_darknet(head, len(content)) and head.startswith(_FOREIGN):
         raise errors.DataError(
-            f"{path} is no Darknet .weights file, by its first bytes; give the source that it is of"
-            f" (weights are {formats.KNOWN})"
+            f"{path} is not a Darknet .weights file, by its first bytes; give the source that it is"
+            f" of (weights are {formats.KNOWN})"
         )
     if len(content) < 16:
         raise errors.DataError(f"{path} has {len(content)} bytes: no Darknet weights")
@@ -140,7 +140,7 @@ def write(net: Net, path: str | os.PathLike, *, header: Header = NEW) -> None:
 
 def _parts(net: Net, header: Header) -> list[_Part]:
     """The variables of `net` in the order of a file."""
-    found = []
+    parts = []
     for name, variable in native.named(net).items():
         match = _LAYER.match(name)
         if not match:
@@ -152,8 +152,8 @@ def _parts(net: Net, header: Header) -> list[_Part]:
         axes = (_KERNELS if kind == "kernel" else _BIASES)[rank]
         if rank == 2 and header.turned:
             axes = (0, 1)
-        found.append(((int(match[1]), _ORDER.index(kind)), _Part(name, variable, axes)))
-    return [part for _, part in sorted(found, key=lambda item: item[0])]
+        parts.append(((int(match[1]), _ORDER.index(kind)), _Part(name, variable, axes)))
+    return [part for _, part in sorted(parts, key=lambda item: item[0])]
 
 
 def off_by_header(header: Header, extra: int) -> str:
@@ -207,8 +207,8 @@ def _misfit(parts: Sequence[_Part], sizes: Sequence[int], count: int) -> str:
         )
     ends = np.cumsum(sizes)
     index = int(np.searchsorted(ends, count, "right"))  # the first that does not fit
-    found = count - int(ends[index]) + sizes[index]
+    numbers = count - int(ends[index]) + sizes[index]
     return (
         f"the file is {-difference:,} bytes too short: it ends at {parts[index].name}, which takes"
-        f" {4 * sizes[index]:,} bytes and finds {4 * found:,}"
+        f" {4 * sizes[index]:,} bytes and finds {4 * numbers:,}"
     )

@@ -1,6 +1,6 @@
 """What a weight file is, by its first bytes and its structure; its extension says nothing.
 
-What is no weight file, but often lies in the place of one (a web page, a pointer of git-lfs, an
+What is not a weight file, but often lies in the place of one (a web page, a pointer of git-lfs, an
 archive), is called by its name, with the way out."""
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KNOWN = (
 KERAS_WEIGHTS = "model.weights.h5"  # inside a .keras file
 _SAVE_KERAS = "load it where it was made and save model.save_weights('NAME.weights.h5')"
 _UNPACK = "unpack it and give the file inside"
-# First bytes of what is no weight file -> its name, and the way out
+# First bytes of what is not a weight file -> its name, and the way out
 _OTHERS = {
     b"version https://git-lfs.github.com/spec": (
         "a pointer of git-lfs, not the file itself",
@@ -65,13 +65,13 @@ def identify(path: str) -> str:
     if tail == _TF_TABLE or _TF_SHARD.search(path):
         raise _tensorflow(path)
     refuse_others(path, head)
-    found = _of_head(path, head, end)
-    if found is None:
+    format_name = _of_head(path, head, end)
+    if format_name is None:
         raise errors.DataError(
-            f"{path} is no weight file, or a truncated one: it starts with {head[:8]!r}"
+            f"{path} is not a weight file, or a truncated one: it starts with {head[:8]!r}"
             f" (weights are {KNOWN})"
         )
-    return found
+    return format_name
 
 
 def broken(path: str, error: Exception) -> errors.DataError:
@@ -137,8 +137,8 @@ def _zip(path: str) -> str:
         return NPZ
     raise errors.DataError(
         f"{path} is a zip file of another kind, and no PyTorch checkpoint (no data.pkl), .keras or"
-        f" .npz: it holds {', '.join(name[:60] for name in names[:5]) or 'nothing'}; if the weights"
-        " are among them, unpack it"
+        f" .npz: it contains {', '.join(name[:60] for name in names[:5]) or 'nothing'}; if the"
+        " weights are among them, unpack it"
     )
 
 

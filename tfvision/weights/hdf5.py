@@ -53,7 +53,7 @@ def _read(path: str, file: Any, budget: int) -> dict[str, np.ndarray]:
         if "layers" in root:
             return reader.by_class(reader.child(root, "layers"), "layers")
     raise errors.DataError(
-        f"{path} holds no weights of Keras: neither the attribute 'layer_names' nor 'layers'"
+        f"{path} contains no weights of Keras: neither the attribute 'layer_names' nor 'layers'"
     )
 
 
@@ -94,7 +94,7 @@ class _Reader:
         return arrays
 
     def child(self, group: Any, path: str) -> Any:
-        """What lies at `path` in the group itself: links are no part of a weight file."""
+        """What lies at `path` in the group itself: links are not part of a weight file."""
         import h5py
 
         for part in path.split("/"):
@@ -126,10 +126,10 @@ def _listed(group: Any, attribute: str) -> list[str]:
     """The names in an attribute, which Keras cuts into `attribute`0, 1 ... beyond 64 KB."""
     if attribute in group.attrs:
         return list(map(_text, group.attrs[attribute]))
-    found = []
-    while (part := f"{attribute}{len(found)}") in group.attrs:
-        found.append(group.attrs[part])
-    return [_text(name) for part in found for name in part]
+    names = []
+    while (part := f"{attribute}{len(names)}") in group.attrs:
+        names.append(group.attrs[part])
+    return [_text(name) for part in names for name in part]
 
 
 def _text(name: bytes | str) -> str:

@@ -108,16 +108,16 @@ def _outermost(mapping: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
 
 def _names(layers: list[Layer], mapping: Mapping[str, np.ndarray]) -> dict[Layer, str]:
     """Where each layer is in the file."""
-    found = dict.fromkeys(
+    layer_names = dict.fromkeys(
         name.rpartition("/")[0] for name in mapping if not name.startswith(_OUTSIDE)
     )
-    if all(name.startswith("layers/") for name in found):
+    if all(name.startswith("layers/") for name in layer_names):
         return by_class(layers)
     names = {layer: layer.theirs for layer in layers}
     for kind in (CONV, NORM):
         # Nameless layers are numbered from wherever the session's count stood.
         nameless = [layer for layer in layers if layer.kind == kind and not layer.theirs]
-        numbered = [name for name in found if re.fullmatch(rf"{kind}(_\d+)?", name)]
+        numbered = [name for name in layer_names if re.fullmatch(rf"{kind}(_\d+)?", name)]
         numbered.sort(key=lambda name: int(name[len(kind) + 1 :] or 0))
         if nameless and len(numbered) != len(nameless):
             raise errors.DataError(

@@ -36,7 +36,7 @@ def name_of(variable: Any) -> str:
 
 
 def leaves(net: Net) -> list[Any]:
-    """The layers of the training network that hold no other layers."""
+    """The layers of the training network that contain no other layers."""
     layers = net.train._flatten_layers(include_self=False, recursive=True)
     return [layer for layer in layers if not any(layer._flatten_layers(include_self=False))]
 
@@ -91,7 +91,7 @@ def found(names: Sequence[str], patterns: Sequence[str], what: str = "skip") -> 
             hits = {name for name in names if re.search(pattern, name)}
         except re.error as error:
             raise errors.UsageError(
-                f"{what}: '{pattern}' is no regular expression: {error}"
+                f"{what}: '{pattern}' is not a regular expression: {error}"
             ) from None
         if not hits:
             raise errors.UsageError(
@@ -110,11 +110,11 @@ def assign(
     entries: "layer/variable" -> (name in the file, array in our axis order)."""
     variables = named(net)
     left = found([*(n for n in entries if n not in variables), *variables], skip)
-    wanted = {name: v for name, v in variables.items() if name not in left}
+    chosen = {name: v for name, v in variables.items() if name not in left}
     unused = [entries[n][0] for n in entries if n not in variables and n not in left]
-    unfilled = [name for name in wanted if name not in entries]
+    unfilled = [name for name in chosen if name not in entries]
     wrong, values = [], {}
-    for name, variable in wanted.items():
+    for name, variable in chosen.items():
         if name not in entries:
             continue
         source, array = entries[name]
@@ -129,7 +129,7 @@ def assign(
     if broken:
         raise errors.DataError(f"{_list(broken)}: values that are NaN or infinite")
     for name, value in values.items():
-        wanted[name].assign(value)
+        chosen[name].assign(value)
     return sum(value.size for value in values.values())
 
 

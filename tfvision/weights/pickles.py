@@ -54,12 +54,12 @@ class TooLarge(ValueError):
 
 
 def pairs(items: Any) -> dict:
-    """A dict of (key, value) pairs; those whose key is no plain value are left out."""
-    found: dict = {}
+    """A dict of (key, value) pairs; those whose key is not a plain value are left out."""
+    table: dict = {}
     for key, value in items:
         if type(key) in _KEY_TYPES and not (type(key) is int and abs(key) > _LARGEST_KEY):
-            found[key] = value
-    return found
+            table[key] = value
+    return table
 
 
 class Machine:
@@ -75,7 +75,7 @@ class Machine:
     def load(self, file: Any) -> Any:
         """The object of the pickle at the place where `file` stands, which ends behind it.
 
-        file: with `read` and `readline`. Raises ValueError for what is no pickle, TooLarge for
+        file: with `read` and `readline`. Raises ValueError for what is not a pickle, TooLarge for
         one beyond the budget, and whatever else a broken pickle leads to."""
         self._stack, self._marks, self._memo = [], [], {}
         for opcode, argument, _ in pickletools.genops(file):
@@ -145,7 +145,7 @@ class Machine:
 
     def _global(self, module: Any, name: Any) -> Any:
         if type(module) is not str or type(name) is not str:
-            raise ValueError("a global whose name is no text")
+            raise ValueError("a global whose name is not text")
         if (module, name) in self._known:
             return self._known[module, name]
         return Inert(f"{module[:_NAME_LENGTH]}.{name[:_NAME_LENGTH]}")

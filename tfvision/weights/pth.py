@@ -89,10 +89,10 @@ def _machine(file: Any) -> tuple[pickles.Machine, dict[str, int]]:
 def _zip(path: str, file: Any, budget: int) -> tuple[Any, Callable]:
     archive = zips.open_checked(file, budget)
     names = archive.namelist()
-    found = [n for n in names if n == "data.pkl" or n.endswith("/data.pkl")]
-    if len(found) != 1:
+    pickles = [n for n in names if n == "data.pkl" or n.endswith("/data.pkl")]
+    if len(pickles) != 1:
         raise errors.DataError(f"{path} is a zip file but no PyTorch checkpoint: no data.pkl")
-    root = found[0][: -len("data.pkl")]
+    root = pickles[0][: -len("data.pkl")]
     if f"{root}constants.pkl" in names:
         raise errors.DataError(
             f"{path} is a TorchScript program; save its weights alone:"
@@ -101,7 +101,7 @@ def _zip(path: str, file: Any, budget: int) -> tuple[Any, Callable]:
     if f"{root}byteorder" in names:
         _check_little(path, zips.read(archive, f"{root}byteorder").strip() == b"little")
     machine, _ = _machine(file)
-    content = machine.load(io.BytesIO(zips.read(archive, found[0])))
+    content = machine.load(io.BytesIO(zips.read(archive, pickles[0])))
     return content, lambda key: zips.read(archive, f"{root}data/{key}")
 
 
@@ -172,14 +172,14 @@ def _check_little(path: str, little: bool) -> None:
 def _arrays(
     chosen: Mapping[str, Any], storages: tensors.Storages, budget: int
 ) -> dict[str, np.ndarray]:
-    found, left = {}, budget
+    arrays, left = {}, budget
     for name, value in chosen.items():
         if isinstance(value, tensors.Tensor):
-            found[name] = tensors.array(value, storages)
+            arrays[name] = tensors.array(value, storages)
         else:
-            found[name] = tensors.half_widened(value.value())
+            arrays[name] = tensors.half_widened(value.value())
         # A stride of 0 makes any number of elements of one.
-        left -= found[name].nbytes
+        left -= arrays[name].nbytes
         if left < 0:
             raise pickles.TooLarge(f"its tensors take more than {budget:,} bytes")
-    return found
+    return arrays

@@ -36,21 +36,21 @@ def inspect(path: str | os.PathLike, which: str = "", room: int = 0) -> Weights:
     DataError, always of one line, for a file that is missing, broken, no weight file or beyond what
     its size and `room` allow, and UsageError for a `which` that it does not have."""
     path = os.fspath(path)
-    found = formats.identify(path)
-    if found == formats.DARKNET:
+    format_name = formats.identify(path)
+    if format_name == formats.DARKNET:
         raise errors.DataError(
             f"{path} is a Darknet .weights file by its first bytes; give source='darknet'"
             " (import-weights: --source=darknet)"
         )
-    if found in (formats.TORCH_ZIP, formats.PICKLE):
+    if format_name in (formats.TORCH_ZIP, formats.PICKLE):
         weights = _torch(path, which, _budget(path, room))
-    elif found == formats.RUN:
+    elif format_name == formats.RUN:
         weights = Weights(run_weights.read(path, which))
     else:
-        check_single(f"{path} ({found})", which)
-        weights = Weights(_plain(path, found, _budget(path, room)))
+        check_single(f"{path} ({format_name})", which)
+        weights = Weights(_plain(path, format_name, _budget(path, room)))
     if not weights.arrays:
-        raise errors.DataError(f"{path} holds no arrays")
+        raise errors.DataError(f"{path} contains no arrays")
     stripped, prefix, left = prefixes.strip(weights.arrays)
     notes = list(weights.notes)
     if prefix:
@@ -70,11 +70,11 @@ def _budget(path: str, room: int) -> int:
     return _ROOM + _TIMES * os.path.getsize(path) + 2 * room
 
 
-def _plain(path: str, found: str, budget: int) -> dict[str, np.ndarray]:
-    """Of a format that holds one set of weights."""
-    if found == formats.SAFETENSORS:
+def _plain(path: str, format_name: str, budget: int) -> dict[str, np.ndarray]:
+    """Of a format that contains one set of weights."""
+    if format_name == formats.SAFETENSORS:
         return arrays.safetensors(path)
-    if found == formats.NPZ:
+    if format_name == formats.NPZ:
         return arrays.npz(path, budget)
     return hdf5.read(path, budget)
 
@@ -88,5 +88,5 @@ def _torch(path: str, which: str, budget: int) -> Weights:
             raise type(error)(f"{path}: {error}") from error
         notes = [note] if note else [f"read '{state.place}'"] if state.place else []
         if left:
-            notes.append(f"left out {', '.join(left[:9])}, which are no tensors")
+            notes.append(f"left out {', '.join(left[:9])}, which are not tensors")
         return Weights(checkpoint.arrays(entries), tuple(notes))

@@ -40,33 +40,33 @@ def choose(content: Any, which: str = "") -> tuple[State, str]:
     which: MODEL, AVERAGE, a key ("model_ema", "ema.module") or "", which takes the average where
     there is one, else the parameters. Raises UsageError for a `which` that the file lacks, and
     DataError for a content without a state dict."""
-    found = {MODEL: _first(content, MODELS), AVERAGE: _first(content, AVERAGES)}
-    found = {name: state for name, state in found.items() if state is not None}
-    if MODEL not in found:
+    states = {MODEL: _first(content, MODELS), AVERAGE: _first(content, AVERAGES)}
+    states = {name: state for name, state in states.items() if state is not None}
+    if MODEL not in states:
         whole = _state(content, "")
-        if whole is not None and whole.place not in [state.place for state in found.values()]:
-            found[MODEL] = whole
-    if MODEL in found and AVERAGE not in found:
-        found = _halves(found[MODEL]) or found
-    for state in found.values():
+        if whole is not None and whole.place not in [state.place for state in states.values()]:
+            states[MODEL] = whole
+    if MODEL in states and AVERAGE not in states:
+        states = _halves(states[MODEL]) or states
+    for state in states.values():
         if which and which == state.place:
             return state, ""
-    if which and which not in found:
-        return _named(content, which, found), ""
-    if not found:
+    if which and which not in states:
+        return _named(content, which, states), ""
+    if not states:
         return _only(content), ""
-    name = which or (AVERAGE if AVERAGE in found else MODEL)
-    if len(found) == 1:
-        return found[name], ""
-    other = found[MODEL if name == AVERAGE else AVERAGE]
-    return found[name], (
-        f"took the {name} '{found[name].place}', not '{other.place}';"
+    name = which or (AVERAGE if AVERAGE in states else MODEL)
+    if len(states) == 1:
+        return states[name], ""
+    other = states[MODEL if name == AVERAGE else AVERAGE]
+    return states[name], (
+        f"took the {name} '{states[name].place}', not '{other.place}';"
         f" which={MODEL}, {AVERAGE} or a key chooses"
     )
 
 
 def _halves(state: State) -> dict[str, State]:
-    """The parameters and the average of a network that holds both: "model.a", "ema.module.a".
+    """The parameters and the average of a network that contains both: "model.a", "ema.module.a".
 
     {} where the names of no average are those of the other half."""
     by_first: dict[str, dict] = {}
@@ -159,7 +159,7 @@ def _dict(value: Any) -> dict:
     return value if isinstance(value, dict) else {}
 
 
-def _named(content: Any, which: str, found: dict[str, State]) -> State:
+def _named(content: Any, which: str, states: dict[str, State]) -> State:
     """The state dict under the key `which`, or the keys of `a.b`."""
     value, here = content, ""
     for key in which.split("."):
@@ -168,10 +168,10 @@ def _named(content: Any, which: str, found: dict[str, State]) -> State:
     state = _state(value, which)
     if state is not None:
         return state
-    names = [f"{name} ('{state.place}')" for name, state in found.items()]
+    names = [f"{name} ('{state.place}')" for name, state in states.items()]
     keys = [str(key)[:99] for key in list(_dict(_opened(content)))[:20]]
     raise errors.UsageError(
-        f"which='{which}' is no state dict of the file; it has {', '.join(names) or 'none'};"
+        f"which='{which}' is not a state dict of the file; it has {', '.join(names) or 'none'};"
         f" its keys: {', '.join(keys) or 'none'}"
     )
 
@@ -193,7 +193,7 @@ def _only(content: Any) -> State:
             " (name -> tensor) alone, or convert it to .safetensors"
         )
     if not isinstance(content, dict):
-        raise errors.DataError(f"holds a {type(content).__name__}, not a state dict")
+        raise errors.DataError(f"contains a {type(content).__name__}, not a state dict")
     return State("", content)
 
 
@@ -201,7 +201,7 @@ def tensors_of(state: State) -> tuple[dict[str, Any], list[str]]:
     """The tensors of a state dict by name, and the names of what is left out beside them.
 
     Left out is what modules keep of their own (`_extra_state`), and numbers without a module beside
-    tensors in modules. Raises DataError for all else that is no tensor, and for absurd names."""
+    tensors in modules. Raises DataError for all else that is not a tensor, and for absurd names."""
     entries = {str(name): value for name, value in state.entries.items()}
     modules = any("." in name for name, value in entries.items() if is_tensor(value))
     kept, left = {}, []
@@ -216,9 +216,9 @@ def tensors_of(state: State) -> tuple[dict[str, Any], list[str]]:
 
 
 def _check_entry(name: str, value: Any) -> None:
-    """Raises DataError for an entry of a state dict that is no tensor, or has an absurd name."""
+    """Raises DataError for an entry of a state dict that is not a tensor, or has an absurd name."""
     if len(name) > _LONGEST:
-        raise errors.DataError(f"a name of {len(name):,} characters is no parameter's")
+        raise errors.DataError(f"a name of {len(name):,} characters is not a parameter's")
     if is_tensor(value):
         return
     if isinstance(value, pickles.Inert):

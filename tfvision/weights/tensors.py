@@ -92,13 +92,13 @@ class Array:
         if isinstance(data, str):  # of Python 2
             data = data.encode("latin-1")
         if not isinstance(dtype, ArrayDtype) or not isinstance(data, (bytes, bytearray)):
-            raise ValueError("an array of NumPy that holds no numbers")
+            raise ValueError("an array of NumPy that contains no numbers")
         numbers = dtype.value()
         check_sizes(shape)
         if math.prod(shape) * numbers.itemsize != len(data):
             raise ValueError(f"an array of {len(data)} bytes, not of shape {shape}")
-        found = np.frombuffer(data, numbers).reshape(shape, order="F" if fortran else "C")
-        return found.astype(numbers.newbyteorder("="), copy=False)
+        array = np.frombuffer(data, numbers).reshape(shape, order="F" if fortran else "C")
+        return array.astype(numbers.newbyteorder("="), copy=False)
 
 
 class ArrayDtype:
@@ -118,7 +118,7 @@ class ArrayDtype:
         """Raises ValueError for a type that is not of numbers."""
         code = self.code
         if type(code) is not str or code not in _NUMBERS:
-            raise ValueError("an array of NumPy that holds no numbers")
+            raise ValueError("an array of NumPy that contains no numbers")
         return np.dtype(code).newbyteorder(self.order)
 
 
@@ -131,9 +131,9 @@ def are_sizes(*values: Any) -> bool:
 
 
 def check_sizes(shape: Any) -> None:
-    """Raises ValueError for what is no shape."""
+    """Raises ValueError for what is not a shape."""
     if type(shape) is not tuple or len(shape) > _MOST_AXES or not are_sizes(*shape):
-        raise ValueError("a shape that is no tuple of few sizes")
+        raise ValueError("a shape that is not a tuple of few sizes")
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Any:

@@ -70,11 +70,11 @@ def _directory_size(file: Any, size: int) -> int:
         end = tail.rfind(b"PK\x05\x06")
     if end < 0 or len(tail) - end < _END:
         return 0
-    (found,) = struct.unpack_from("<L", tail, end + 12)
+    (value,) = struct.unpack_from("<L", tail, end + 12)
     locator = end - _LOCATOR
     if locator >= 0 and tail[locator : locator + 4] == b"PK\x06\x07":
         start = locator - _LONG_END
         if start < 0 or tail[start : start + 4] != b"PK\x06\x06":
             raise Unsound("its end is not where it says")
-        (found,) = struct.unpack_from("<Q", tail, start + 40)
-    return found
+        (value,) = struct.unpack_from("<Q", tail, start + 40)
+    return value
