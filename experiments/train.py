@@ -66,6 +66,7 @@ def main(argv: Sequence[str]) -> None:
     config = overrides.with_options(_CONFIG.value, _OPTIONS.value)
     overrides.set_data(config, _DATA.value)
     task = tasks.build(config)
+    training.prepare(config)
     training.Trainer(task, config, _WORKDIR.value).fit(strict_resume=_STRICT.value)
     print(f"the run is in {_WORKDIR.value}")
 

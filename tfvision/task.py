@@ -50,8 +50,12 @@ class Task(abc.ABC):
         """The networks of training and serving."""
 
     @abc.abstractmethod
-    def losses(self, batch: Tensors, outputs: Tensors) -> dict[str, tf.Tensor]:
-        """{term: float32 scalar}, each divided by global counts."""
+    def losses(
+        self, batch: Tensors, outputs: Tensors, step: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
+        """{term: float32 scalar}, each divided by global counts.
+
+        step: int64 scalar, of the training, from 0; None in evaluation."""
 
     @abc.abstractmethod
     def predict(self, outputs: Tensors, frame: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -48,6 +48,7 @@ def open_run(workdir: str | None, which: str = "best", data: str | None = None) 
 
     config = workdirs.read_config(workdir)
     overrides.set_data(config, data)
+    training.prepare(config)
     trainer = training.Trainer(tasks.build(config), config, workdir)
     if not trainer.restore(which) and not trainer.restore("latest"):
         raise errors.DataError(f"{workdir} has no checkpoint yet; train it first")
@@ -65,6 +66,7 @@ def open_weights(config: Any, split: str) -> Run:
     from tfvision import tasks, training
 
     config.data.train = split  # the only one that is looked at
+    training.prepare(config)
     trainer = training.Trainer(tasks.build(config), config, "")
     trainer.start_weights()
     return Run(config, trainer.task, trainer, {}, 0)

@@ -245,7 +245,7 @@ def test_a_killed_run_goes_on_with_the_batches_it_had_before_in_one_trace(data, 
         task = tasks.build(settings)
         made = task.losses
 
-        def losses(batch, outputs):
+        def losses(batch, outputs, step):
             traces.append(batch["image"].shape.as_list())
             return made(batch, outputs)
 

@@ -118,6 +118,7 @@ def test_a_network_is_built_and_differentiated_under_op_determinism():
 
 @pytest.mark.slow
 def test_xla_compiles_a_step_and_a_reply():
+    keras.utils.set_random_seed(0)
     options = {"image_size": (64, 96), "mask_widths": (8,), **NET}
     model = training(MASK, STAGES, **options, **FEW)
     with layers.sharing(model):

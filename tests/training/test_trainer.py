@@ -1,6 +1,7 @@
 import contextlib
 import json
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -250,12 +251,22 @@ settings = config.config(
     inputs={"image_size": (12, 12), "resize": "stretch"},
     train={"intra_op_threads": 3, "batch_size": 8},
 )
+training.prepare(settings)
 training.Trainer(tasks.build(settings), settings, sys.argv[2])
 print("threads", tf.config.threading.get_intra_op_parallelism_threads())
 tf.constant(1) + 1
 settings.train.intra_op_threads = 2
-training.Trainer(tasks.build(settings), settings, sys.argv[2])
+training.Trainer(tasks.build(settings), settings, sys.argv[2]).fit()
 """
+
+
+def test_making_a_trainer_leaves_the_process_as_it_was(records, tmp_path):
+    before = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    first = trainer(small(records), tmp_path / "a")
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # noqa: NPY002
+    second = trainer(small(records), tmp_path / "b")
+    for a, b in zip(first.net.variables(), second.net.variables(), strict=True):
+        np.testing.assert_array_equal(stack.raw(a), stack.raw(b))
 
 
 def test_the_threads_of_an_op_are_set_before_the_first_op_or_refused(records, tmp_path):

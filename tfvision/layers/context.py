@@ -22,20 +22,15 @@ def randomness(seed: tf.Tensor | int, step: tf.Tensor, replica: tf.Tensor | int)
     """Fixes the draws of all stochastic layers called inside, in this thread.
 
     seed: of the run. step: int64 scalar tensor. replica: its number in the strategy."""
-    before = getattr(_local, "seed", None), getattr(_local, "step", None)
+    before = getattr(_local, "seed", None)
     first = tf.random.experimental.stateless_fold_in(
         tf.stack([tf.cast(seed, tf.int64), tf.cast(step, tf.int64)]), tf.cast(replica, tf.int64)
     )
-    _local.seed, _local.step = first, step
+    _local.seed = first
     try:
         yield
     finally:
-        _local.seed, _local.step = before
-
-
-def current_step() -> tf.Tensor | None:
-    """The training step (int64 scalar, from 0) that is traced, or None outside `randomness`."""
-    return getattr(_local, "step", None)
+        _local.seed = before
 
 
 def seed_for(name: str) -> tf.Tensor | None:

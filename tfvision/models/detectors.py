@@ -14,7 +14,6 @@ import tensorflow as tf
 
 from tfvision import errors, layers
 from tfvision.darknet import cfg_file
-from tfvision.layers import context
 from tfvision.losses import rcnn_losses, yolo_losses
 from tfvision.losses.iou_losses import BOXES
 from tfvision.models import rcnn, yolo_networks
@@ -27,11 +26,11 @@ from tfvision.ops import yolo_decode as yolo_ops
 class Detector:
     """One network's family.
 
-    losses: (batch, outputs) -> {term: float32 scalar}, each divided by global counts; the batch
-    has `boxes` [B, M, 4] in canvas pixels, `class_ids` [B, M] and `valid` [B]. detections:
-    (outputs, (H, W)) -> boxes [B, D, 4] in canvas pixels, scores, class_ids [B, D] (-1: padding),
-    num_detections [B] and, where the network has `masks`, masks [B, D, h, w], probabilities in
-    the frame of each box. options: for the network's builder, beside the config's.
+    losses: (batch, outputs, step) -> {term: float32 scalar}, each divided by global counts; step is
+    the training's, or None; the batch has `boxes` [B, M, 4] in canvas pixels, `class_ids` [B, M]
+    and `valid` [B]. detections: (outputs, (H, W)) -> boxes [B, D, 4] in canvas pixels, scores,
+    class_ids [B, D] (-1: padding), num_detections [B] and, where the network has `masks`, masks
+    [B, D, h, w], probabilities in the frame of each box. options: for the network's builder, beside the config's.
     proposals: does the network take `proposals` [B, R, 4] and `num_proposals` [B] too?
     serve_losses: can `losses` be taken of the serving graph's outputs?
     stride: both sides of a canvas are multiples of it, in pixels."""
@@ -88,7 +87,7 @@ def _rcnn(name: str, *, options: Mapping, loss: Mapping, limits: Mapping) -> Det
 
     errors.options(rcnn_losses.terms, loss, f"config.loss: the loss of {name}", 1)
 
-    def losses(batch, outputs):
+    def losses(batch, outputs, step):
         terms = errors.call(rcnn_losses.terms, loss, f"the loss of {name}", outputs)
         valid = batch["valid"]
         return {term: reduce.global_ratio(*parts, valid) for term, parts in terms.items()}
@@ -119,9 +118,8 @@ def _yolo(
     kind = heads[0].kind
     _check_loss(kind, loss, f"config.loss: the loss of {name}")
 
-    def losses(batch, outputs):
+    def losses(batch, outputs, step):
         raws = [outputs[f"yolo_{i}"] for i in range(len(heads))]
-        step = context.current_step()
         ground_truth = (batch["boxes"], batch["class_ids"])
         what = f"the loss of {name}"
         if kind == "v3":

@@ -113,8 +113,8 @@ class DetectionTask(Task):
         count, options = len(self.class_names), self._detector.options
         return networks.build(self.config, count, self.size, train_size, **options)
 
-    def losses(self, batch, outputs):
-        return self._detector.losses(batch, outputs)
+    def losses(self, batch, outputs, step=None):
+        return self._detector.losses(batch, outputs, step)
 
     def predict(self, outputs, frame):
         detections = self._detector.detections(outputs, self.size)

@@ -89,7 +89,7 @@ class ClassificationTask(Task):
     def build(self):
         return networks.build(self.config, len(self.class_names), self.size)
 
-    def losses(self, batch, outputs):
+    def losses(self, batch, outputs, step=None):
         values = functools.partial(self._values, batch)
         return networks.losses(values, outputs, self.config.aux_weight)
 

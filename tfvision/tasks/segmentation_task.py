@@ -65,7 +65,7 @@ class SegmentationTask(Task):
     def build(self):
         return networks.build(self.config, len(self.class_names), self.size, self.train_size)
 
-    def losses(self, batch, outputs):
+    def losses(self, batch, outputs, step=None):
         values = functools.partial(self._values, batch)
         return networks.losses(values, outputs, self.config.aux_weight)
 

@@ -118,7 +118,7 @@ def _losses(task, net: Net, batch: dict, seed: int, step: tf.Tensor) -> dict[str
     try:
         with context.randomness(seed, step, 0):
             outputs = net.train(Net.pick(net.train, batch), training=True)
-            terms = task.losses(batch, outputs)
+            terms = task.losses(batch, outputs, step)
         return {name: float(value) for name, value in terms.items()}
     finally:
         for variable, value in zip(others, before, strict=True):

@@ -81,7 +81,7 @@ class StepFunction:
         count = replicas.num_replicas_in_sync
         settings = self.config.train
         with context.randomness(self.config.seed, step, replicas.replica_id_in_sync_group):
-            gradients, terms = self._gradients(batch, count)
+            gradients, terms = self._gradients(batch, step, count)
         values = list(terms.values())
         if count > 1:
             gradients = replicas.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
@@ -103,7 +103,7 @@ class StepFunction:
         self.names = [*terms, GRADIENT]
         return tf.stack([*(tf.cast(v, tf.float32) for v in values), norm])
 
-    def _gradients(self, batch, replicas):
+    def _gradients(self, batch, step, replicas):
         """The gradients of the whole local batch, in `accumulate` parts, and the mean terms."""
         parts = max(int(self.config.train.accumulate), 1)
         total, terms = None, {}
@@ -113,7 +113,7 @@ class StepFunction:
                 piece = {k: tf.split(v, parts)[part] for k, v in batch.items()}
             with tf.GradientTape() as tape:
                 outputs = self.net.train(Net.pick(self.net.train, piece), training=True)
-                losses = {**self.task.losses(piece, outputs), **self._penalties(replicas)}
+                losses = {**self.task.losses(piece, outputs, step), **self._penalties(replicas)}
                 loss = tf.add_n([tf.cast(v, tf.float32) for v in losses.values()]) / parts
             variables = [stack.raw(v) for v in self.trainable]
             new = tape.gradient(loss, variables, unconnected_gradients="zero")

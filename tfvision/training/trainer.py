@@ -16,7 +16,15 @@ from tfvision import errors, optimizers, stack, weights
 from tfvision.inputs import pipeline
 from tfvision.records import damage, dataset
 from tfvision.task import Task
-from tfvision.training import precision, resuming, speed, start_checks, tuning, workdirs
+from tfvision.training import (
+    precision,
+    process,
+    resuming,
+    speed,
+    start_checks,
+    tuning,
+    workdirs,
+)
 from tfvision.training.averages import Averages
 from tfvision.training.callbacks import Callbacks, Rate
 from tfvision.training.checkpoints import Checkpoints
@@ -32,7 +40,8 @@ class Trainer:
 
     strategy: one process's, such as MirroredStrategy; the default is one device. callbacks:
     Keras's; see `callbacks.Callbacks` for what they are called with. Everything is a function of
-    the config: the same command after a kill ends with the same weights, bit for bit."""
+    the config: the same command after a kill ends with the same weights, bit for bit. Making one
+    builds its net and changes nothing else in the process (see `process`)."""
 
     def __init__(
         self,
@@ -46,30 +55,13 @@ class Trainer:
         self.task, self.config, self.workdir = task, config, os.fspath(workdir)
         self.strategy = _of_one_process(strategy or tf.distribute.get_strategy())
         self.data = dataset.read(config.data.path)
-        split = self.data.split(config.data.train)
-        if not split.records:
-            raise errors.DataError(f"{config.data.path}: split '{config.data.train}' is empty")
-        batch, settings = config.train.batch_size, config.train
-        parts = self.strategy.num_replicas_in_sync * max(settings.accumulate, 1)
-        if batch < 1 or batch % parts:
-            raise errors.UsageError(
-                f"config.train.batch_size is {batch}; it must be a positive multiple of replicas"
-                f" times accumulate, {parts}"
-            )
-        self.records = split.records
-        self.epoch_steps = max(round(split.records / batch), 1)
-        self.total = resuming.total_steps(config, split.records)
-        self.precision = precision.resolve(settings.precision)
-        self._prepare_machine()
+        self.records = self._count_records()
+        self._check_batch()
+        self.epoch_steps = max(round(self.records / config.train.batch_size), 1)
+        self.total = resuming.total_steps(config, self.records)
+        self.precision = precision.resolve(config.train.precision)
         with self.strategy.scope(), stack.precision(precision.policy(self.precision)):
-            self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
-            self.optimizer = self._optimizer()
-            with errors.reported(f"config.model: {config.model.name} cannot be built"):
-                self.net = task.build()
-            self.trainable = tuning.freeze(self.net, config.weights.freeze)
-            self._factors = tuning.factors(self.trainable, config.weights.rates)
-            optimizers.create_slots(self.optimizer, self.trainable)
-            self._averages = Averages(self.net, settings.ema)
+            self._build()
         self.callbacks = Callbacks(
             callbacks,
             self.net.train,
@@ -94,20 +86,34 @@ class Trainer:
         self._function: StepFunction | None = None
         self._evaluations: dict[str, tf.data.Dataset] = {}
 
-    def _prepare_machine(self) -> None:
-        keras.utils.set_random_seed(self.config.seed)
-        if self.config.train.deterministic and not tf.config.list_physical_devices("GPU"):
-            tf.config.experimental.enable_op_determinism()
-        threads = self.config.train.intra_op_threads
-        if threads:
-            try:
-                tf.config.threading.set_intra_op_parallelism_threads(threads)
-            except RuntimeError as error:
-                raise errors.UsageError(
-                    f"config.train.intra_op_threads is {threads}, but this process has used"
-                    " TensorFlow with another number already; set it in a new process, before"
-                    " the first op runs"
-                ) from error
+    def _count_records(self) -> int:
+        name = self.config.data.train
+        records = self.data.split(name).records
+        if not records:
+            raise errors.DataError(f"{self.config.data.path}: split '{name}' is empty")
+        return records
+
+    def _check_batch(self) -> None:
+        batch, settings = self.config.train.batch_size, self.config.train
+        parts = self.strategy.num_replicas_in_sync * max(settings.accumulate, 1)
+        if batch < 1 or batch % parts:
+            raise errors.UsageError(
+                f"config.train.batch_size is {batch}; it must be a positive multiple of replicas"
+                f" times accumulate, {parts}"
+            )
+
+    def _build(self) -> None:
+        """Everything that has variables."""
+        config = self.config
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+        with process.seeded(config.seed):
+            self.optimizer = self._optimizer()
+            with errors.reported(f"config.model: {config.model.name} cannot be built"):
+                self.net = self.task.build()
+        self.trainable = tuning.freeze(self.net, config.weights.freeze)
+        self._factors = tuning.factors(self.trainable, config.weights.rates)
+        optimizers.create_slots(self.optimizer, self.trainable)
+        self._averages = Averages(self.net, config.train.ema)
 
     def schedule_over(self, total: int) -> optimizers.schedules.Schedule:
         """The config's schedule of the learning rate, over so many steps."""
@@ -194,6 +200,7 @@ class Trainer:
         newest intact checkpoint, or with `strict_resume` from its newest. Raises NonFiniteError for
         a loss that is not finite, Interrupted after SIGTERM, and before anything is written
         UsageError and DataError for a config that cannot train."""
+        process.prepare(self.config)
         start_checks.splits(self)
         with workdirs.Folder(self.workdir) as folder:
             before = workdirs.check(self.workdir, self.config)
