@@ -30,7 +30,8 @@ class Detector:
     the training's, or None; the batch has `boxes` [B, M, 4] in canvas pixels, `class_ids` [B, M]
     and `valid` [B]. detections: (outputs, (H, W)) -> boxes [B, D, 4] in canvas pixels, scores,
     class_ids [B, D] (-1: padding), num_detections [B] and, where the network has `masks`, masks
-    [B, D, h, w], probabilities in the frame of each box. options: for the network's builder, beside the config's.
+    [B, D, h, w], probabilities in the frame of each box. options: for the network's builder,
+    beside the config's.
     proposals: does the network take `proposals` [B, R, 4] and `num_proposals` [B] too?
     serve_losses: can `losses` be taken of the serving graph's outputs?
     stride: both sides of a canvas are multiples of it, in pixels."""

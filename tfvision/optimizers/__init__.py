@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Sequence
 
 import keras
@@ -15,29 +14,28 @@ from tfvision.optimizers import own, schedules
 __all__ = ["OPTIMIZERS", "build", "create_slots", "schedules", "variables"]
 
 
-def _keras(name: str, **fixed) -> Callable:
-    """One of Keras's own, with decoupled weight decay that leaves biases and norms alone."""
+_ADAM = ("beta_1", "beta_2", "epsilon", "amsgrad")
+_CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
+# Of tensorflow-addons: those that wrap another one, and one without a learning rate.
+_NOT_ALONE = ("COCOB", "Lookahead", "MovingAverage", "MultiOptimizer", "SWA")
+
+
+def _keras(name: str, *names: str, decay: float = 0.0) -> Callable:
+    """One of Keras's own, with decoupled weight decay that leaves biases and norms alone.
+
+    names: its options. decay: its weight decay unless another is chosen."""
     kind = getattr(keras.optimizers, name)
-    usual = inspect.signature(kind.__init__).parameters["weight_decay"].default
 
     def create(learning_rate, *, weight_decay=None, exclude_from_weight_decay=None, **options):
-        if weight_decay is None:
-            weight_decay = usual or 0.0
-        # AdamW decays by 0.004 unless it is told not to, the others take None for none.
-        options["weight_decay"] = weight_decay if weight_decay or usual else None
-        known = [p for p in inspect.signature(kind.__init__).parameters if p != "self"]
-        for option in options:
-            if option not in known and option not in ("clipnorm", "clipvalue", "global_clipnorm"):
-                raise errors.UsageError(
-                    f"optimizer '{name}' has no option '{option}'"
-                    f"{errors.suggestion(option, known)} (its options: {', '.join(known)})"
-                )
-        optimizer = kind(learning_rate=learning_rate, **fixed, **options)
+        known = (*names, *_CLIPS, "weight_decay", "exclude_from_weight_decay")
+        errors.expect(options, known, f"optimizer '{name.lower()}'")
+        weight_decay = decay if weight_decay is None else weight_decay
+        # Keras's AdamW takes 0 for none, the others None.
+        options["weight_decay"] = weight_decay if weight_decay or decay else None
+        optimizer = kind(learning_rate=learning_rate, **options)
         if weight_decay:
-            names = (
-                own.UNDECAYED if exclude_from_weight_decay is None else exclude_from_weight_decay
-            )
-            optimizer.exclude_from_weight_decay(var_names=list(names))
+            left = own.UNDECAYED if exclude_from_weight_decay is None else exclude_from_weight_decay
+            optimizer.exclude_from_weight_decay(var_names=list(left))
         return optimizer
 
     return create
@@ -68,14 +66,14 @@ def _own(kind: type, **fixed) -> Callable:
 
 
 OPTIMIZERS: dict[str, Callable] = {
-    "sgd": _keras("SGD"),
+    "sgd": _keras("SGD", "momentum", "nesterov"),
     "momentum": _own(own.Momentum),
     "nesterov": _own(own.Momentum, nesterov=True),
-    "adagrad": _keras("Adagrad"),
-    "adadelta": _keras("Adadelta"),
-    "rmsprop": _keras("RMSprop"),
-    "adam": _keras("Adam"),
-    "adamw": _keras("AdamW"),
+    "adagrad": _keras("Adagrad", "initial_accumulator_value", "epsilon"),
+    "adadelta": _keras("Adadelta", "rho", "epsilon"),
+    "rmsprop": _keras("RMSprop", "rho", "momentum", "epsilon", "centered"),
+    "adam": _keras("Adam", *_ADAM),
+    "adamw": _keras("AdamW", *_ADAM, decay=0.004),
     "lars": _own(own.Lars),
     "lamb": lamb,
 }
@@ -96,9 +94,8 @@ def build(name: str, learning_rate, **options) -> keras.optimizers.Optimizer:
         table = {
             key: value
             for key, value in vars(addons.optimizers).items()
-            if isinstance(value, type)
-            and issubclass(value, base)
-            and "learning_rate" in inspect.signature(value).parameters
+            if isinstance(value, type) and issubclass(value, base)
+            if value is not base and key not in _NOT_ALONE
         }
         kind = errors.choose(table, name.split(":", 1)[1], "addons optimizer")
         return errors.call(
