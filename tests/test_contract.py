@@ -127,7 +127,7 @@ CASES |= {
         "inputs": FLIPPED,
         "detection": FOUND,
         "metrics": ("coco", "voc2010"),
-        "loss": {"beta": 0.0},
+        "loss": {"box_loss": "giou"},
     },
     "instance": {
         "task": "instance",

@@ -99,3 +99,62 @@ def test_no_regions_are_no_error_and_logits_are_float32():
     narrow = tf.cast(LOGITS, tf.bfloat16)
     assert rcnn_losses.classes(narrow, CLASS_IDS).dtype == tf.float32
     assert rcnn_losses.objectness(narrow[..., 0], CLASS_IDS == 0).dtype == tf.float32
+
+
+def regions(deltas):
+    """The outputs that the loss looks at: one positive of two regions and of two anchors."""
+    references = [[[10.0, 20.0, 30.0, 60.0], [0.0, 0.0, 0.0, 0.0]]]
+    zeros = tf.zeros([1, 2, 4])
+    return {
+        "rpn_logits": tf.zeros([1, 2]),
+        "rpn_deltas": tf.constant([[deltas, [9.0] * 4]]),
+        "rpn_targets": zeros,
+        "rpn_anchors": tf.constant(references),
+        "rpn_positive": tf.constant([[True, False]]),
+        "rpn_valid": tf.constant([[True, True]]),
+        "class_logits": tf.zeros([1, 2, 2]),
+        "box_deltas": tf.constant([[[np.multiply(deltas, (10, 10, 5, 5)).tolist()] * 2] * 2]),
+        "roi_targets": zeros,
+        "rois": tf.constant(references),
+        "roi_class_ids": tf.constant([[0, 1]]),
+    }
+
+
+def test_box_terms_by_overlap_by_hand():
+    # 20 x 40 moved down by half its height: IoU 1/3, the hull is all covered; centers are 10
+    # apart, the hull's diagonal squared is 30^2 + 40^2; the shapes are the same.
+    outputs = regions([0.5, 0.0, 0.0, 0.0])
+    squared = 100 / 2500
+    for name, value in (
+        ("iou", 2 / 3),
+        ("giou", 2 / 3),
+        ("diou", 2 / 3 + squared),
+        ("ciou", 2 / 3 + squared),
+    ):
+        terms = rcnn_losses.terms(outputs, box_loss=name)
+        for term in ("rpn_box", "box"):
+            total, count = terms[term]
+            np.testing.assert_allclose(total, [value], rtol=1e-5, err_msg=f"{name} {term}")
+            assert count.numpy().tolist() == [2.0]
+    # Half as tall and twice as wide: IoU 400 / 1200, and ciou tells the shapes apart.
+    outputs = regions([0.0, 0.0, math.log(0.5), math.log(2.0)])
+    terms = rcnn_losses.terms(outputs, box_loss="ciou")
+    angle = 4 / math.pi**2 * (math.atan(8.0) - math.atan(2.0)) ** 2
+    value = 2 / 3 + angle * angle / (2 / 3 + angle)
+    np.testing.assert_allclose(terms["box"][0], [value], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["iou", "giou", "diou", "ciou"])
+def test_box_terms_by_overlap_pull_towards_the_target_alone(name):
+    outputs = regions([0.5, 0.0, 0.2, 0.0])
+    variables = {key: tf.Variable(outputs[key]) for key in ("rpn_deltas", "box_deltas")}
+    with tf.GradientTape() as tape:
+        terms = rcnn_losses.terms({**outputs, **variables}, box_loss=name)
+        total = tf.reduce_sum(terms["rpn_box"][0] + terms["box"][0])
+    rpn, head = tape.gradient(total, [variables["rpn_deltas"], variables["box_deltas"]])
+    assert rpn[0, 0, 0] > 0
+    assert head[0, 0, 0, 0] > 0
+    assert not np.any(rpn[0, 1])  # not positive
+    assert not np.any(head[0, 1])
+    assert np.isfinite(rpn).all()
+    assert np.isfinite(head).all()

@@ -15,7 +15,6 @@ from tfvision.layers.sharing import Layer
 from tfvision.ops import boxes as box_ops
 from tfvision.ops import nms, roi, rpn_anchors
 
-BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # of the box head's deltas (py-faster-rcnn's code)
 _SMALLEST_PROPOSAL, _SMALLEST_DETECTION = 1e-3, 1e-2  # pixels of a side, as in torchvision
 _NEVER = float("-inf")
 
@@ -211,7 +210,7 @@ class Detections(Part):
         the boxes in pixels of the canvas."""
         proposals, logits = inputs["proposals"], tf.cast(inputs["class_logits"], tf.float32)
         deltas = tf.cast(inputs["box_deltas"][:, :, :-1], tf.float32)
-        boxes = box_ops.decode(deltas, proposals[:, :, None], weights=BOX_WEIGHTS)
+        boxes = box_ops.decode(deltas, proposals[:, :, None], weights=box_ops.HEAD_WEIGHTS)
         boxes = clip(boxes, inputs["frame"])
         scores = tf.nn.softmax(logits)[..., :-1]
         there = tf.range(tf.shape(proposals)[1])[None] < inputs["num_proposals"][:, None]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfvision.layers import context
-from tfvision.layers.rcnn_layers import BOX_WEIGHTS, Part
+from tfvision.layers.rcnn_layers import Part
 from tfvision.ops import boxes as box_ops
 from tfvision.ops import matching, roi
 
@@ -50,7 +50,7 @@ class AnchorSamples(Part):
     def call(self, inputs):
         """inputs: {"logits": [[B, N], ...], "deltas": [[B, N, 4], ...], "anchors": [[N, 4], ...],
         "boxes": [B, M, 4], "class_ids": int [B, M]}. Returns rpn_logits [B, S], rpn_deltas,
-        rpn_targets [B, S, 4], rpn_positive and rpn_valid bool [B, S] (False: padding)."""
+        rpn_anchors, rpn_targets [B, S, 4], rpn_positive, rpn_valid bool [B, S] (False: padding)."""
         anchors = tf.concat(inputs["anchors"], axis=0)
         logits, deltas = (tf.concat(inputs[key], axis=1) for key in ("logits", "deltas"))
         gt_boxes, class_ids = inputs["boxes"], inputs["class_ids"]
@@ -61,6 +61,7 @@ class AnchorSamples(Part):
         return {
             "rpn_logits": tf.gather(logits, samples.indices, batch_dims=1),
             "rpn_deltas": tf.gather(deltas, samples.indices, batch_dims=1),
+            "rpn_anchors": boxes,
             "rpn_targets": _targets(boxes, gt_boxes, codes, samples.positive, (1.0,) * 4),
             "rpn_positive": samples.positive,
             "rpn_valid": samples.valid,
@@ -97,7 +98,7 @@ class RegionSamples(Part):
         rois = tf.where(samples.valid[..., None], rois, 0.0)
         return {
             "rois": tf.ensure_shape(rois, [None, self.draw["count"], 4]),
-            "roi_targets": _targets(rois, gt_boxes, codes, samples.positive, BOX_WEIGHTS),
+            "roi_targets": _targets(rois, gt_boxes, codes, samples.positive, box_ops.HEAD_WEIGHTS),
             "roi_class_ids": matching.labels(codes, class_ids, background=self.num_classes),
             "roi_gt_boxes": codes,
         }

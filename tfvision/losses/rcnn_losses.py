@@ -13,10 +13,13 @@ the last), h, w cells of a mask.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from tfvision import errors
+from tfvision.losses.iou_losses import BOXES
+from tfvision.ops import boxes as box_ops
 
 BETA = 1.0 / 9.0  # torchvision's, of both box terms; detectron2 has 0, the plain L1
 
@@ -75,17 +78,47 @@ def masks(logits: tf.Tensor, targets: tf.Tensor, class_ids: tf.Tensor) -> tf.Ten
     return tf.where(there, tf.reduce_mean(values, axis=[2, 3]), 0.0)
 
 
-def terms(outputs: Mapping[str, tf.Tensor], *, beta: float = BETA) -> dict[str, tuple]:
+class _Boxes(NamedTuple):
+    """What the box terms compare: deltas and targets [B, R, 4] from `references` [B, R, 4], yxyx
+    in pixels; positive bool [B, R]; weights: of the deltas."""
+
+    deltas: tf.Tensor
+    targets: tf.Tensor
+    references: tf.Tensor
+    positive: tf.Tensor
+    weights: tuple[float, ...]
+
+
+def _box_values(part: _Boxes, box_loss: str, beta: float) -> tf.Tensor:
+    """The box loss of each anchor or region, [B, R]; of those that are not positive any number."""
+    if not box_loss:
+        return boxes(part.deltas, part.targets, beta=beta)
+    overlap = errors.choose(BOXES, box_loss, "box loss of R-CNN")
+    # What is not positive gets a box with an area.
+    unit = tf.constant([0.0, 0.0, 1.0, 1.0])
+    references = tf.where(part.positive[..., None], tf.cast(part.references, tf.float32), unit)
+    predicted, expected = (
+        box_ops.decode(tf.cast(deltas, tf.float32), references, weights=part.weights)
+        for deltas in (part.deltas, part.targets)
+    )
+    return overlap(predicted, tf.stop_gradient(expected))
+
+
+def terms(
+    outputs: Mapping[str, tf.Tensor], *, beta: float = BETA, box_loss: str = ""
+) -> dict[str, tuple]:
     """The four terms of Faster R-CNN, each a sum and what to divide it by: two float32 [B].
 
-    outputs: those of the training graph (`models.rcnn_network`). A
+    box_loss: "" for `boxes`, or a name of losses.BOXES, of the decoded boxes, for both box terms
+    (detectron2's BBOX_REG_LOSS_TYPE). outputs: those of the training graph (`models.rcnn_network`). A
     batch's loss is the images' sums together, divided by their counts together or 1: the terms
     rpn_class, rpn_box (Fast R-CNN has neither), class, box, and with `mask_logits` mask."""
     values = {}
     if "rpn_logits" in outputs:
         anchors = tf.cast(outputs["rpn_valid"], tf.float32)
         positive = tf.cast(outputs["rpn_positive"], tf.float32)
-        proposed = boxes(outputs["rpn_deltas"], outputs["rpn_targets"], beta=beta)
+        parts = (outputs[f"rpn_{key}"] for key in ("deltas", "targets", "anchors", "positive"))
+        proposed = _box_values(_Boxes(*parts, (1.0,) * 4), box_loss, beta)
         objects = objectness(outputs["rpn_logits"], outputs["rpn_positive"])
         values["rpn_class"] = (objects, anchors, anchors)
         values["rpn_box"] = (proposed, positive, anchors)
@@ -95,7 +128,10 @@ def terms(outputs: Mapping[str, tf.Tensor], *, beta: float = BETA) -> dict[str, 
     objects = regions * tf.cast(class_ids < background, tf.float32)
     deltas = own_deltas(outputs["box_deltas"], class_ids)
     values["class"] = (classes(outputs["class_logits"], class_ids), regions, regions)
-    values["box"] = (boxes(deltas, outputs["roi_targets"], beta=beta), objects, regions)
+    part = _Boxes(
+        deltas, outputs["roi_targets"], outputs["rois"], objects > 0, box_ops.HEAD_WEIGHTS
+    )
+    values["box"] = (_box_values(part, box_loss, beta), objects, regions)
     if "mask_logits" in outputs:
         first = outputs["mask_targets"].shape[1]  # only positives have a mask, and they are first
         mask = masks(outputs["mask_logits"], outputs["mask_targets"], class_ids[:, :first])

@@ -87,6 +87,7 @@ def _rcnn(name: str, *, options: Mapping, loss: Mapping, limits: Mapping) -> Det
             )
 
     errors.options(rcnn_losses.terms, loss, f"config.loss: the loss of {name}", 1)
+    _check_box_loss(loss)
 
     def losses(batch, outputs, step):
         terms = errors.call(rcnn_losses.terms, loss, f"the loss of {name}", outputs)
@@ -155,6 +156,10 @@ def _check_loss(kind: str, loss: Mapping, what: str) -> None:
     errors.options(function, loss, what, 4)
     if "images_seen" in loss:
         raise errors.UsageError(f"{what}: images_seen is counted by the training; remove it")
+    _check_box_loss(loss)
+
+
+def _check_box_loss(loss: Mapping) -> None:
     if loss.get("box_loss"):
         errors.choose(BOXES, loss["box_loss"], "config.loss.box_loss")
 

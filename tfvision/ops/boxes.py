@@ -143,6 +143,8 @@ def covered_matrix(boxes: tf.Tensor, crowds: tf.Tensor) -> tf.Tensor:
 
 # -- deltas (Girshick et al. 2014, arXiv:1311.2524, appendix C)
 
+HEAD_WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # of Fast R-CNN's box head (py-faster-rcnn's code)
+
 
 def encode(
     boxes: tf.Tensor, anchors: tf.Tensor, *, weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
@@ -150,7 +152,7 @@ def encode(
     """What turns anchors into boxes: deltas (dy, dx, dh, dw), [..., 4] each.
 
     Centers move by dy * the anchor's height, sides grow by exp(dh). weights: factors on the
-    four deltas; Faster R-CNN's box head has (10, 10, 5, 5). Boxes and anchors need an area."""
+    four deltas, such as HEAD_WEIGHTS. Boxes and anchors need an area."""
     box, anchor = to_center(boxes), to_center(anchors)
     moved = (box[..., :2] - anchor[..., :2]) / anchor[..., 2:]
     grown = tf.math.log(box[..., 2:] / anchor[..., 2:])
