@@ -55,7 +55,7 @@ def test_the_first_pattern_that_finds_a_variable_gives_its_factor(net):
     ("function", "message"),
     [
         (lambda net: tuning.freeze(net, ["^layr1"]), "weights.freeze: '.layr1' is found in no"),
-        (lambda net: tuning.freeze(net, ["("]), "no regular expression"),
+        (lambda net: tuning.freeze(net, ["("]), "is not a regular expression"),
         (lambda net: tuning.freeze(net, ["."]), "nothing to train"),
         (lambda net: tuning.factors(net.train.trainable_variables, [("fc", -1)]), "a factor"),
         (lambda net: tuning.factors(net.train.trainable_variables, ["fc"]), "a factor"),

@@ -115,6 +115,11 @@ class Trainer:
         optimizers.create_slots(self.optimizer, self.trainable)
         self._averages = Averages(self.net, config.train.ema)
 
+    @property
+    def steps_done(self) -> int:
+        """The number of training steps behind the weights."""
+        return int(self.step.numpy())
+
     def schedule_over(self, total: int) -> optimizers.schedules.Schedule:
         """The config's schedule of the learning rate, over so many steps."""
         section, train = self.config.schedule, self.config.train
@@ -209,7 +214,7 @@ class Trainer:
             if state is None:
                 self.start_weights()
                 start_checks.first_batch(self)
-            step, pending = int(self.step.numpy()), bool(state and state.get("pending"))
+            step, pending = self.steps_done, bool(state and state.get("pending"))
             function, batches = self.traced(step)
             again = pending or step >= self.total
             logs = Logs(self.workdir, step=step, total=self.total, evaluates=again)
@@ -218,7 +223,7 @@ class Trainer:
                 loop = Loop(self, function, batches, logs=logs, stop=self._stop, folder=folder)
                 self.callbacks.train_begin()
                 with self._stop.listening():
-                    results = loop.run(step, pending=pending)
+                    results = loop.run(pending=pending)
             finally:
                 logs.close()
             self.callbacks.train_end(results)
