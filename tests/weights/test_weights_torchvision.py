@@ -176,7 +176,7 @@ def test_a_head_that_is_skipped_stays_as_it_is():
     ("skip", "message"),
     [
         (("^head/",), "found in no variable"),
-        (("(",), "no regular expression"),
+        (("(",), "is not a regular expression"),
         ("^fc/", "is a list"),
     ],
 )
