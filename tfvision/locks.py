@@ -18,7 +18,7 @@ except ImportError:  # Windows: that two processes write into one folder is the 
 def held(folder: str, taken: errors.TfvisionError) -> Iterator[None]:
     """Holds `folder`, which must be there; the lock goes with the process, killed or not.
 
-    Raises `taken` where another process contains it."""
+    Raises `taken` where another process holds it."""
     if fcntl is None:
         yield
         return

@@ -15,8 +15,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tfvision import errors
-
-VOID = 255  # the label of pixels that count nowhere
+from tfvision.schema import VOID
 
 
 def _flat(logits: tf.Tensor, labels: tf.Tensor, void: int) -> tuple[tf.Tensor, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-VOID = 255
+from tfvision.schema import VOID
 
 
 def original(

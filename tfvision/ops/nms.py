@@ -20,8 +20,8 @@ import tensorflow as tf
 
 from tfvision import errors
 from tfvision.ops import boxes as box_ops
+from tfvision.schema import PADDING
 
-PADDING = -1  # class id of places without a detection
 _TILE = 256
 _NOTHING = float("-inf")  # the score of what is not a candidate
 
