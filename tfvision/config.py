@@ -47,95 +47,98 @@ _WAY_OUT = "the file of a run is not to be edited; train again, or put it back"
 FREE = ("model", "optimizer", "schedule", "loss", "crop", "mix")  # the sections marked *
 _SQUARES = ("image_size", "train_size")  # of inputs: one number is both sides
 
+# Every setting with its default; the comments are its documentation.
+_DEFAULTS: dict[str, Any] = {
+    "task": "classification",
+    "seed": 0,
+    "data": {
+        "path": "",  # folder with dataset.json
+        "folder": "",  # filled in: the same from the root, where `path` is not found later
+        "train": "train",  # names of the splits
+        "val": "val",
+        "num_classes": 0,  # 0: as dataset.json says; a number is checked against it
+        "class_names": (),  # filled in from dataset.json
+        "fingerprint": "",  # filled in: of the shards' checksums
+        "shuffle_buffer": 4096,  # records
+    },
+    "model": {"name": "resnet50"},  # *
+    "weights": {
+        "path": "",  # start from this file (.safetensors, .npz, .pth ...) or run folder
+        "source": "tfvision",
+        "which": "",  # in path: model, average or a key; "": the average where there is one
+        "skip": (),  # regular expressions of variables not to load (the head)
+        "freeze": (),  # of variables not to train; a layer without any left is frozen whole
+        "rates": (),  # (expression, factor on the learning rate) pairs; the first one counts
+    },
+    "head": "softmax",  # classification: softmax (one label) or sigmoid (several)
+    "aux_weight": 0.4,  # of the loss of aux_logits, which inception_v3 gives in training
+    "inputs": {
+        "image_size": (224, 224),  # height, width
+        "train_size": (),  # of the canvas in training, where it is another one
+        # R-CNN: batches of upright images train on train_size turned by 90 degrees
+        "aspect_ratio_grouping": False,
+        "resize": "center_crop",  # stretch, letterbox, short_side; classification: center_crop
+        "short": 256,  # center_crop: the short side before it; short_side: the short side
+        "long": 1333,  # short_side: the long side at most
+        "padding": (127.5, 127.5, 127.5),  # RGB beside the image; the model's mean makes it 0
+        "crop": {"name": ""},  # * training window: random_resized_crop, or as in evaluation
+        "antialias": True,  # False: plain bilinear (of training windows: faster)
+        "scaled_decoding": False,  # JPEGs of at least twice the size at a half, quarter, eighth
+        "augment": (),  # dicts with a name and options, in order
+        "mix": {"name": ""},  # * of training batches: mixup, cutmix, mixup_or_cutmix; mosaic
+        "multi_scale": (),  # detection: (lowest side, highest, step) of square batches
+        "multi_scale_every": 10,  # steps
+    },
+    "detection": {  # and instances
+        "max_boxes": 0,  # places for true boxes in a batch; 0: as many as the fullest image has
+        "max_proposals": 2000,  # Fast R-CNN: of an image's, the first ones
+        "train_difficult": False,  # learn from Pascal VOC's difficult objects too
+        "mask_size": 112,  # cells a side of a true mask in its box, for instances
+        "score_threshold": 0.005,  # of what is a detection; R-CNN's papers: 0.05
+        "nms_iou": 0.45,  # boxes of a class that overlap a better one more go; R-CNN: 0.5
+        "soft_nms": "",  # gaussian or linear: they lose score instead
+        "max_detections": 100,  # an image
+    },
+    "metrics": (),  # names of metrics.METRICS; (): the task's. The first one's first number
+    # picks the best weights
+    "probabilities": False,  # segmentation: predictions hold them too, one number per class
+    "loss": {
+        "name": ""
+    },  # * default: cross_entropy or binary_cross_entropy, by head; sum: of terms
+    "optimizer": {"name": "momentum"},  # *
+    "schedule": {  # *
+        "name": "cosine",
+        "learning_rate": 0.1,
+        "warmup_epochs": 0.0,
+        "scale_with_batch": 0,  # n: the rate is multiplied by batch_size / n; 0: it is not
+    },
+    "regularization": {"l1": 0.0, "l2": 0.0, "exclude": ("bias", "gamma", "beta", "alpha")},
+    "train": {
+        "batch_size": 32,  # global
+        "epochs": 90.0,
+        "steps": 0,  # instead of epochs
+        "precision": "auto",  # float32, bfloat16, auto (bfloat16 where the CPU has it)
+        "accumulate": 1,  # a step adds up the gradients of so many parts of its batch
+        "clip_norm": 0.0,  # of the global gradient; 0: none
+        "ema": 0.0,  # decay of the weights' moving average, 0: none
+        "steps_per_call": 10,
+        "log_every": 10,  # steps
+        "eval_every": 0,  # steps; 0: once an epoch
+        "checkpoint_every": 0,  # steps; 0: once an epoch
+        "keep": 2,  # latest checkpoints
+        "best": "",  # metric of the best checkpoint; default: the task's first
+        "deterministic": True,
+        "intra_op_threads": 0,  # of an op on the CPU; 0: one a core. For training on a GPU try
+        # 1: the input is up to a tenth faster when no image is divided among threads
+        "report_input": True,  # measure the input once and tell whether it is the limit
+    },
+    "eval": {"batch_size": 0},  # 0: as in training
+}
+
 
 def defaults() -> dict[str, Any]:
-    """Every setting with its default; the comments are its documentation."""
-    return {
-        "task": "classification",
-        "seed": 0,
-        "data": {
-            "path": "",  # folder with dataset.json
-            "folder": "",  # filled in: the same from the root, where `path` is not found later
-            "train": "train",  # names of the splits
-            "val": "val",
-            "num_classes": 0,  # 0: as dataset.json says; a number is checked against it
-            "class_names": (),  # filled in from dataset.json
-            "fingerprint": "",  # filled in: of the shards' checksums
-            "shuffle_buffer": 4096,  # records
-        },
-        "model": {"name": "resnet50"},  # *
-        "weights": {
-            "path": "",  # start from this file (.safetensors, .npz, .pth ...) or run folder
-            "source": "tfvision",
-            "which": "",  # in path: model, average or a key; "": the average where there is one
-            "skip": (),  # regular expressions of variables not to load (the head)
-            "freeze": (),  # of variables not to train; a layer without any left is frozen whole
-            "rates": (),  # (expression, factor on the learning rate) pairs; the first one counts
-        },
-        "head": "softmax",  # classification: softmax (one label) or sigmoid (several)
-        "aux_weight": 0.4,  # of the loss of aux_logits, which inception_v3 gives in training
-        "inputs": {
-            "image_size": (224, 224),  # height, width
-            "train_size": (),  # of the canvas in training, where it is another one
-            # R-CNN: batches of upright images train on train_size turned by 90 degrees
-            "aspect_ratio_grouping": False,
-            "resize": "center_crop",  # stretch, letterbox, short_side; classification: center_crop
-            "short": 256,  # center_crop: the short side before it; short_side: the short side
-            "long": 1333,  # short_side: the long side at most
-            "padding": (127.5, 127.5, 127.5),  # RGB beside the image; the model's mean makes it 0
-            "crop": {"name": ""},  # * training window: random_resized_crop, or as in evaluation
-            "antialias": True,  # False: plain bilinear (of training windows: faster)
-            "scaled_decoding": False,  # JPEGs of at least twice the size at a half, quarter, eighth
-            "augment": (),  # dicts with a name and options, in order
-            "mix": {"name": ""},  # * of training batches: mixup, cutmix, mixup_or_cutmix; mosaic
-            "multi_scale": (),  # detection: (lowest side, highest, step) of square batches
-            "multi_scale_every": 10,  # steps
-        },
-        "detection": {  # and instances
-            "max_boxes": 0,  # places for true boxes in a batch; 0: as many as the fullest image has
-            "max_proposals": 2000,  # Fast R-CNN: of an image's, the first ones
-            "train_difficult": False,  # learn from Pascal VOC's difficult objects too
-            "mask_size": 112,  # cells a side of a true mask in its box, for instances
-            "score_threshold": 0.005,  # of what is a detection; R-CNN's papers: 0.05
-            "nms_iou": 0.45,  # boxes of a class that overlap a better one more go; R-CNN: 0.5
-            "soft_nms": "",  # gaussian or linear: they lose score instead
-            "max_detections": 100,  # an image
-        },
-        "metrics": (),  # names of metrics.METRICS; (): the task's. The first one's first number
-        # picks the best weights
-        "probabilities": False,  # segmentation: predictions hold them too, one number per class
-        "loss": {
-            "name": ""
-        },  # * default: cross_entropy or binary_cross_entropy, by head; sum: of terms
-        "optimizer": {"name": "momentum"},  # *
-        "schedule": {  # *
-            "name": "cosine",
-            "learning_rate": 0.1,
-            "warmup_epochs": 0.0,
-            "scale_with_batch": 0,  # n: the rate is multiplied by batch_size / n; 0: it is not
-        },
-        "regularization": {"l1": 0.0, "l2": 0.0, "exclude": ("bias", "gamma", "beta", "alpha")},
-        "train": {
-            "batch_size": 32,  # global
-            "epochs": 90.0,
-            "steps": 0,  # instead of epochs
-            "precision": "auto",  # float32, bfloat16, auto (bfloat16 where the CPU has it)
-            "accumulate": 1,  # a step adds up the gradients of so many parts of its batch
-            "clip_norm": 0.0,  # of the global gradient; 0: none
-            "ema": 0.0,  # decay of the weights' moving average, 0: none
-            "steps_per_call": 10,
-            "log_every": 10,  # steps
-            "eval_every": 0,  # steps; 0: once an epoch
-            "checkpoint_every": 0,  # steps; 0: once an epoch
-            "keep": 2,  # latest checkpoints
-            "best": "",  # metric of the best checkpoint; default: the task's first
-            "deterministic": True,
-            "intra_op_threads": 0,  # of an op on the CPU; 0: one a core. For training on a GPU try
-            # 1: the input is up to a tenth faster when no image is divided among threads
-            "report_input": True,  # measure the input once and tell whether it is the limit
-        },
-        "eval": {"batch_size": 0},  # 0: as in training
-    }
+    """Every setting with its default, as a tree of its own; `_DEFAULTS` documents them."""
+    return copy.deepcopy(_DEFAULTS)
 
 
 def config(**changes: Any) -> ml_collections.ConfigDict:

@@ -83,55 +83,57 @@ def _walk(encoded: tf.Tensor) -> tf.Tensor:
     head = tf.strings.substr(encoded, 0, _HEADER_BYTES)
     head = tf.io.decode_raw(head, tf.uint8, fixed_length=_HEADER_BYTES)
 
-    def number(at, size, little=False):
-        at = tf.clip_by_value(at, 0, _HEADER_BYTES - size)
-        values = tf.cast(head[at : at + size], tf.int64)
-        values = tf.cond(tf.cast(little, tf.bool), lambda: values[::-1], lambda: values)
-        return tf.reduce_sum(
-            values * tf.constant([256**i for i in reversed(range(size))], tf.int64)
-        )
-
-    def is_exif(at):
-        return tf.logical_and(
-            tf.equal(number(at, 2), 0xFFE1), tf.equal(number(at + 4, 4), 0x45786966)
-        )
-
     def more(at):
         # A marker that starts with FF, carries a length and is not the start of the scan.
-        marker = number(at, 2)
+        marker = _number(head, at, 2)
         segment = tf.logical_and(marker >= 0xFFC0, tf.not_equal(marker, 0xFFDA))
-        return segment & (at < _HEADER_BYTES - 20) & tf.logical_not(is_exif(at))
+        return segment & (at < _HEADER_BYTES - 20) & tf.logical_not(_is_exif(head, at))
 
     def following(at):
-        return at + 2 + tf.cast(tf.maximum(number(at + 2, 2), 2), tf.int32)
+        return at + 2 + tf.cast(tf.maximum(_number(head, at + 2, 2), 2), tf.int32)
 
     (at,) = tf.while_loop(more, lambda at: (following(at),), [tf.constant(2)])
-
-    def read():
-        tiff = at + 10
-        little = tf.equal(number(tiff, 2), 0x4949)
-        directory = tiff + tf.cast(tf.minimum(number(tiff + 4, 4, little), 1 << 17), tf.int32)
-        directory = tf.minimum(directory, _HEADER_BYTES)
-        count = tf.cast(number(directory, 2, little), tf.int32)
-        room = tf.maximum(_HEADER_BYTES - directory - 2, 0) // 12
-        count = tf.minimum(count, room)
-        entries = tf.reshape(
-            tf.cast(head[directory + 2 : directory + 2 + count * 12], tf.int32), [-1, 12]
-        )
-        entries = tf.cond(
-            little,
-            lambda: tf.stack(
-                [entries[:, 1] * 256 + entries[:, 0], entries[:, 9] * 256 + entries[:, 8]], axis=1
-            ),
-            lambda: tf.stack(
-                [entries[:, 0] * 256 + entries[:, 1], entries[:, 8] * 256 + entries[:, 9]], axis=1
-            ),
-        )
-        values = tf.boolean_mask(entries[:, 1], tf.equal(entries[:, 0], _ORIENTATION_TAG))
-        return tf.cond(tf.size(values) > 0, lambda: values[0], lambda: 1)
-
-    value = tf.cond(is_exif(at), read, lambda: 1)
+    value = tf.cond(_is_exif(head, at), lambda: _tag(head, at + 10), lambda: 1)
     return tf.where((value >= 1) & (value <= 8), value, 1)
+
+
+def _number(head: tf.Tensor, at: tf.Tensor, size: int, little: tf.Tensor | bool = False):
+    """The number of `size` bytes at `at`, int64; little: its first byte is the lowest."""
+    at = tf.clip_by_value(at, 0, _HEADER_BYTES - size)
+    values = tf.cast(head[at : at + size], tf.int64)
+    values = tf.cond(tf.cast(little, tf.bool), lambda: values[::-1], lambda: values)
+    return tf.reduce_sum(values * tf.constant([256**i for i in reversed(range(size))], tf.int64))
+
+
+def _is_exif(head: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
+    """Whether the segment at `at` is APP1 with "Exif", bool scalar."""
+    return tf.logical_and(
+        tf.equal(_number(head, at, 2), 0xFFE1), tf.equal(_number(head, at + 4, 4), 0x45786966)
+    )
+
+
+def _tag(head: tf.Tensor, tiff: tf.Tensor) -> tf.Tensor:
+    """The orientation in the TIFF header at `tiff`, int32; 1 where it has none."""
+    little = tf.equal(_number(head, tiff, 2), 0x4949)
+    offset = tf.minimum(_number(head, tiff + 4, 4, little), 1 << 17)
+    directory = tf.minimum(tiff + tf.cast(offset, tf.int32), _HEADER_BYTES)
+    count = tf.cast(_number(head, directory, 2, little), tf.int32)
+    room = tf.maximum(_HEADER_BYTES - directory - 2, 0) // 12
+    count = tf.minimum(count, room)
+    entries = tf.reshape(
+        tf.cast(head[directory + 2 : directory + 2 + count * 12], tf.int32), [-1, 12]
+    )
+    entries = tf.cond(
+        little,
+        lambda: tf.stack(
+            [entries[:, 1] * 256 + entries[:, 0], entries[:, 9] * 256 + entries[:, 8]], axis=1
+        ),
+        lambda: tf.stack(
+            [entries[:, 0] * 256 + entries[:, 1], entries[:, 8] * 256 + entries[:, 9]], axis=1
+        ),
+    )
+    values = tf.boolean_mask(entries[:, 1], tf.equal(entries[:, 0], _ORIENTATION_TAG))
+    return tf.cond(tf.size(values) > 0, lambda: values[0], lambda: 1)
 
 
 def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:

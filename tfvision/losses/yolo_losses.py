@@ -64,9 +64,7 @@ def v2(
     box = squares(gt.offset - tf.sigmoid(matched[..., :2])) + squares(sides - matched[..., 2:4])
     box = total(match.winner, weight * box)
     if images_seen is not None:
-        early = tf.cast(tf.cast(images_seen, tf.int64) < PULLED, tf.float32)
-        pull = squares(0.5 - tf.sigmoid(raw[..., :2])) + squares(raw[..., 2:4])
-        box += early * total(~match.taken, _PULL * pull)
+        box += _pull(raw, match.taken, images_seen)
 
     confidence = tf.sigmoid(raw[..., 4:5])
     target = match.overlap if head.rescore else tf.ones_like(match.overlap)
@@ -82,6 +80,13 @@ def v2(
         "object": _objectness(match, right, wrong, head.ignore_threshold),
         "class": total(match.winner, head.class_scale * per_class),
     }
+
+
+def _pull(raw: tf.Tensor, taken: tf.Tensor, images_seen: tf.Tensor | int) -> tf.Tensor:
+    """v2's early pull of the boxes that are not `taken` [B, N] to their anchors, [B]."""
+    early = tf.cast(tf.cast(images_seen, tf.int64) < PULLED, tf.float32)
+    pull = squares(0.5 - tf.sigmoid(raw[..., :2])) + squares(raw[..., 2:4])
+    return early * total(~taken, _PULL * pull)
 
 
 def v3(
