@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import random
 import warnings
 from collections.abc import Iterator
 from types import ModuleType
@@ -73,6 +74,27 @@ def precision(policy: str) -> Iterator[None]:
         yield
     finally:
         change(before)
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Layers made inside draw the initial weights that they have after
+    `keras.utils.set_random_seed(seed)`; all generators go on afterwards as if nothing had been.
+
+    Initializers take their seeds from Python's generator; Keras 2.15's take them from one that
+    `set_random_seed` made, where there is one."""
+    before = random.getstate()
+    random.seed(seed)
+    holder = None if KERAS_3 else keras.src.backend._SEED_GENERATOR
+    generator = getattr(holder, "generator", None)
+    if generator is not None:
+        holder.generator = random.Random(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
+        if generator is not None:
+            holder.generator = generator
 
 
 def cpu_has_bfloat16() -> bool:

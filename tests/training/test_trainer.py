@@ -260,13 +260,43 @@ training.Trainer(tasks.build(settings), settings, sys.argv[2]).fit()
 """
 
 
+def draws():
+    """Of Python's, NumPy's, TensorFlow's and Keras's generators."""
+    initial = keras.initializers.RandomUniform()((1,))
+    return [random.random(), np.random.random(), float(tf.random.uniform([])), float(initial[0])]  # noqa: NPY002
+
+
+@pytest.mark.addons
 def test_making_a_trainer_leaves_the_process_as_it_was(records, tmp_path):
-    before = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
-    first = trainer(small(records), tmp_path / "a")
-    assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # noqa: NPY002
-    second = trainer(small(records), tmp_path / "b")
-    for a, b in zip(first.net.variables(), second.net.variables(), strict=True):
-        np.testing.assert_array_equal(stack.raw(a), stack.raw(b))
+    from tensorflow.python.framework import config as tf_config  # there is no other way back
+
+    config, starts = small(records, train={"steps": 1}), []
+    deterministic = tf_config.is_op_determinism_enabled()
+    tf_config.disable_op_determinism()
+    for seed in (3, 4):
+        keras.utils.set_random_seed(seed)
+        expected = draws()
+        keras.utils.set_random_seed(seed)
+        run = trainer(config, tmp_path / "run")
+        assert draws() == expected
+        assert not tf_config.is_op_determinism_enabled()
+        starts.append([np.array(stack.raw(v)) for v in run.net.variables()])
+    for a, b in zip(*starts, strict=True):
+        np.testing.assert_array_equal(a, b)
+    run.fit()
+    assert tf_config.is_op_determinism_enabled()
+    if not deterministic:
+        tf_config.disable_op_determinism()
+
+
+@pytest.mark.addons
+def test_the_initial_weights_are_those_of_a_process_seeded_with_the_configs(records, tmp_path):
+    config = small(records, seed=5)
+    net = trainer(config, tmp_path / "run").net
+    keras.utils.set_random_seed(5)
+    expected = tasks.build(config).build()
+    for a, b in zip(net.variables(), expected.variables(), strict=True):
+        np.testing.assert_array_equal(stack.raw(a).numpy(), stack.raw(b).numpy())
 
 
 def test_the_threads_of_an_op_are_set_before_the_first_op_or_refused(records, tmp_path):

@@ -106,7 +106,7 @@ class Trainer:
         """Everything that has variables."""
         config = self.config
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
-        with process.seeded(config.seed):
+        with stack.seeded(config.seed):
             self.optimizer = self._optimizer()
             with errors.reported(f"config.model: {config.model.name} cannot be built"):
                 self.net = self.task.build()
