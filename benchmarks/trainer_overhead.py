@@ -52,6 +52,7 @@ def settings(records, size, width, **train):
 
 def bare_loop(conf, steps):
     """images/s of the plainest loop: same net, optimizer, data and steps in one call."""
+    training.prepare(conf)
     trainer = training.Trainer(tasks.build(conf), conf, tempfile.mkdtemp())
     net, task, optimizer = trainer.net, trainer.task, trainer.optimizer
     variables = net.train.trainable_variables
