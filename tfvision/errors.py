@@ -122,7 +122,8 @@ def options(function: Callable, given: Mapping[str, Any], what: str, positional:
                 f" --config.SECTION.{name}=, takes it out of an experiment)"
             )
         if name in known:
-            _check_type(named[known.index(name)], value, what)
+            parameter = named[known.index(name)]
+            _check_type(name, value, parameter.default, str(parameter.annotation), what)
     for parameter in named:
         if parameter.default is parameter.empty and parameter.name not in given:
             raise UsageError(f"{what} needs the option '{parameter.name}'")
@@ -170,27 +171,25 @@ def _changed(default: Any, options: Mapping[str, Any], what: str) -> Any:
             changes[name] = options[name]
             # The network looks itself at what may be of several types, and at 16.0 for 16.
             if "|" not in str(field.type) and not isinstance(options[name], float):
-                kind = inspect.Parameter.KEYWORD_ONLY
-                parameter = inspect.Parameter(name, kind, default=value, annotation=field.type)
-                _check_type(parameter, options[name], what)
+                _check_type(name, options[name], value, str(field.type), what)
     return dataclasses.replace(default, **changes)
 
 
-def _check_type(parameter: inspect.Parameter, value: Any, what: str) -> None:
+def _check_type(name: str, value: Any, default: Any, annotation: str, what: str) -> None:
     """A value must be of the kind of the option's default: a bool, a str, a number."""
-    default, kinds = parameter.default, None
+    kinds = None
     if isinstance(default, (bool, str)):
         kinds = type(default)
-    elif isinstance(default, int) and "float" not in str(parameter.annotation):
+    elif isinstance(default, int) and "float" not in annotation:
         kinds = int
-    elif isinstance(default, float) and str(parameter.annotation) == "float":
+    elif isinstance(default, float) and annotation == "float":
         kinds = (int, float)
     elif isinstance(default, (tuple, list)):
         kinds = (tuple, list)
     wrong = kinds is not None and not isinstance(value, kinds)
     if wrong or (isinstance(value, bool) and kinds in (int, (int, float))):
         raise UsageError(
-            f"{what}: {parameter.name} is {value!r}, a {type(value).__name__};"
+            f"{what}: {name} is {value!r}, a {type(value).__name__};"
             f" it must be like its default, {default!r}"
         )
 

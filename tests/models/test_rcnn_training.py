@@ -53,6 +53,10 @@ def test_what_is_sampled_is_right_and_a_function_of_the_step():
     assert found["rpn_valid"].all()
     assert 1 <= found["rpn_positive"][0].sum() <= 32
     assert not found["rpn_positive"][1].any()
+    anchors, targets = found["rpn_anchors"][0], found["rpn_targets"][0]
+    for index in np.flatnonzero(found["rpn_positive"][0]):  # what its target makes of the anchor
+        back = box_ops.decode(targets[index], anchors[index]).numpy()
+        assert np.abs(BOXES[0, :2] - back).max(axis=1).min() < 1e-3
     class_ids, rois = found["roi_class_ids"], found["rois"]
     assert rois.shape == (2, 32, 4)
     assert set(class_ids[0]) >= {0, 1, 2}  # the truths are proposals, so both are found

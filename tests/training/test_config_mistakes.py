@@ -157,6 +157,7 @@ ROWS = [
     row(D, "loss.name", "focal", "config.loss.name is 'focal'", "--config.loss.name="),
     row(M, "loss.name", "cross_entropy", "config.loss.name is 'cross_entropy'"),
     row(I, "loss.name", "banana", "config.loss.name is 'banana'", "not for 'instance'"),
+    row(I, "loss", {"name": "", "box_loss": "giou", "beta": 0.5}, "loss.beta is 0.5", "'giou'"),
     row(I, "loss.box_loss", "siou", "unknown config.loss.box_loss 'siou'", "did you mean"),
     row(D, "loss.box_loss", "siou", "unknown config.loss.box_loss 'siou'", "did you mean"),
     row(D, "metrics", ("cocco",), "detection metric 'cocco'", "'coco'"),

@@ -88,6 +88,11 @@ def _rcnn(name: str, *, options: Mapping, loss: Mapping, limits: Mapping) -> Det
 
     errors.options(rcnn_losses.terms, loss, f"config.loss: the loss of {name}", 1)
     _check_box_loss(loss)
+    if loss.get("box_loss") and "beta" in loss:
+        raise errors.UsageError(
+            f"config.loss.beta is {loss['beta']}; it is of the smooth L1, and config.loss.box_loss"
+            f" is '{loss['box_loss']}'; remove one of them"
+        )
 
     def losses(batch, outputs, step):
         terms = errors.call(rcnn_losses.terms, loss, f"the loss of {name}", outputs)
