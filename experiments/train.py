@@ -26,6 +26,12 @@ _STRICT = flags.DEFINE_bool(
     "strict_resume", False, "Refuse a damaged checkpoint; by default the one before it is taken."
 )
 
+_STRATEGY = flags.DEFINE_string(
+    "strategy",
+    None,
+    "auto, one, mirrored, multi_worker or tpu; for short what --config.strategy.name means.",
+)
+
 
 def arguments(given: Sequence[str]) -> list[str]:
     """The flags as ml_collections takes them; without --config, the config of the run in --workdir.
@@ -64,11 +70,14 @@ def main(argv: Sequence[str]) -> None:
     from tfvision import tasks, training
 
     config = overrides.with_options(_CONFIG.value, _OPTIONS.value)
+    config.strategy.name = _STRATEGY.value or config.strategy.name
     overrides.set_data(config, _DATA.value)
-    task = tasks.build(config)
     training.prepare(config)
-    training.Trainer(task, config, _WORKDIR.value).fit(strict_resume=_STRICT.value)
-    print(f"the run is in {_WORKDIR.value}")
+    strategy = training.strategies.make(config)
+    trainer = training.Trainer(tasks.build(config), config, _WORKDIR.value, strategy=strategy)
+    trainer.fit(strict_resume=_STRICT.value)
+    if trainer.workers.chief:
+        print(f"the run is in {_WORKDIR.value}")
 
 
 if __name__ == "__main__":

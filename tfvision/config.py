@@ -133,6 +133,12 @@ _DEFAULTS: dict[str, Any] = {
         "report_input": True,  # measure the input once and tell whether it is the limit
     },
     "eval": {"batch_size": 0},  # 0: as in training
+    "strategy": {  # of tf.distribute
+        "name": "auto",  # one, mirrored, multi_worker, tpu; auto: what is there (docs/scale.md)
+        "workers": 0,  # pods of an indexed job of Kubernetes; TF_CONFIG and srun say it themselves
+        "port": 2222,  # of the workers, where TF_CONFIG does not say it
+        "tpu": "",  # its name or address; "": the local one
+    },
 }
 
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import types
 
 import class_folders
 import keras
@@ -146,17 +145,6 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(records, tmp_path):
         np.testing.assert_allclose(one, four, atol=1e-5)
 
 
-def test_several_workers_are_refused(records, tmp_path):
-    cluster = {"worker": ["localhost:1", "localhost:2"]}
-    spec = types.SimpleNamespace(as_dict=lambda: cluster)
-    resolver = types.SimpleNamespace(cluster_spec=lambda: spec)
-    strategy = types.SimpleNamespace(cluster_resolver=resolver)
-    with pytest.raises(errors.UsageError, match="has 2 workers; training runs in one process"):
-        trainer(small(records), tmp_path / "run", strategy=strategy)
-    cluster["worker"].pop()
-    assert training.trainer._of_one_process(strategy) is strategy
-
-
 def test_two_replicas_take_the_step_of_one(records, tmp_path):
     devices = tf.config.list_physical_devices("CPU")
     with contextlib.suppress(RuntimeError):  # TensorFlow is started with the devices it has
@@ -173,8 +161,14 @@ def test_two_replicas_take_the_step_of_one(records, tmp_path):
 
 
 def two_replicas(records, tmp_path, names):
+    """The weights of one replica and of two, with statistics over both."""
+    both = tf.distribute.MirroredStrategy(names[:2])  # a second one would take its operations' keys
+    apart = statistics(records, tmp_path, both)
+    for a, b in apart:
+        np.testing.assert_array_equal(a, b)
+    assert any(np.abs(a).max() > 0.01 for a, _ in apart)
     found = []
-    for strategy in (None, tf.distribute.MirroredStrategy(names[:2])):
+    for strategy in (None, both):
         config = small(
             records,
             train={"steps": 2, "clip_norm": 0.5, "deterministic": False, "ema": 0.9},
@@ -187,6 +181,17 @@ def two_replicas(records, tmp_path, names):
         run.fit()
         found.append([np.array(stack.raw(v)) for v in run.net.variables()])
     return found
+
+
+def statistics(records, tmp_path, strategy):
+    """Of moving statistics of each replica's own images, and of their averages, both copies."""
+    config = small(records, train={"steps": 3, "ema": 0.9, "deterministic": False})
+    run = trainer(config, tmp_path / "apart", strategy=strategy)
+    run.fit()
+    moving = [v for v in run.net.variables() if "moving_" in stack.variable_path(v)]
+    kept = [*map(stack.raw, moving), *run._averages.of([stack.raw(v) for v in moving])]
+    assert len(kept) == 2 * len(moving) > 0
+    return [[np.array(copy) for copy in strategy.experimental_local_results(v)] for v in kept]
 
 
 def run_two_replicas_in_a_fresh_process(records, tmp_path):

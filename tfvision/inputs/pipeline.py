@@ -14,6 +14,7 @@ Several workers see one global order: worker w takes the samples i with i % work
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Sequence
 
@@ -41,7 +42,6 @@ def _options() -> tf.data.Options:
     options = tf.data.Options()
     options.threading.private_threadpool_size = _THREADS
     options.deterministic = True
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return options
 
 
@@ -113,12 +113,14 @@ def train(
     mix: mixing.Mix | None = None,
     worker: int = 0,
     workers: int = 1,
+    replicas: int = 1,
 ) -> tf.data.Dataset:
     """Endless training batches of fixed shape, numeric tensors only.
 
-    A worker's batches hold batch_size // workers samples. With aspect_ratio_grouping examples have
-    `portrait`, a bool: whether most of their batch's images are upright. mix: (batch, seed, step)
-    -> batch, over a worker's own images. Adds `valid` bool [B], all True."""
+    A worker's step holds batch_size // workers samples, in as many batches as it has `replicas`.
+    With aspect_ratio_grouping examples have `portrait`, a bool: whether most of their batch's
+    images are upright. mix: (batch, seed, step) -> batch, over a worker's own images. Adds `valid`
+    bool [B], all True."""
     stream = _stream(order, start_step)
     if order.aspect_ratio_grouping:
         stream = orientation.settle(stream, order.batch_size)
@@ -142,7 +144,16 @@ def train(
     dataset = dataset.batch(order.batch_size // workers, drop_remainder=True)
     if mix is not None:
         dataset = _mixed(dataset.enumerate(start_step), mix, order.seed, _MIX + worker)
+    if replicas > 1:
+        dataset = dataset.flat_map(functools.partial(_parts, replicas))
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(_options())
+
+
+@_plain
+def _parts(count: int, batch: decode.Example) -> tf.data.Dataset:
+    """A batch as `count` batches of equal size."""
+    shaped = {k: tf.reshape(v, [count, -1, *v.shape[1:]]) for k, v in batch.items()}
+    return tf.data.Dataset.from_tensor_slices(shaped)
 
 
 def _mixed(batches: tf.data.Dataset, mix: mixing.Mix, seed: int, place: int) -> tf.data.Dataset:
@@ -174,10 +185,11 @@ def evaluation(
 ) -> tf.data.Dataset:
     """Every record once, in the order of the files; the last batch padded, `valid` False there.
 
-    Batches hold the sample's tensors (strings too), `source_id` [B] and `filename` [B]."""
+    Of several workers each has every so many'th batch, the same as one alone would have. Batches
+    hold the sample's tensors (strings too), `source_id` [B] and `filename` [B]."""
     dataset = tf.data.TFRecordDataset([os.fsencode(file) for file in files])
     if workers > 1:
-        dataset = dataset.shard(workers, worker)
+        dataset = dataset.batch(batch_size).shard(workers, worker).unbatch()
 
     @_plain
     def ready(serialized: tf.Tensor) -> decode.Example:

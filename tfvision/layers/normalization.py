@@ -71,6 +71,11 @@ class BatchNormalization(Layer):
         self.moving_variance.assign(self.moving_variance * keep + variance * (1.0 - keep))
         return outputs
 
+    def statistics(self) -> list[tf.Variable]:
+        """The moving statistics, where training moves them."""
+        moves = self.trainable and not self.frozen
+        return [stack.raw(v) for v in (self.moving_mean, self.moving_variance) if moves]
+
     def _fused(self, inputs, training):
         if training:
             mean = variance = tf.zeros([0])  # the kernel takes the batch's

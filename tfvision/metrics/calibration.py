@@ -17,6 +17,7 @@ class Calibration(Metric):
     For softmax scores: one label per image."""
 
     higher_is_better = False
+    gathers = ("images", "hits", "scores")
 
     def __init__(self, bins: int = BINS):
         self.bins = bins

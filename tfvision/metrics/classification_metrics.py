@@ -17,6 +17,8 @@ from tfvision.metrics.text_tables import ratio, table
 class TopK(Metric):
     """Share of images whose label is among the k best scores; ties count against the model."""
 
+    gathers = ("hits", "count")
+
     def __init__(self, ks: Sequence[int] = (1, 5)):
         self.ks = tuple(ks)
         self.reset()
@@ -82,25 +84,27 @@ class MultiLabelReport(Metric):
     Average precision is scikit-learn's (the step integral of the precision-recall curve);
     a class without a positive image has none and is left out of the mean."""
 
+    gathers = ("_scores", "_labels")
+
     def __init__(self, class_names: Sequence[str]):
         self.class_names = tuple(class_names)
         self.reset()
 
     def reset(self) -> None:
         """Forgets everything."""
-        self._scores: list[np.ndarray] = []
+        self._scores: list[np.ndarray] = []  # of each image
         self._labels: list[np.ndarray] = []
 
     def update(self, batch: dict, predictions: dict) -> None:
         """Adds a batch; images that are not `valid` are left out."""
-        self._scores.append(np.array(predictions["scores"][batch["valid"]], np.float32))
-        self._labels.append(batch["labels"][batch["valid"]] > 0.5)
+        self._scores += list(np.array(predictions["scores"][batch["valid"]], np.float32))
+        self._labels += list(batch["labels"][batch["valid"]] > 0.5)
 
     def _gathered(self) -> tuple[np.ndarray, np.ndarray]:
         width = len(self.class_names)
         if not self._scores:
             return np.zeros((0, width), np.float32), np.zeros((0, width), bool)
-        return np.concatenate(self._scores), np.concatenate(self._labels)
+        return np.stack(self._scores), np.stack(self._labels)
 
     def per_class(self) -> dict[str, np.ndarray]:
         """precision, recall, f1, average_precision (float [K], NaN: none) and support."""

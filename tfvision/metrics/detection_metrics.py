@@ -54,6 +54,8 @@ class CocoDetection(Metric):
     that is `difficult` counts like any other, as COCO knows no such thing; of masks, an object
     without one is left out. prefix: what stands before the names of the numbers."""
 
+    gathers = ("images",)
+
     def __init__(
         self,
         class_names: Sequence[str],
@@ -179,6 +181,8 @@ class VocDetection(Metric):
     crowds, are neither found nor missed; of masks, an object without one is left out. prefix:
     what stands before the names of the numbers."""
 
+    gathers = ("_truths", "_detections")
+
     def __init__(
         self,
         class_names: Sequence[str],
@@ -209,12 +213,10 @@ class VocDetection(Metric):
                     _array(each) for each in image_objects.with_masks(gt, detections, name)
                 )
                 shapes = "masks"
-            number = len(self._truths)
             ignored = (gt["difficult"] > 0) | (gt["is_crowd"] > 0)
-            images = [np.full(len(each["boxes"]), number) for each in (gt, detections)]
-            self._truths.append((images[0], gt["class_ids"], gt[shapes], ignored))
+            self._truths.append((gt["class_ids"], gt[shapes], ignored))
             self._detections.append(
-                (images[1], detections["class_ids"], detections[shapes], detections["scores"])
+                (detections["class_ids"], detections[shapes], detections["scores"])
             )
 
     def _curves(self) -> list[voc_metrics.Curve]:
@@ -267,9 +269,10 @@ class VocDetection(Metric):
 
 def _joined(parts: Sequence[tuple[np.ndarray, ...]]) -> list[np.ndarray]:
     """(images, class ids, boxes or masks, the rest) of all images, each in one array."""
-    empty = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))
+    empty = (np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))
     columns = list(zip(*parts, strict=True)) or [(part,) for part in empty]
-    return [np.concatenate(column) for column in columns]
+    images = np.repeat(np.arange(len(parts)), [len(class_ids) for class_ids, *_ in parts])
+    return [images, *(np.concatenate(column) for column in columns)]
 
 
 def _array(objects: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tfvision import errors
 from tfvision.metrics.text_tables import table
 
 Columns = Mapping[str, np.ndarray]  # of one length: a row a class, or a bin
@@ -36,9 +37,12 @@ class Report:
 class Metric:
     """Base of all metrics, on host NumPy.
 
-    higher_is_better: of all numbers of `result`; it decides which checkpoint is the best."""
+    higher_is_better: of all numbers of `result`; it decides which checkpoint is the best. gathers:
+    the attributes that `update` fills, for several workers: numbers and arrays that add up over
+    images, and lists with one entry an image."""
 
     higher_is_better = True
+    gathers: tuple[str, ...] = ()
 
     def reset(self) -> None:
         """Forgets everything."""
@@ -56,9 +60,38 @@ class Metric:
         """What there is to show beside the numbers."""
         return Report()
 
+    def gathered(self) -> dict[str, Any]:
+        """What `update` has filled, by the names of `gathers`.
+
+        Raises UsageError for a metric without them."""
+        if not self.gathers:
+            raise errors.UsageError(
+                f"metric {type(self).__name__} does not say what several workers are to gather; set"
+                " `gathers` to the names of the attributes that its `update` fills"
+            )
+        return {name: getattr(self, name) for name in self.gathers}
+
+    def combine(self, parts: Sequence[Mapping[str, Any]], batch_size: int) -> None:
+        """Takes what all workers have `gathered`, as if `update` had seen every batch here.
+
+        The workers took turns with batches of batch_size images, the last one of fewer."""
+        self.reset()
+        for name in self.gathers:
+            values = [part[name] for part in parts]
+            is_list = isinstance(values[0], list)
+            setattr(self, name, in_turn(values, batch_size) if is_list else sum(values))
+
+
+def in_turn(lists: Sequence[list], count: int) -> list:
+    """One list of all: `count` entries of each in turn, until there are none."""
+    rounds = range(0, max(map(len, lists)), count)
+    return [entry for i in rounds for part in lists for entry in part[i : i + count]]
+
 
 class ConfusionMetric(Metric):
     """Base of metrics from one confusion matrix: `confusion[i, j]` counts class i called j."""
+
+    gathers = ("confusion",)
 
     def __init__(self, class_names: Sequence[str]):
         self.class_names = tuple(class_names)

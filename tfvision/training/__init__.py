@@ -1,8 +1,9 @@
 """The Trainer and what it keeps in a run folder. Knows `Task`, not the tasks."""
 
+from tfvision.training import strategies
 from tfvision.training.precision import policy
 from tfvision.training.process import prepare
 from tfvision.training.stopping import Interrupted
 from tfvision.training.trainer import Trainer
 
-__all__ = ["Interrupted", "Trainer", "policy", "prepare"]
+__all__ = ["Interrupted", "Trainer", "policy", "prepare", "strategies"]

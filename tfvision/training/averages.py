@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
@@ -25,6 +25,11 @@ class Averages:
     def variables(self) -> list[tf.Variable]:
         """What a checkpoint keeps of them."""
         return [average for average, _ in self._pairs]
+
+    def of(self, variables: Sequence[tf.Variable]) -> list[tf.Variable]:
+        """The averages of these variables, where any are kept."""
+        wanted = {id(variable) for variable in variables}
+        return [average for average, variable in self._pairs if id(variable) in wanted]
 
     def restart(self) -> None:
         """The averages begin at the weights of now."""

@@ -36,9 +36,18 @@ class Damaged(errors.DataError):
 class Checkpoints:
     """The checkpoints of one run folder.
 
-    groups: lists of variables by name ("model", "optimizer", ...); saved by position."""
+    groups: lists of variables by name ("model", "optimizer", ...); saved by position. writes:
+    False for a worker that is not the chief: nothing is saved or removed."""
 
-    def __init__(self, workdir: str, groups: Mapping[str, Sequence], model_variables: Sequence):
+    def __init__(
+        self,
+        workdir: str,
+        groups: Mapping[str, Sequence],
+        model_variables: Sequence,
+        *,
+        writes: bool = True,
+    ):
+        self._writes = writes
         self.folder = os.path.join(workdir, "checkpoints")
         self._checkpoint = tf.train.Checkpoint(
             **{name: [stack.raw(v) for v in group] for name, group in groups.items()}
@@ -67,6 +76,8 @@ class Checkpoints:
 
         Raises DataError where it cannot be written."""
         path = self._path("step", step)
+        if not self._writes:
+            return path
         with self._written(path) as aside:
             with paths.plain(aside) as place:
                 self._checkpoint.write(os.path.join(place, "variables"))
@@ -78,6 +89,8 @@ class Checkpoints:
 
         best: it also becomes the best checkpoint."""
         path = self._path("step", step)
+        if not self._writes:
+            return
         if best:
             with self._written(self._path("best", step)) as aside:
                 _copy(path, aside)
@@ -92,6 +105,8 @@ class Checkpoints:
         """Removes all but the newest `keep` checkpoints up to `step`, the last that was saved.
 
         Later ones are left from before a run went on from an earlier step."""
+        if not self._writes:
+            return
         steps = self._steps("step")
         kept = [old for old in steps if old <= step][-max(keep, 1) :]
         for old in set(steps) - set(kept):

@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfvision.metrics.metric import Columns, Report
+from tfvision.metrics.metric import Columns, Report, in_turn
 from tfvision.net import Net
 from tfvision.task import Task
+from tfvision.training.distributed import Workers
 
 
 class Evaluator:
-    """Evaluates a net; the graph is traced once and kept."""
+    """Evaluates a net; the graph is traced once and kept.
 
-    def __init__(self, task: Task, net: Net):
-        self.task, self.net = task, net
+    workers: share the batches out, and have the same results afterwards."""
+
+    def __init__(self, task: Task, net: Net, workers: Workers | None = None):
+        self.task, self.net, self._workers = task, net, workers
         self.metrics = task.metrics()
         self._reports: list[Report] | None = None
         self._forward = tf.function(self._graph, reduce_retracing=True, autograph=False)
@@ -33,24 +36,32 @@ class Evaluator:
         self._reports = None
         for metric in self.metrics:
             metric.reset()
-        losses, images = {}, 0
+        terms_of, size = [], 1  # of each batch, its images and the means of its loss terms
         for batch in dataset:
             numeric = {k: v for k, v in batch.items() if v.dtype != tf.string}
             predictions, terms = self._forward(numeric)
             host = {k: v.numpy() for k, v in batch.items() if k != "image"}
             predictions = {k: v.numpy() for k, v in predictions.items()}
-            count = int(np.sum(host["valid"]))
-            images += count
-            for name, value in terms.items():
-                losses[name] = losses.get(name, 0.0) + float(value) * count
+            size = len(host["valid"])
+            means = {name: float(value) for name, value in terms.items()}
+            terms_of.append((int(np.sum(host["valid"])), means))
             for metric in self.metrics:
                 metric.update(host, predictions)
+        if self._workers is not None and self._workers.count > 1:
+            terms_of = self._of_all(terms_of, size)
         results = {}
         for metric in self.metrics:
             results |= metric.result()
-        mean = {f"loss_{name}": value / max(images, 1) for name, value in losses.items()}
-        whole = {"loss": sum(mean.values())} if mean else {}
-        return {**results, **whole, **mean, "images": float(images)}
+        return {**results, **_losses(terms_of)}
+
+    def _of_all(self, terms_of: list, batch_size: int) -> list:
+        """Brings the metrics to what all workers have measured; returns the terms of all."""
+        gathered = [metric.gathered() for metric in self.metrics]
+        parts = self._workers.share((batch_size, terms_of, gathered))
+        batch_size = max(size for size, *_ in parts)  # a worker without a batch knows none
+        for metric, *of_metric in zip(self.metrics, *(part[2] for part in parts), strict=True):
+            metric.combine(of_metric, batch_size)
+        return in_turn([part[1] for part in parts], 1)
 
     def lower_is_better(self, results: Iterable[str]) -> list[str]:
         """Which of these results are the better the lower: losses, and what metrics say."""
@@ -85,6 +96,18 @@ class Evaluator:
                 drawn = {name: _sampled(curve) for name, curve in report.curves.items()}
                 collected.setdefault(f"{report.prefix}curves", drawn)
         return collected
+
+
+def _losses(terms_of: list[tuple[int, dict[str, float]]]) -> dict[str, float]:
+    """The means over all images from those of batches, their sum `loss`, and `images`."""
+    sums: dict[str, float] = {}
+    for count, terms in terms_of:
+        for name, value in terms.items():
+            sums[name] = sums.get(name, 0.0) + value * count
+    images = sum(count for count, _ in terms_of)
+    mean = {f"loss_{name}": value / max(images, 1) for name, value in sums.items()}
+    whole = {"loss": sum(mean.values())} if mean else {}
+    return {**whole, **mean, "images": float(images)}
 
 
 def _rows(columns: Columns) -> list[dict[str, float | int | None]]:

@@ -107,7 +107,8 @@ class Events:
         if len(trainer.config.data.class_names) <= 30:
             for table in trainer.evaluator.tables():
                 self._logs.say(table)
-        workdirs.write_evaluation(trainer.workdir, step, split, results, trainer.evaluator)
+        if trainer.workers.chief:
+            workdirs.write_evaluation(trainer.workdir, step, split, results, trainer.evaluator)
         return results
 
     def save(self) -> None:

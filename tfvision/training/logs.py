@@ -90,6 +90,25 @@ class Logs:
             writer.close()
 
 
+class Silent(Logs):
+    """The logs of a worker that is not the chief: nothing is written or shown."""
+
+    def __init__(self):
+        pass
+
+    def write(self, kind: str, step: int, values: dict[str, float]) -> None:
+        """Nothing."""
+
+    def progress(self, step: int, values: dict[str, float]) -> None:
+        """Nothing."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 def entries(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """(line, entry) of a log. A last line that was cut is left out.
 

@@ -27,7 +27,8 @@ class Loop:
     """Takes a Trainer's steps; their number is the Trainer's, `steps_done`.
 
     function, batches: as `Trainer.traced` gives them. folder: is made ready at the first step.
-    stop: tells that the process is asked to end."""
+    stop: tells that the process is asked to end. All workers of the Trainer go through the same
+    calls and end after the same step."""
 
     def __init__(
         self,
@@ -40,7 +41,8 @@ class Loop:
         folder: workdirs.Folder,
     ):
         self._trainer, self._function, self._batches = trainer, function, batches
-        self._logs, self._stop, self._folder = logs, stop, folder
+        self._logs, self._folder = logs, folder
+        self._stop, self._asked, self._stopped = stop, "", False  # of this worker; of any
         self._events = Events(trainer, logs)
 
     def run(self, *, pending: bool) -> dict[str, float]:
@@ -58,10 +60,12 @@ class Loop:
         """Takes the steps of one call; their loss terms, float32 [S, T + 1]."""
         trainer, first = self._trainer, self._trainer.steps_done
         count = min(trainer.config.train.steps_per_call, self._events.next() - first)
-        trainer.callbacks.batch_begin(first)
         what = f"training stopped between steps {first + 1} and {first + count}"
-        with errors.reported(what), damage.reported(trainer.data, trainer.config.data.train, what):
-            rows = self._function.run(self._batches, tf.constant(count)).numpy()
+        damaged = damage.reported(trainer.data, trainer.config.data.train, what)
+        with trainer.workers.in_step():
+            trainer.callbacks.batch_begin(first)
+            with errors.reported(what), damaged, trainer.workers.lost_told():
+                rows = self._function.run(self._batches, tf.constant(count)).numpy()
         self._refuse_infinite(first, rows)
         self._folder.prepare(trainer.config, fresh=not first)
         return rows
@@ -75,21 +79,25 @@ class Loop:
 
     def stop(self) -> None:
         """Saves what an early end would lose. Raises Interrupted where the process has to end."""
-        step, stopped = self._trainer.steps_done, self._trainer.callbacks.stopped
-        interrupted = self._stop.asked and step < self._trainer.total
+        step, stopped = self._trainer.steps_done, self._stopped
+        interrupted = self._asked and step < self._trainer.total
         if (stopped or interrupted) and self._events.saved != step:
             self._events.save()
         if stopped:
             self._logs.say(f"a callback stopped the run at step {step}")
         if interrupted:
             raise Interrupted(
-                f"stopped by {self._stop.asked} after step {step}; it is saved in"
+                f"stopped by {self._asked} after step {step}; it is saved in"
                 f" {self._trainer.workdir}. The same command goes on from there."
             )
 
     def _ended(self) -> bool:
-        done = self._trainer.steps_done >= self._trainer.total
-        return done or bool(self._stop.asked) or self._trainer.callbacks.stopped
+        """Is the run over? The workers meet here before each call and decide alike."""
+        trainer = self._trainer
+        asks = trainer.workers.share((self._stop.asked, trainer.callbacks.stopped))
+        self._asked = next((asked for asked, _ in asks if asked), "")
+        self._stopped = any(stopped for _, stopped in asks)
+        return trainer.steps_done >= trainer.total or bool(self._asked) or self._stopped
 
     def _begin(self, pending: bool) -> None:
         """What is left to do at the step that the run begins at."""

@@ -44,6 +44,17 @@ def restore(trainer: Trainer, notes: list[str], *, strict: bool) -> dict[str, An
     return None
 
 
+def check_workers(trainer: Trainer, step: int, pending: bool) -> None:
+    """All workers are ready to go on from one step; UsageError where they are not."""
+    places = trainer.workers.share((step, pending))
+    if len(set(places)) > 1:
+        steps = ", ".join(f"worker {i} at step {at}" for i, (at, _) in enumerate(places))
+        raise errors.UsageError(
+            f"the workers do not see the same run in {trainer.workdir}: {steps}; give all of them"
+            " one --workdir on a file system that they share"
+        )
+
+
 def new_end(trainer: Trainer, before: Any) -> list[str]:
     """A note where the run's end is another than that of `before`, its config until now.
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from tfvision import stack
-from tfvision.layers import context
+from tfvision.layers import BatchNormalization, context
 from tfvision.net import Net
 from tfvision.task import Task
 from tfvision.training.averages import Averages
@@ -60,9 +60,18 @@ class StepFunction:
         self.step, self.strategy, self.config = step, strategy, config
         self.averages = averages
         self.trainable = list(net.train.trainable_variables if trainable is None else trainable)
+        self.statistics = self._statistics()
         self.slow = [(v, f) for v, f in zip(self.trainable, factors, strict=False) if f != 1.0]
         self.names: list[str] = []
         self.run: Callable = tf.function(self._run, reduce_retracing=True)
+
+    def _statistics(self) -> list[tf.Variable]:
+        """What a step moves on each replica by itself, and the averages of it."""
+        layers = self.net.train._flatten_layers(include_self=False)
+        moving = [v for layer in layers if isinstance(layer, BatchNormalization)
+                  for v in layer.statistics()]  # fmt: skip
+        averages = self.averages.of(moving) if self.averages is not None else []
+        return [*moving, *averages]
 
     def _run(self, iterator, count):
         rows = tf.TensorArray(tf.float32, size=count)
@@ -73,7 +82,20 @@ class StepFunction:
             row = self.strategy.experimental_local_results(row)[0]
             rows = rows.write(index, row)
             self.step.assign_add(1)
+        if self.strategy.num_replicas_in_sync > 1:
+            self.strategy.run(self._settle)
         return rows.stack()
+
+    @tf.autograph.experimental.do_not_convert
+    def _settle(self):
+        """Brings the statistics of normalisation, of each replica's own images until here, to
+        their mean: every replica evaluates, saves and goes on with the same."""
+        if self.statistics:
+            replicas = tf.distribute.get_replica_context()
+            values = [variable.read_value() for variable in self.statistics]
+            means = replicas.all_reduce(tf.distribute.ReduceOp.MEAN, values)
+            for variable, mean in zip(self.statistics, means, strict=True):
+                variable.assign(mean)
 
     @tf.autograph.experimental.do_not_convert
     def _one(self, batch, step):

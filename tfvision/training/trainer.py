@@ -28,8 +28,9 @@ from tfvision.training import (
 from tfvision.training.averages import Averages
 from tfvision.training.callbacks import Callbacks, Rate
 from tfvision.training.checkpoints import Checkpoints
+from tfvision.training.distributed import Workers
 from tfvision.training.evaluation import Evaluator
-from tfvision.training.logs import Logs
+from tfvision.training.logs import Logs, Silent
 from tfvision.training.loop import Loop
 from tfvision.training.step import StepFunction
 from tfvision.training.stopping import Stop
@@ -38,10 +39,11 @@ from tfvision.training.stopping import Stop
 class Trainer:
     """Trains a task in a run folder, and takes up where a killed run was.
 
-    strategy: one process's, such as MirroredStrategy; the default is one device. callbacks:
-    Keras's; see `callbacks.Callbacks` for what they are called with. Everything is a function of
-    the config: the same command after a kill ends with the same weights, bit for bit. Making one
-    builds its net and changes nothing else in the process (see `process`)."""
+    strategy: of tf.distribute, see `strategies.make`; the default is one device. Under
+    MultiWorkerMirroredStrategy every worker makes a Trainer and calls the same methods. callbacks:
+    Keras's, on every worker; see `callbacks.Callbacks` for what they are called with. Everything is
+    a function of the config: the same command after a kill ends with the same weights, bit for bit.
+    Making one builds its net and changes nothing else in the process (see `process`)."""
 
     def __init__(
         self,
@@ -53,7 +55,8 @@ class Trainer:
         callbacks: Sequence[keras.callbacks.Callback] = (),
     ):
         self.task, self.config, self.workdir = task, config, os.fspath(workdir)
-        self.strategy = _of_one_process(strategy or tf.distribute.get_strategy())
+        self.strategy = strategy or tf.distribute.get_strategy()
+        self.workers = Workers(self.strategy)
         self.data = dataset.read(config.data.path)
         self.records = self._count_records()
         self._check_batch()
@@ -70,7 +73,7 @@ class Trainer:
             epochs=-(-self.total // self.epoch_steps),
             epoch_steps=self.epoch_steps,
         )
-        self.evaluator = Evaluator(task, self.net)
+        self.evaluator = Evaluator(task, self.net, self.workers)
         self.checkpoints = Checkpoints(
             self.workdir,
             {
@@ -80,6 +83,7 @@ class Trainer:
                 "step": [self.step],
             },
             self.net.variables(),
+            writes=self.workers.chief,
         )
         self.best: dict | None = None
         self._stop = Stop()
@@ -179,13 +183,22 @@ class Trainer:
                 self.task.fields,
                 self.task.prepare_eval,
                 batch_size=self.config.eval.batch_size or self.config.train.batch_size,
+                worker=self.workers.number,
+                workers=self.workers.count,
             )
         return self._evaluations[split]
 
     def _data(self, start: int) -> tf.data.Dataset:
         task = self.task
         return pipeline.train(
-            self._order(), task.fields, task.prepare_train, start_step=start, mix=task.mix
+            self._order(),
+            task.fields,
+            task.prepare_train,
+            start_step=start,
+            mix=task.mix,
+            worker=self.workers.number,
+            workers=self.workers.count,
+            replicas=self.strategy.num_replicas_in_sync // self.workers.count,
         )
 
     def _order(self) -> pipeline.Order:
@@ -206,8 +219,12 @@ class Trainer:
         a loss that is not finite, Interrupted after SIGTERM, and before anything is written
         UsageError and DataError for a config that cannot train."""
         process.prepare(self.config)
+        with self.workers.together():
+            return self._fit(strict_resume)
+
+    def _fit(self, strict_resume: bool) -> dict[str, float]:
         start_checks.splits(self)
-        with workdirs.Folder(self.workdir) as folder:
+        with workdirs.Folder(self.workdir, writes=self.workers.chief) as folder:
             before = workdirs.check(self.workdir, self.config)
             notes = resuming.new_end(self, before) if before else []
             state = resuming.restore(self, notes, strict=strict_resume)
@@ -216,8 +233,8 @@ class Trainer:
                 start_checks.first_batch(self)
             step, pending = self.steps_done, bool(state and state.get("pending"))
             function, batches = self.traced(step)
-            again = pending or step >= self.total
-            logs = Logs(self.workdir, step=step, total=self.total, evaluates=again)
+            resuming.check_workers(self, step, pending)
+            logs = self._logs(step, again=pending or step >= self.total)
             try:
                 self._say(logs, step, notes)
                 loop = Loop(self, function, batches, logs=logs, stop=self._stop, folder=folder)
@@ -228,6 +245,11 @@ class Trainer:
                 logs.close()
             self.callbacks.train_end(results)
         return results
+
+    def _logs(self, step: int, *, again: bool) -> Logs:
+        if not self.workers.chief:
+            return Silent()
+        return Logs(self.workdir, step=step, total=self.total, evaluates=again)
 
     def _say(self, logs: Logs, step: int, notes: Sequence[str]) -> None:
         logs.say(self._headline(step))
@@ -261,7 +283,7 @@ class Trainer:
             self._averages.restart()
 
     def _batches(self, step: int) -> Iterator:
-        return iter(self.strategy.experimental_distribute_dataset(self._data(step)))
+        return iter(self.strategy.distribute_datasets_from_function(lambda _: self._data(step)))
 
     def traced(self, step: int) -> tuple[StepFunction, Iterator | None]:
         """The function of the training steps and the batches from `step` on, None at the end.
@@ -295,18 +317,3 @@ class Trainer:
     def input_rate(self) -> float:
         """Images a second that the input gives when nothing else runs; takes some seconds."""
         return speed.input_rate(self._data(0)) * self.config.train.batch_size
-
-
-def _of_one_process(strategy: tf.distribute.Strategy) -> tf.distribute.Strategy:
-    """The strategy; UsageError where it spans several processes.
-
-    Each of them would train on the same images and write the same files."""
-    resolver = strategy.cluster_resolver
-    cluster = resolver.cluster_spec().as_dict() if resolver else {}
-    workers = sum(len(cluster.get(kind, ())) for kind in ("chief", "worker"))
-    if workers > 1:
-        raise errors.UsageError(
-            f"{type(strategy).__name__} has {workers} workers; training runs in one process: use"
-            " tf.distribute.MirroredStrategy on its devices, and unset TF_CONFIG"
-        )
-    return strategy

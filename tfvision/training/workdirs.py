@@ -33,6 +33,10 @@ FREE_TO_CHANGE = (
     "train.intra_op_threads",
     "train.best",
     "eval.batch_size",
+    "strategy.name",  # up to rounding: another number of replicas adds up in another order
+    "strategy.workers",
+    "strategy.port",
+    "strategy.tpu",
 )
 # ... and these, which can only be raised, move the end: the schedule spans the new length.
 FREE_TO_RAISE = ("train.epochs", "train.steps")
@@ -48,15 +52,16 @@ def _is_own(name: str) -> bool:
 class Folder:
     """The folder of one run that trains: no other process trains in it meanwhile.
 
-    Made and claimed at the first step, or claimed at once where it is there already."""
+    Made and claimed at the first step, or claimed at once where it is there already. writes: False
+    for a worker that is not the chief, which leaves all that to the chief."""
 
-    def __init__(self, workdir: str):
-        self.path = workdir
+    def __init__(self, workdir: str, *, writes: bool = True):
+        self.path, self._writes = workdir, writes
         self._stack = contextlib.ExitStack()
         self._ready = False
 
     def __enter__(self) -> Folder:
-        if os.path.isdir(self.path):
+        if self._writes and os.path.isdir(self.path):
             self._claim()
         return self
 
@@ -73,7 +78,7 @@ class Folder:
         """Makes the folder and notes the config, once.
 
         fresh: the run begins here, and what one without a checkpoint has left is removed."""
-        if self._ready:
+        if self._ready or not self._writes:
             return
         if not os.path.isdir(self.path):
             with atomic.reported(self.path):
