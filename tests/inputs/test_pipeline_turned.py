@@ -35,7 +35,8 @@ def prepare(record):
 
 def batches(files, records, steps, batch, start_step=0, **options):
     """[(ids of a batch, the orientation it was told)], as Python numbers."""
-    workers = {key: options.pop(key) for key in ("worker", "workers") if key in options}
+    names = ("worker", "workers", "replicas")
+    workers = {key: options.pop(key) for key in names if key in options}
     options = {"seed": 5, "aspect_ratio_grouping": True, **options}
     order = pipeline.Order(files, records, batch, **options)
     made = pipeline.train(order, (), prepare, start_step=start_step, **workers)
@@ -134,6 +135,22 @@ def test_workers_share_a_batch_and_its_orientation(tmp_path):
     for (ids, told), (even, one), (odd, other) in zip(whole, *parts, strict=True):
         assert (ids[::2], ids[1::2]) == (even, odd)
         assert told == one == other
+    halves = batches(files, 10, 12, 4, worker=1, workers=2, replicas=2)
+    assert [ids for ids, _ in halves] == [[i] for ids, _ in whole for i in ids[1::2]]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_workers_evaluate_the_batches_of_one_in_turn(tmp_path, count):
+    files = write(tmp_path, [(4, 4)] * 10)
+
+    def rows(number, workers):
+        made = pipeline.evaluation(files, (), prepare, batch_size=3, worker=number, workers=workers)
+        return [(b["id"].numpy().tolist(), b["valid"].numpy().tolist()) for b in made]
+
+    whole = rows(0, 1)
+    assert whole[-1] == ([9, 0, 0], [True, False, False])
+    for number in range(count):
+        assert rows(number, count) == whole[number::count]
 
 
 @pytest.fixture(scope="module")
