@@ -3,6 +3,7 @@
     python tests/several_workers.py tasks             # 1, 2 and 3 workers, a small net of each task
     python tests/several_workers.py kills --times=30  # SIGKILL at any moment, any worker
     python tests/several_workers.py terms --times=10  # SIGTERM likewise
+    python tests/several_workers.py resume            # a run goes on with 2, then 1, then 3 workers
 
 tasks: without batch statistics, on one global batch. kills and terms: a run of two workers, with
 everything on, ends with the weights of the undisturbed one; whoever ended is started again by the
@@ -100,6 +101,23 @@ def all_tasks(folders):
             )
 
 
+def resumed(folders):
+    records = test_contract.records.__wrapped__(folders)
+    case = {**PLAIN["detection"], "schedule": {"name": "constant", "learning_rate": 1e-4}}
+    trees = [
+        {**config(case, records("detection"), steps=steps), "schedule": case["schedule"]}
+        for steps in (4, 8, 12)
+    ]
+    whole = cluster.run(trees[-1], folders.mktemp("whole"), 1)[0]
+    folder, rows = folders.mktemp("resumed"), []
+    for tree, count in zip(trees, (2, 1, 3), strict=True):
+        tree["strategy"] = {"name": "multi_worker" if count > 1 else "one"}
+        rows.append(cluster.run(tree, folder, count)[0]["rows"])
+    apart = np.abs(np.concatenate(rows) - whole["rows"]) / np.abs(whole["rows"])
+    print(f"12 steps by 2, 1 and 3 workers: each loss term within {apart.max():.2g} of its value")
+    assert apart.max() < 1e-3
+
+
 def disturbed(folders, number, times, seed):
     """Runs of two workers, each started again as soon as it ends early, until one has had
     `times` signals and all are done."""
@@ -156,6 +174,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     kinds = {
         "tasks": lambda folders, _: all_tasks(folders),
+        "resume": lambda folders, _: resumed(folders),
         "kills": functools.partial(signals, signal.SIGKILL),
         "terms": functools.partial(signals, signal.SIGTERM),
     }

@@ -22,7 +22,8 @@ RENAMED = {
     "darknet_colour": "darknet_color",
     "grey": "grayscale",
 }
-_OF_A_GRAPH = re.compile(r"\{\{\w+ [^}]*\}\} ?")  # a node's name in TensorFlow's messages
+# A node's name and an eager operation's in TensorFlow's messages.
+_OF_A_GRAPH = re.compile(r"\{\{\w+ [^}]*\}\} ?| \[Op:\w+\].*")
 
 
 class TfvisionError(Exception):

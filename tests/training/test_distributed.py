@@ -45,6 +45,7 @@ def two(tree, tmp_path_factory):
     return folder, cluster.run(tree, folder, 2)
 
 
+@pytest.mark.addons
 def test_two_workers_take_the_steps_of_one_and_measure_the_same(tree, two, tmp_path):
     folder, (first, second) = two
     for a, b in zip(first["weights"], second["weights"], strict=True):
@@ -66,6 +67,7 @@ def test_two_workers_take_the_steps_of_one_and_measure_the_same(tree, two, tmp_p
     assert first["results"]["images"] == 10
 
 
+@pytest.mark.addons
 def test_a_worker_that_is_stopped_or_killed_comes_back_and_nothing_is_lost(tree, two, tmp_path):
     def interrupted(number, victim, seen):
         workers = cluster.start(tree, tmp_path, 2)

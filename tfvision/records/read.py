@@ -33,7 +33,7 @@ def records(path: str) -> Iterator[bytes]:
             yield record
             number += 1
     except tf.errors.OpError as error:
-        detail = str(error.message).split("{{")[0].strip()
+        detail = errors.one_line(error)
         raise errors.DataError(
             f"{path}: record {number}{_image(path, number)} is damaged: {detail}"
         ) from error
