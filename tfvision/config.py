@@ -117,7 +117,8 @@ _DEFAULTS: dict[str, Any] = {
         "batch_size": 32,  # global
         "epochs": 90.0,
         "steps": 0,  # instead of epochs
-        "precision": "auto",  # float32, bfloat16, auto (bfloat16 where the CPU has it)
+        "precision": "auto",  # float32, bfloat16, float16 (with a scaled loss), auto
+        # (bfloat16 where the CPU has it)
         "accumulate": 1,  # a step adds up the gradients of so many parts of its batch
         "clip_norm": 0.0,  # of the global gradient; 0: none
         "ema": 0.0,  # decay of the weights' moving average, 0: none

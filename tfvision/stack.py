@@ -62,7 +62,7 @@ def addons() -> ModuleType | None:
 
 @contextlib.contextmanager
 def precision(policy: str) -> Iterator[None]:
-    """Layers made inside compute in `policy`: "float32" or "mixed_bfloat16"."""
+    """Layers made inside compute in `policy`, such as "mixed_bfloat16"."""
     module = keras.mixed_precision
     if KERAS_3:
         current, change = module.dtype_policy, module.set_dtype_policy

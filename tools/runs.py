@@ -32,7 +32,7 @@ class Run:
 
     @property
     def precision(self) -> str:
-        """ "float32" or "bfloat16"."""
+        """ "float32", "bfloat16" or "float16"."""
         return self.trainer.precision
 
 

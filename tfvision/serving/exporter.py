@@ -28,7 +28,7 @@ from tfvision.task import Net, Task
 # rtol, atol by precision. A frozen graph has its normalisation folded into the convolutions:
 # the same numbers in another order. bfloat16 rounds to 8 bits at other places then, and after
 # a network's depth scores move by about a hundredth.
-TOLERANCES = {"float32": (1e-4, 1e-5), "bfloat16": (0.0, 2e-2)}
+TOLERANCES = {"float32": (1e-4, 1e-5), "bfloat16": (0.0, 2e-2), "float16": (0.0, 2e-2)}
 WARMUP_RECORDS = 8
 
 _BATCHING = """\
@@ -128,9 +128,9 @@ def _write(task: Task, net: Net, class_names: Sequence[str], folder: str) -> Non
 
 
 def precision(net: Net) -> str:
-    """ "bfloat16" where a layer of `net.serve` computes in it, else "float32"."""
+    """ "bfloat16" or "float16" where a layer of `net.serve` computes in it, else "float32"."""
     kinds = {getattr(layer, "compute_dtype", "float32") for layer in net.serve.layers}
-    return "bfloat16" if "bfloat16" in kinds else "float32"
+    return next((kind for kind in ("bfloat16", "float16") if kind in kinds), "float32")
 
 
 def _check(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tfvision import errors, stack
 
-POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
 
 def resolve(name: str) -> str:

@@ -15,6 +15,7 @@ from tfvision.layers import BatchNormalization, context
 from tfvision.net import Net
 from tfvision.task import Task
 from tfvision.training.averages import Averages
+from tfvision.training.loss_scale import LOWEST, LossScale
 
 GRADIENT = "gradient_norm"
 
@@ -41,7 +42,8 @@ class StepFunction:
 
     trainable: the variables to train, all by default; factors: on each one's learning rate.
     Columns are `names`: the loss terms in the task's order, the penalties, and the norm of the
-    gradient before clipping. Everything random is a function of (seed, step, replica)."""
+    gradient before clipping. Everything random is a function of (seed, step, replica). scale: of
+    the loss in float16; a step that it leaves out has a gradient of norm 0."""
 
     def __init__(
         self,
@@ -55,7 +57,9 @@ class StepFunction:
         *,
         trainable: Sequence | None = None,
         factors: Sequence[float] = (),
+        scale: LossScale | None = None,
     ):
+        self.scale = scale
         self.task, self.net, self.optimizer = task, net, optimizer
         self.step, self.strategy, self.config = step, strategy, config
         self.averages = averages
@@ -77,9 +81,14 @@ class StepFunction:
         rows = tf.TensorArray(tf.float32, size=count)
         for index in tf.range(count):
             batch = next(iterator)
-            row = self.strategy.run(self._one, args=(batch, self.step.read_value()))
+            step = self.step.read_value()
+            row, gradients = self.strategy.run(self._measured, args=(batch, step))
             # Already summed over the replicas; any one of them tells.
             row = self.strategy.experimental_local_results(row)[0]
+            if self.scale is None:
+                self.strategy.run(self._applied, args=(gradients, step))
+            else:
+                row = self._scaled(row, gradients, step)
             rows = rows.write(index, row)
             self.step.assign_add(1)
         if self.strategy.num_replicas_in_sync > 1:
@@ -97,8 +106,18 @@ class StepFunction:
             for variable, mean in zip(self.statistics, means, strict=True):
                 variable.assign(mean)
 
+    def _scaled(self, row, gradients, step):
+        """Applies the gradients where they are finite; the row, with a norm of 0 otherwise."""
+        finite = tf.math.is_finite(row[-1])
+        lowest = self.scale.read() <= LOWEST
+        if finite:
+            self.strategy.run(self._applied, args=(gradients, step))
+        self.scale.update(finite)
+        return tf.where(finite | lowest, row, tf.concat([row[:-1], [0.0]], axis=0))
+
     @tf.autograph.experimental.do_not_convert
-    def _one(self, batch, step):
+    def _measured(self, batch, step):
+        """The row of a step, and the gradients of the global batch, clipped."""
         replicas = tf.distribute.get_replica_context()
         count = replicas.num_replicas_in_sync
         settings = self.config.train
@@ -107,12 +126,23 @@ class StepFunction:
         values = list(terms.values())
         if count > 1:
             gradients = replicas.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        if self.scale is not None:
+            factor = 1.0 / self.scale.read()
+            gradients = [gradient * factor for gradient in gradients]
+        if count > 1:
             values = replicas.all_reduce(tf.distribute.ReduceOp.SUM, values)
         norm = tf.linalg.global_norm(gradients)
         if settings.clip_norm:
             # A norm of NaN stays NaN: the Trainer stops on it.
             scale = settings.clip_norm / tf.maximum(norm, settings.clip_norm)
             gradients = [gradient * scale for gradient in gradients]
+        self.names = [*terms, GRADIENT]
+        return tf.stack([*(tf.cast(v, tf.float32) for v in values), norm]), gradients
+
+    @tf.autograph.experimental.do_not_convert
+    def _applied(self, gradients, step):
+        """A step of the optimizer, and of the averages."""
+        count = tf.distribute.get_replica_context().num_replicas_in_sync
         # Keras adds the replicas' gradients up once more; they are equal by now.
         gradients = [gradient / count for gradient in gradients] if count > 1 else gradients
         before = [tf.identity(stack.raw(variable)) for variable, _ in self.slow]
@@ -122,8 +152,6 @@ class StepFunction:
             variable.assign(old + factor * (stack.raw(variable).read_value() - old))
         if self.averages is not None:
             self.averages.update(step)
-        self.names = [*terms, GRADIENT]
-        return tf.stack([*(tf.cast(v, tf.float32) for v in values), norm])
 
     def _gradients(self, batch, step, replicas):
         """The gradients of the whole local batch, in `accumulate` parts, and the mean terms."""
@@ -137,6 +165,8 @@ class StepFunction:
                 outputs = self.net.train(Net.pick(self.net.train, piece), training=True)
                 losses = {**self.task.losses(piece, outputs, step), **self._penalties(replicas)}
                 loss = tf.add_n([tf.cast(v, tf.float32) for v in losses.values()]) / parts
+                if self.scale is not None:
+                    loss *= self.scale.read()
             variables = [stack.raw(v) for v in self.trainable]
             new = tape.gradient(loss, variables, unconnected_gradients="zero")
             total = new if total is None else [a + b for a, b in zip(total, new, strict=True)]

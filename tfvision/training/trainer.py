@@ -32,6 +32,7 @@ from tfvision.training.distributed import Workers
 from tfvision.training.evaluation import Evaluator
 from tfvision.training.logs import Logs, Silent
 from tfvision.training.loop import Loop
+from tfvision.training.loss_scale import LossScale
 from tfvision.training.step import StepFunction
 from tfvision.training.stopping import Stop
 
@@ -81,6 +82,7 @@ class Trainer:
                 "optimizer": optimizers.variables(self.optimizer),
                 "averages": self._averages.variables,
                 "step": [self.step],
+                **({"loss_scale": self._scale.variables} if self._scale else {}),
             },
             self.net.variables(),
             writes=self.workers.chief,
@@ -118,6 +120,7 @@ class Trainer:
         self._factors = tuning.factors(self.trainable, config.weights.rates)
         optimizers.create_slots(self.optimizer, self.trainable)
         self._averages = Averages(self.net, config.train.ema)
+        self._scale = LossScale() if self.precision == "float16" else None
 
     @property
     def steps_done(self) -> int:
@@ -301,6 +304,7 @@ class Trainer:
                 self._averages,
                 trainable=self.trainable,
                 factors=self._factors,
+                scale=self._scale,
             )
         function = self._function
         if step >= self.total:
