@@ -111,6 +111,7 @@ _DEFAULTS: dict[str, Any] = {
         "learning_rate": 0.1,
         "warmup_epochs": 0.0,
         "scale_with_batch": 0,  # n: the rate is multiplied by batch_size / n; 0: it is not
+        "scale_rule": "linear",  # or sqrt: by the root of batch_size / n
     },
     "regularization": {"l1": 0.0, "l2": 0.0, "exclude": ("bias", "gamma", "beta", "alpha")},
     "train": {

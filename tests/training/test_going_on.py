@@ -228,8 +228,14 @@ def test_the_rate_grows_with_the_batch(run, tmp_path):
         made.config.schedule.scale_with_batch = 32
     try:
         assert made.schedule_over(3).learning_rate == pytest.approx(0.02 * 8 / 32)
+        made.config.schedule.scale_rule = "sqrt"
+        assert made.schedule_over(3).learning_rate == pytest.approx(0.02 * 0.5)
+        made.config.schedule.scale_rule = "cubic"
+        with pytest.raises(errors.UsageError, match=r"config.schedule.scale_rule 'cubic'"):
+            made.schedule_over(3)
     finally:
         made.config.schedule.scale_with_batch = 0
+        made.config.schedule.scale_rule = "linear"
 
 
 def test_a_workdir_alone_names_its_config(tmp_path):

@@ -75,4 +75,6 @@ RULES: dict[str, Rule] = {
     "train.keep": SIDE,
     "train.intra_op_threads": count(0, "; 0 is one a core"),
     "eval.batch_size": count(0, "; 0 is as in training"),
+    "strategy.workers": count(0, "; 0 is as the environment says"),
+    "strategy.port": SIDE,
 }

@@ -36,6 +36,10 @@ from tfvision.training.loss_scale import LossScale
 from tfvision.training.step import StepFunction
 from tfvision.training.stopping import Stop
 
+# Powers of the batch: linear of Goyal et al. 2017 (arXiv:1706.02677, section 2.1), the root of
+# LAMB's authors (You et al. 2019, arXiv:1904.00962, section 4.3) and Krizhevsky 2014.
+_SCALE_RULES = {"linear": 1.0, "sqrt": 0.5}
+
 
 class Trainer:
     """Trains a task in a run folder, and takes up where a killed run was.
@@ -131,9 +135,10 @@ class Trainer:
         """The config's schedule of the learning rate, over so many steps."""
         section, train = self.config.schedule, self.config.train
         rate = section.learning_rate
+        power = errors.choose(_SCALE_RULES, section.scale_rule, "config.schedule.scale_rule")
         if section.scale_with_batch:
-            rate *= train.batch_size / section.scale_with_batch
-        kept = ("name", "learning_rate", "warmup_epochs", "scale_with_batch")
+            rate *= (train.batch_size / section.scale_with_batch) ** power
+        kept = ("name", "learning_rate", "warmup_epochs", "scale_with_batch", "scale_rule")
         warmup = round(section.warmup_epochs * self.records / train.batch_size)
         with errors.reported(f"config.schedule: schedule '{section.name}' cannot be built"):
             return optimizers.schedules.Schedule(
