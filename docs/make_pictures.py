@@ -89,11 +89,11 @@ def loss_curves() -> None:
     pair = tf.stack([z, tf.zeros_like(z)], axis=1)  # the true class against one other
     first = tf.constant([[1.0, 0.0]])
     for name, ink in zip(("cross_entropy", "softmax_focal"), INK, strict=False):
-        axes[0].plot(z, losses.LOSSES[name](pair, first), color=ink, label=name)
-    smooth = losses.cross_entropy(pair, first, label_smoothing=0.1)
+        axes[0].plot(z, losses.LOSSES[name](logits=pair, targets=first), color=ink, label=name)
+    smooth = losses.cross_entropy(logits=pair, targets=first, label_smoothing=0.1)
     axes[0].plot(z, smooth, color=INK[0], linestyle=":", label="label_smoothing 0.1")
     for name, ink in zip(("binary_cross_entropy", "focal"), INK[2:], strict=False):
-        value = losses.LOSSES[name](z[:, None], tf.ones([161, 1]))
+        value = losses.LOSSES[name](logits=z[:, None], targets=tf.ones([161, 1]))
         axes[0].plot(z, value, color=ink, linestyle="--", label=name)
     axes[0].set(title="logarithmic", xlabel="logit of the truth, the other's is 0", ylim=(0, 4))
     three = tf.stack([z, tf.zeros_like(z), tf.zeros_like(z) - 1.0], axis=1)
@@ -101,8 +101,8 @@ def loss_curves() -> None:
         bend = {"smooth_l1": {"beta": 0.5}, "huber": {"delta": 0.5}}.get(name, {})
         style = {"color": ink, "label": " ".join([name, *(f"{k} {v}" for k, v in bend.items())])}
         loss = functools.partial(losses.LOSSES[name], **bend)
-        axes[1].plot(z, loss(three, tf.zeros([161], tf.int32)), **style)
-        axes[2].plot(z, loss(z[:, None], tf.zeros([161, 1]), on="logits"), **style)
+        axes[1].plot(z, loss(logits=three, targets=tf.zeros([161], tf.int32)), **style)
+        axes[2].plot(z, loss(logits=z[:, None], targets=tf.zeros([161, 1]), on="logits"), **style)
     axes[1].set(title='distances, on="softmax"', xlabel="logit of the truth; others 0, -1")
     axes[2].set(title='distances, on="logits"', xlabel="output - target", ylim=(0, 4))
     radii = np.arange(4, 25)
@@ -111,7 +111,7 @@ def loss_curves() -> None:
     truth = tf.repeat(discs[radii == 12], len(radii), axis=0)
     logits = tf.one_hot(discs, 2) * 6.0
     for name, ink in zip(losses.SEGMENTATION, INK, strict=False):
-        value = losses.LOSSES[name](logits, truth)
+        value = losses.LOSSES[name](logits=logits, targets=truth)
         style = ":" if name == "lovasz" else "-"
         axes[3].plot(radii, value, color=ink, linestyle=style, label=name)
     axes[3].set(title="truth: a disc of radius 12", xlabel="radius called")

@@ -84,7 +84,9 @@ def digits_steps(net, count: int, *, l1: float = 0.0, l2: float = 0.0) -> Iterat
     for _ in range(count):
         rows = rng.choice(1400, 64, replace=False)  # the others are held out
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(losses.cross_entropy(net(pixels[rows]), tf.gather(labels, rows)))
+            loss = tf.reduce_mean(
+                losses.cross_entropy(logits=net(pixels[rows]), targets=tf.gather(labels, rows))
+            )
             terms = regularization(net.trainable_variables, l1=l1, l2=l2, exclude=own.UNDECAYED)
             loss = tf.add_n([loss, *terms.values()])
         yield tape.gradient(loss, [stack.raw(v) for v in net.trainable_variables])

@@ -69,7 +69,7 @@ def test_the_gradient_of_a_loss(name):
     logits, targets = case(name)
 
     def function(x):
-        return tf.reduce_sum(losses.LOSSES[name](x, targets) * [1.0, -2.0])
+        return tf.reduce_sum(losses.LOSSES[name](logits=x, targets=targets) * [1.0, -2.0])
 
     found = gradient(function, logits)
     np.testing.assert_allclose(found, differences(function, logits, 0.004), atol=1e-3)

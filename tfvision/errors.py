@@ -105,15 +105,21 @@ def reported(what: str) -> Iterator[None]:
         raise UsageError(f"{what}: {one_line(error)}") from error
 
 
-def options(function: Callable, given: Mapping[str, Any], what: str, positional: int = 0) -> None:
+def options(
+    function: Callable,
+    given: Mapping[str, Any],
+    what: str,
+    positional: int = 0,
+    beside: Collection[str] = (),
+) -> None:
     """Checks the options of a function before it is called: their names, and those it needs.
 
-    positional: so many arguments come before them. Raises UsageError that names `what`, the
-    option and those that exist."""
+    positional: so many arguments come before them. beside: names that the caller gives. Raises
+    UsageError that names `what`, the option and those that exist."""
     parameters = list(inspect.signature(function).parameters.values())
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
     named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    named = named[positional:]
+    named = [p for p in named[positional:] if p.name not in beside]
     known = [p.name for p in named]
     for name, value in given.items():
         if name not in known and not open_ended:

@@ -19,21 +19,25 @@ BY_HAND = {
 @pytest.mark.parametrize("name", BY_HAND)
 def test_distances_of_probabilities_by_hand(name):
     for targets in (tf.constant([0]), tf.constant([[1.0, 0.0, 0.0]])):
-        found = losses.LOSSES[name](LOGITS, targets)
+        found = losses.LOSSES[name](logits=LOGITS, targets=targets)
         np.testing.assert_allclose(found, [BY_HAND[name]], rtol=1e-6)
 
 
 def test_distances_of_sigmoids_and_of_bare_outputs():
-    found = losses.mae(tf.zeros([1, 2]), tf.constant([[1.0, 0.0]]), on="sigmoid")
+    found = losses.mae(logits=tf.zeros([1, 2]), targets=tf.constant([[1.0, 0.0]]), on="sigmoid")
     np.testing.assert_allclose(found, [0.5])
     values, targets = tf.constant([[3.0, 1.0]]), tf.constant([[1.0, 0.5]])
-    np.testing.assert_allclose(losses.mae(values, targets, on="logits"), [1.25])
-    np.testing.assert_allclose(losses.mse(values, targets, on="logits"), [2.125])
+    np.testing.assert_allclose(losses.mae(logits=values, targets=targets, on="logits"), [1.25])
+    np.testing.assert_allclose(losses.mse(logits=values, targets=targets, on="logits"), [2.125])
     # beta 1: 2 - 0.5 and 0.125; delta 0.5: 0.5 * 1.75 and 0.125
-    np.testing.assert_allclose(losses.smooth_l1(values, targets, on="logits"), [0.8125])
-    np.testing.assert_allclose(losses.huber(values, targets, on="logits", delta=0.5), [0.5])
+    np.testing.assert_allclose(
+        losses.smooth_l1(logits=values, targets=targets, on="logits"), [0.8125]
+    )
+    np.testing.assert_allclose(
+        losses.huber(logits=values, targets=targets, on="logits", delta=0.5), [0.5]
+    )
     with pytest.raises(errors.UsageError, match="did you mean 'softmax'"):
-        losses.mae(values, targets, on="softmaxx")
+        losses.mae(logits=values, targets=targets, on="softmaxx")
 
 
 def test_a_perfect_answer_has_a_gradient_of_zero_and_not_nan():
@@ -41,6 +45,6 @@ def test_a_perfect_answer_has_a_gradient_of_zero_and_not_nan():
     for name in BY_HAND:
         with tf.GradientTape() as tape:
             tape.watch(logits)
-            loss = losses.LOSSES[name](logits, tf.constant([0]))
+            loss = losses.LOSSES[name](logits=logits, targets=tf.constant([0]))
         assert float(loss[0]) == 0.0
         np.testing.assert_array_equal(tape.gradient(loss, logits), [[0.0, 0.0]])

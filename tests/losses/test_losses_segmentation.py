@@ -18,7 +18,9 @@ BY_HAND = {
 
 @pytest.mark.parametrize("name", losses.SEGMENTATION)
 def test_overlaps_by_hand(name):
-    found = losses.LOSSES[name](tf.concat([CALLED] * 2, 0), tf.concat([TRUTH] * 2, 0))
+    found = losses.LOSSES[name](
+        logits=tf.concat([CALLED] * 2, 0), targets=tf.concat([TRUTH] * 2, 0)
+    )
     assert found.dtype == tf.float32
     np.testing.assert_allclose(found, [BY_HAND[name]] * 2, rtol=1e-5)
 
@@ -27,10 +29,12 @@ def test_overlaps_by_hand(name):
 def test_void_counts_nowhere_and_an_image_of_void_is_zero(name):
     loss = losses.LOSSES[name]
     other = tf.concat([CALLED[:, :, :3], SURE * tf.one_hot([[[2]]], 3)], axis=2)
-    np.testing.assert_allclose(loss(other, TRUTH), loss(CALLED, TRUTH))
+    np.testing.assert_allclose(
+        loss(logits=other, targets=TRUTH), loss(logits=CALLED, targets=TRUTH)
+    )
     logits = tf.Variable(CALLED)
     with tf.GradientTape() as tape:
-        value = loss(logits, tf.fill([1, 1, 4], 255))
+        value = loss(logits=logits, targets=tf.fill([1, 1, 4], 255))
     np.testing.assert_array_equal(value, [0.0])
     np.testing.assert_array_equal(tape.gradient(value, logits), np.zeros([1, 1, 4, 3]))
 
@@ -38,7 +42,7 @@ def test_void_counts_nowhere_and_an_image_of_void_is_zero(name):
 def test_a_right_answer_costs_nothing():
     labels = tf.constant([[[0, 1], [2, 255]]])
     for name in losses.SEGMENTATION:
-        found = losses.LOSSES[name](SURE * tf.one_hot(labels, 3), labels)
+        found = losses.LOSSES[name](logits=SURE * tf.one_hot(labels, 3), targets=labels)
         np.testing.assert_allclose(found, [0.0], atol=1e-6)
 
 
@@ -61,19 +65,19 @@ def test_lovasz_is_the_extension_of_the_papers_definition():
             now = 1 - (truth & called).sum() / (truth | called).sum()
             value, before = value + errors[i] * (now - before), now
         wanted.append(value)
-    found = losses.lovasz(tf.constant(logits, tf.float32), tf.constant(labels))
+    found = losses.lovasz(logits=tf.constant(logits, tf.float32), targets=tf.constant(labels))
     np.testing.assert_allclose(found, [np.mean(wanted)], rtol=1e-5)
 
 
 def test_the_cross_entropy_of_a_pixel_is_that_of_its_class_and_0_at_void():
     logits = np.log(np.array([[[[0.5, 0.25, 0.25], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6]]]], np.float32))
     labels = np.array([[[0, 2, 255]]], np.uint8)
-    found = losses.pixel_cross_entropy(logits, labels)
+    found = losses.pixel_cross_entropy(logits=logits, targets=labels)
     np.testing.assert_allclose(found, [[[-np.log(0.5), -np.log(0.1), 0.0]]], rtol=1e-5)
-    smooth = losses.pixel_cross_entropy(logits, labels, label_smoothing=0.3)
+    smooth = losses.pixel_cross_entropy(logits=logits, targets=labels, label_smoothing=0.3)
     wanted = -0.7 * np.log(0.5) - 0.1 * np.log([0.5, 0.25, 0.25]).sum()
     np.testing.assert_allclose(smooth[0, 0, 0], wanted, rtol=1e-5)
-    focal = losses.pixel_focal(logits, labels, gamma=2.0)
+    focal = losses.pixel_focal(logits=logits, targets=labels, gamma=2.0)
     np.testing.assert_allclose(focal[0, 0], [0.25 * np.log(2), 0.81 * np.log(10), 0.0], rtol=1e-4)
 
 

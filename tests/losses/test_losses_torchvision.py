@@ -18,7 +18,9 @@ def test_focal_is_torchvisions_with_its_gradient(case, options):
     logits = tf.constant(ORACLE["logits"][:, None])
     with tf.GradientTape() as tape:
         tape.watch(logits)
-        value = losses.focal(logits, ORACLE["targets"][:, None], alpha=options[0], gamma=options[1])
+        value = losses.focal(
+            logits=logits, targets=ORACLE["targets"][:, None], alpha=options[0], gamma=options[1]
+        )
     np.testing.assert_allclose(value, ORACLE[f"focal_hard_{case}"], rtol=1e-5, atol=1e-6)
     wanted = ORACLE[f"focal_hard_{case}_grad"]
     found = tape.gradient(value, logits)[:, 0].numpy()
@@ -31,7 +33,7 @@ def test_focal_is_torchvisions_with_its_gradient(case, options):
 def test_smooth_l1_is_torchs(beta):
     values = tf.constant(ORACLE["logits"][:60, None] / 3)
     options = {"beta": 1 / 9 if beta == "0.1111" else 1.0, "on": "logits"}
-    found = losses.smooth_l1(values, tf.zeros_like(values), **options)
+    found = losses.smooth_l1(logits=values, targets=tf.zeros_like(values), **options)
     np.testing.assert_allclose(found, ORACLE[f"smooth_l1_{beta}"], rtol=1e-5, atol=1e-6)
 
 
@@ -41,6 +43,8 @@ def test_a_certain_answer_has_a_finite_gradient(gamma):
     for function in (losses.focal, losses.softmax_focal):
         with tf.GradientTape() as tape:
             tape.watch(logits)
-            value = function(logits, tf.constant([[1.0, 0.0], [1.0, 0.0]]), gamma=gamma)
+            value = function(
+                logits=logits, targets=tf.constant([[1.0, 0.0], [1.0, 0.0]]), gamma=gamma
+            )
         assert np.isfinite(value).all()
         assert np.isfinite(tape.gradient(value, logits)).all()

@@ -13,9 +13,9 @@ from tfvision import errors
 
 
 def cross_entropy(
+    *,
     logits: tf.Tensor,
     targets: tf.Tensor,
-    *,
     label_smoothing: float = 0.0,
     class_weights: Sequence[float] = (),
     ignore: int | None = None,
@@ -50,9 +50,9 @@ def _weights(class_weights: Sequence[float], classes: int) -> tf.Tensor | float:
 
 
 def binary_cross_entropy(
+    *,
     logits: tf.Tensor,
     targets: tf.Tensor,
-    *,
     label_smoothing: float = 0.0,
     class_weights: Sequence[float] = (),
     ignore: float | None = None,
@@ -73,7 +73,7 @@ def binary_cross_entropy(
 
 
 def focal(
-    logits: tf.Tensor, targets: tf.Tensor, *, alpha: float = 0.25, gamma: float = 2.0
+    *, logits: tf.Tensor, targets: tf.Tensor, alpha: float = 0.25, gamma: float = 2.0
 ) -> tf.Tensor:
     """Sigmoid focal loss (Lin et al. 2017, arXiv:1708.02002, eq. 5), summed over the classes.
 
@@ -86,7 +86,7 @@ def focal(
     return tf.reduce_sum(targets * ones + (1.0 - targets) * zeros, axis=-1)
 
 
-def softmax_focal(logits: tf.Tensor, targets: tf.Tensor, *, gamma: float = 2.0) -> tf.Tensor:
+def softmax_focal(*, logits: tf.Tensor, targets: tf.Tensor, gamma: float = 2.0) -> tf.Tensor:
     """sum_k -t_k (1 - p_k)^gamma log p_k: focal loss where one class excludes the others.
 
     (Lin et al. 2017, arXiv:1708.02002, eq. 4, with softmax for p.) logits [B, K]; targets int

@@ -21,7 +21,7 @@ def _difference(logits: tf.Tensor, targets: tf.Tensor, on: str) -> tf.Tensor:
     return values - tf.cast(targets, tf.float32)
 
 
-def mae(logits: tf.Tensor, targets: tf.Tensor, *, on: str = "softmax") -> tf.Tensor:
+def mae(*, logits: tf.Tensor, targets: tf.Tensor, on: str = "softmax") -> tf.Tensor:
     """L1: the mean of |p - t| over the classes, p = `on` of the logits.
 
     logits [B, K]; targets int [B] or [B, K]. on: "softmax", "sigmoid" or "logits" (as they are).
@@ -29,22 +29,22 @@ def mae(logits: tf.Tensor, targets: tf.Tensor, *, on: str = "softmax") -> tf.Ten
     return tf.reduce_mean(tf.abs(_difference(logits, targets, on)), axis=-1)
 
 
-def mse(logits: tf.Tensor, targets: tf.Tensor, *, on: str = "softmax") -> tf.Tensor:
+def mse(*, logits: tf.Tensor, targets: tf.Tensor, on: str = "softmax") -> tf.Tensor:
     """L2: the mean of (p - t)^2 over the classes; arguments as for `mae`. Returns [B].
 
     On softmax it is Brier's score (1950) divided by K."""
     return tf.reduce_mean(tf.square(_difference(logits, targets, on)), axis=-1)
 
 
-def rmse(logits: tf.Tensor, targets: tf.Tensor, *, on: str = "softmax") -> tf.Tensor:
+def rmse(*, logits: tf.Tensor, targets: tf.Tensor, on: str = "softmax") -> tf.Tensor:
     """The root of each image's `mse`, with gradient 0 where that is 0. Returns [B]."""
-    squares = mse(logits, targets, on=on)
+    squares = mse(logits=logits, targets=targets, on=on)
     safe = tf.where(squares > 0, squares, 1.0)  # the root's own gradient at 0 is infinite
     return tf.where(squares > 0, tf.sqrt(safe), 0.0)
 
 
 def smooth_l1(
-    logits: tf.Tensor, targets: tf.Tensor, *, beta: float = 1.0, on: str = "softmax"
+    *, logits: tf.Tensor, targets: tf.Tensor, beta: float = 1.0, on: str = "softmax"
 ) -> tf.Tensor:
     """d^2 / (2 beta) where |d| < beta, else |d| - beta / 2; its mean over the classes.
 
@@ -57,9 +57,9 @@ def smooth_l1(
 
 
 def huber(
-    logits: tf.Tensor, targets: tf.Tensor, *, delta: float = 1.0, on: str = "softmax"
+    *, logits: tf.Tensor, targets: tf.Tensor, delta: float = 1.0, on: str = "softmax"
 ) -> tf.Tensor:
     """d^2 / 2 where |d| < delta, else delta * (|d| - delta / 2); its mean over the classes.
 
     (Huber 1964.) It is delta times `smooth_l1` of beta = delta. Arguments as for `mae`."""
-    return delta * smooth_l1(logits, targets, beta=delta, on=on)
+    return delta * smooth_l1(logits=logits, targets=targets, beta=delta, on=on)

@@ -10,6 +10,7 @@ from tfvision import config as configs
 from tfvision import errors, rules
 
 SUM = "sum"
+_TENSORS = ("logits", "targets")  # what every loss takes beside its options, by name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Term:
     weight: float = 1.0
 
     def __call__(self, logits, targets):
-        return errors.call(self.function, self.options, f"loss '{self.name}'", logits, targets)
+        return self.function(logits=logits, targets=targets, **self.options)
 
 
 def terms(
@@ -63,7 +64,7 @@ def _term(name, options, table, where, what, extra) -> Term:
     if function is None:
         raise errors.UsageError(f"{where} is a sum inside a sum; list its losses themselves")
     beside = {key: options.pop(key) for key in extra.get(name, ()) if key in options}
-    errors.options(function, options, f"{where}: loss '{name}'", 2)
+    errors.options(function, options, f"{where}: loss '{name}'", beside=_TENSORS)
     return Term(name, function, options, beside)
 
 

@@ -37,9 +37,9 @@ def _mean_of_present(losses: tf.Tensor, one_hot: tf.Tensor) -> tf.Tensor:
 
 
 def tversky(
-    logits: tf.Tensor,
-    labels: tf.Tensor,
     *,
+    logits: tf.Tensor,
+    targets: tf.Tensor,
     alpha: float = 0.3,
     beta: float = 0.7,
     smooth: float = 0.0,
@@ -47,10 +47,10 @@ def tversky(
 ) -> tf.Tensor:
     """1 - TP / (TP + alpha FP + beta FN) with soft counts (Salehi et al. 2017, arXiv:1706.05721).
 
-    logits [B, H, W, K]; labels int [B, H, W]. alpha, beta: the paper's best; they weigh what
+    logits [B, H, W, K]; targets int [B, H, W]. alpha, beta: the paper's best; they weigh what
     is missed more than what is invented. smooth: added to both parts of the ratio.
     Returns [B], each in 0..1."""
-    probabilities, one_hot, _ = _flat(logits, labels, void)
+    probabilities, one_hot, _ = _flat(logits, targets, void)
     hits = tf.reduce_sum(probabilities * one_hot, axis=1)
     invented = tf.reduce_sum(probabilities, axis=1) - hits
     missed = tf.reduce_sum(one_hot, axis=1) - hits
@@ -59,30 +59,32 @@ def tversky(
 
 
 def dice(
-    logits: tf.Tensor, labels: tf.Tensor, *, smooth: float = 0.0, void: int = VOID
+    *, logits: tf.Tensor, targets: tf.Tensor, smooth: float = 0.0, void: int = VOID
 ) -> tf.Tensor:
     """1 - 2 TP / (2 TP + FP + FN), Dice's coefficient with soft counts; arguments of `tversky`.
 
     (Milletari et al. 2016, arXiv:1606.04797, without its squares: Drozdzal et al. 2016,
     arXiv:1608.04117.) Returns [B]."""
-    return tversky(logits, labels, alpha=0.5, beta=0.5, smooth=0.5 * smooth, void=void)
+    return tversky(
+        logits=logits, targets=targets, alpha=0.5, beta=0.5, smooth=0.5 * smooth, void=void
+    )
 
 
 def jaccard(
-    logits: tf.Tensor, labels: tf.Tensor, *, smooth: float = 0.0, void: int = VOID
+    *, logits: tf.Tensor, targets: tf.Tensor, smooth: float = 0.0, void: int = VOID
 ) -> tf.Tensor:
     """1 - TP / (TP + FP + FN), intersection over union with soft counts. Returns [B].
 
     (Rahman & Wang 2016, "Optimizing Intersection-over-Union".) Arguments of `tversky`."""
-    return tversky(logits, labels, alpha=1.0, beta=1.0, smooth=smooth, void=void)
+    return tversky(logits=logits, targets=targets, alpha=1.0, beta=1.0, smooth=smooth, void=void)
 
 
-def lovasz(logits: tf.Tensor, labels: tf.Tensor, *, void: int = VOID) -> tf.Tensor:
+def lovasz(*, logits: tf.Tensor, targets: tf.Tensor, void: int = VOID) -> tf.Tensor:
     """Lovász-Softmax (Berman et al. 2018, arXiv:1705.08790), image by image.
 
     The convex extension of 1 - IoU: it equals it where all probabilities are 0 or 1.
-    logits [B, H, W, K]; labels int [B, H, W]. Returns [B]. Sorts P pixels for each class."""
-    probabilities, one_hot, valid = _flat(logits, labels, void)
+    logits [B, H, W, K]; targets int [B, H, W]. Returns [B]. Sorts P pixels for each class."""
+    probabilities, one_hot, valid = _flat(logits, targets, void)
     # Void pixels have error 0: they come last and weigh nothing.
     wrong = tf.transpose(tf.abs(one_hot - probabilities) * valid, [0, 2, 1])
     order = tf.argsort(wrong, axis=-1, direction="DESCENDING", stable=True)
@@ -97,15 +99,15 @@ def lovasz(logits: tf.Tensor, labels: tf.Tensor, *, void: int = VOID) -> tf.Tens
 
 
 def pixel_cross_entropy(
-    logits: tf.Tensor, labels: tf.Tensor, *, label_smoothing: float = 0.0, void: int = VOID
+    *, logits: tf.Tensor, targets: tf.Tensor, label_smoothing: float = 0.0, void: int = VOID
 ) -> tf.Tensor:
-    """Softmax cross-entropy of each pixel. logits [B, H, W, K]; labels int [B, H, W], returned.
+    """Softmax cross-entropy of each pixel. logits [B, H, W, K]; targets int [B, H, W], returned.
 
     label_smoothing: targets become (1 - s) * target + s / K (Szegedy et al. 2015,
     arXiv:1512.00567, section 7)."""
-    valid = labels != void
+    valid = targets != void
     log_p = tf.nn.log_softmax(tf.cast(logits, tf.float32))
-    ids = tf.where(valid, tf.cast(labels, tf.int32), 0)
+    ids = tf.where(valid, tf.cast(targets, tf.int32), 0)
     # one_hot and not gather: the gradient of a gather is a scatter, slow and in no fixed order
     log_p_of_label = tf.reduce_sum(log_p * tf.one_hot(ids, logits.shape[-1]), axis=-1)
     if label_smoothing:
@@ -116,12 +118,12 @@ def pixel_cross_entropy(
 
 
 def pixel_focal(
-    logits: tf.Tensor, labels: tf.Tensor, *, gamma: float = 2.0, void: int = VOID
+    *, logits: tf.Tensor, targets: tf.Tensor, gamma: float = 2.0, void: int = VOID
 ) -> tf.Tensor:
     """-(1 - p)^gamma log p of each pixel's class (Lin et al. 2017, arXiv:1708.02002, eq. 4).
 
-    logits [B, H, W, K]; labels int [B, H, W], returned. gamma=0 is the cross-entropy."""
-    cross_entropy = pixel_cross_entropy(logits, labels, void=void)
+    logits [B, H, W, K]; targets int [B, H, W], returned. gamma=0 is the cross-entropy."""
+    cross_entropy = pixel_cross_entropy(logits=logits, targets=targets, void=void)
     return (1.0 - tf.exp(-cross_entropy)) ** gamma * cross_entropy
 
 
