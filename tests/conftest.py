@@ -52,7 +52,7 @@ def small_model():
 
 @pytest.fixture
 def shallow(monkeypatch):
-    """ResNet-18, MobileNetV2 and Inception V3 have fewer units; see `shallow.py`."""
+    """ResNet-18 and 50, MobileNetV2 and Inception V3 have fewer units; see `shallow.py`."""
     import shallow
 
     shallow.shorten(monkeypatch)
