@@ -1,3 +1,5 @@
+import functools
+import gc
 import json
 import os
 import pathlib
@@ -15,6 +17,14 @@ def pytest_collection_modifyitems(items):
     """Files with slow tests first, so that no process is left alone with them at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish():
+    """What is imported stays, so no garbage collection need look at it; and tracing makes many
+    objects, hardly one of them garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
 
 
 @pytest.fixture(scope="session")
@@ -41,22 +51,31 @@ def small_model():
 
 
 @pytest.fixture
+def shallow(monkeypatch):
+    """ResNet-18 and 50, MobileNetV2 and Inception V3 have fewer units; see `shallow.py`."""
+    import shallow
+
+    shallow.shorten(monkeypatch)
+
+
+@pytest.fixture
 def check_by(monkeypatch):
     """A function: check(folder, samples) -> rows is to check exports, in this process."""
+    return functools.partial(_check_by, monkeypatch)
+
+
+def _check_by(patch, check):
     from tfvision.serving import exporter
 
     start = subprocess.run
 
-    def function(check):
-        def run(command, **options):
-            if "tfvision.serving.check" not in command:
-                return start(command, **options)
-            rows = check(*command[-2:])
-            return subprocess.CompletedProcess(command, 0, "\n".join(map(json.dumps, rows)), "")
+    def run(command, **options):
+        if "tfvision.serving.check" not in command:
+            return start(command, **options)
+        rows = check(*command[-2:])
+        return subprocess.CompletedProcess(command, 0, "\n".join(map(json.dumps, rows)), "")
 
-        monkeypatch.setattr(exporter.subprocess, "run", run)
-
-    return function
+    patch.setattr(exporter.subprocess, "run", run)
 
 
 @pytest.fixture
@@ -65,6 +84,16 @@ def checked_here(check_by):
     from tfvision.serving import check
 
     check_by(check.run)
+
+
+@pytest.fixture(scope="module")
+def all_checked_here():
+    """`checked_here`, for what a file exports once for all its tests."""
+    from tfvision.serving import check
+
+    with pytest.MonkeyPatch.context() as patch:
+        _check_by(patch, check.run)
+        yield
 
 
 @pytest.fixture(scope="session")

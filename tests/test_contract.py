@@ -278,7 +278,7 @@ def ask(model, images, count):
 
 
 @pytest.mark.addons
-@pytest.mark.usefixtures("small_model")
+@pytest.mark.usefixtures("small_model", "shallow")
 @pytest.mark.parametrize(
     "case", [pytest.param(c, marks=[pytest.mark.slow] * (c in SLOW)) for c in CASES]
 )

@@ -141,7 +141,7 @@ def test_flags_reach_options_that_the_experiment_does_not_name():
 def test_the_whole_way_from_pictures_to_drawn_predictions(photos, tmp_path):
     records, run, base = photos / "records", tmp_path / "run", tmp_path / "model"
     options = [f"--config.data.path={records}", "--config.train.epochs=2.0"]
-    options += ["--config.train.batch_size=4"]
+    options += ["--config.train.batch_size=4", "--config.train.report_input=false"]
     done = tfvision("train", "--config=digits_resnet", *options, f"--workdir={run}")
     assert done.returncode == 0, done.stderr
     wrong = tfvision("train", "--config=digits_resnet", *options, f"--workdir={run}",

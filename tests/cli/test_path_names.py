@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 import uvicorn
-from absl import flags
+import verbs
 from PIL import Image
 
 from tfvision import cli, models, paths
@@ -60,28 +60,10 @@ def tiny(*, num_classes, image_size):
     return Net(model, model)
 
 
-def forget():
-    """Undefines the flags of the verbs, so that the next one can be run in this process."""
-    modules = flags.FLAGS.flags_by_module_dict()
-    own = [f.name for name in modules if name.startswith("tfvision.") for f in modules[name]]
-    for name in {*own, *(f for f in flags.FLAGS if f.split(".")[0] == "config")}:
-        delattr(flags.FLAGS, name)
-    for verb, _ in cli.VERBS.values():
-        sys.modules.pop(verb, None)
-
-
 def tfvision(*arguments):
     """The verb as the command runs it, without starting TensorFlow anew."""
-    forget()
-    before = sys.argv
-    try:
-        with pytest.raises(SystemExit) as end:
-            cli._run(["tfvision", *arguments])
-        assert not end.value.code
-        USED.add(arguments[0])
-    finally:
-        sys.argv = before
-        forget()
+    verbs.run(*arguments)
+    USED.add(arguments[0])
 
 
 @pytest.fixture

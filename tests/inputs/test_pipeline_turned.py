@@ -254,6 +254,7 @@ def test_what_makes_canvases_of_its_own_is_refused(data, changes):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("shallow")
 def test_a_killed_run_goes_on_with_the_batches_it_had_before_in_one_trace(data, tmp_path):
     traces = []
 

@@ -248,6 +248,7 @@ def test_what_training_needs_by_hand():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("checked_here")
 def test_what_is_served_is_what_was_evaluated(tmp_path):
     config = configs.config(
         inputs={"image_size": (24, 16), "resize": "letterbox", "scaled_decoding": True},

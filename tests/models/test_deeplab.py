@@ -191,12 +191,15 @@ def test_the_backbone_keeps_its_own_epsilon_and_activation_unless_told():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("shallow")
 @pytest.mark.parametrize(
-    "name", ["deeplab_v1_small", "deeplab_v3plus_resnet18", "fc_densenet_small"]
-)
-def test_every_activation_works(name):
+    ("name", "options"),
+    [("deeplab_v1_small", {}), ("deeplab_v3plus_resnet18", {}),
+     ("fc_densenet_small", {"blocks": (1, 2, 1)})],
+)  # fmt: skip
+def test_every_activation_works(name, options):
     for activation in activations.names():
-        model = build(name, (32, 32), activation=activation)
+        model = build(name, (32, 32), activation=activation, **options)
         assert np.isfinite(model(pictures((32, 32), 1))["class_logits"]).all(), activation
 
 

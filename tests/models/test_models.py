@@ -63,6 +63,7 @@ def test_a_step_reaches_every_weight_and_the_logits_are_finite(name):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("shallow")
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_activation_works_in_every_family(name):
     size = (75, 75)

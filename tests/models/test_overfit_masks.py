@@ -64,12 +64,12 @@ def test_four_photos_are_learnt_by_heart(shared_data, tmp_path):
         schedule={"name": "cosine", "learning_rate": 2e-3, "end": 0.02},
         train={
             "batch_size": 4,
-            "steps": 150,
+            "steps": 90,
             "precision": "float32",
             "clip_norm": 10.0,
-            "eval_every": 150,
-            "checkpoint_every": 150,
-            "log_every": 50,
+            "eval_every": 90,
+            "checkpoint_every": 90,
+            "log_every": 45,
             "report_input": False,
         },
     )

@@ -118,11 +118,11 @@ def test_limits_belong_to_the_section_of_detection():
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """A function: proposals ("" or a mode) -> records of four pictures with a bright square."""
+    """A function: proposals ("" or a mode) -> records of two pictures with a bright square."""
     folder = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
     images, annotations = [], []
-    for index in range(4):
+    for index in range(2):
         pixels = rng.normal(100, 8, (64, 96, 3))
         y, x = (int(v) for v in rng.integers(0, 32, 2))
         pixels[y : y + 24, x : x + 24] = 250
@@ -152,13 +152,20 @@ def test_fast_rcnn_wants_proposals_in_its_records(photos):
         tasks.build(config)
 
 
+@pytest.mark.usefixtures("shallow")
 def test_fast_rcnn_learns_from_the_records_proposals_and_is_not_exported(photos, tmp_path):
     pytest.importorskip("cv2")
     path = photos("fast")
     config = settings(
         path,
         name="fast_rcnn_resnet18_fpn",
-        train={"batch_size": 2, "steps": 4, "precision": "float32"},
+        train={
+            "batch_size": 2,
+            "steps": 4,
+            "precision": "float32",
+            "eval_every": 4,
+            "report_input": False,
+        },
     )
     task = tasks.build(config)
     trainer = training.Trainer(task, config, str(tmp_path / "run"))

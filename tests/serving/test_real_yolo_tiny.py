@@ -6,12 +6,12 @@ import pathlib
 
 import numpy as np
 import pytest
-import warm
+import verbs
 from PIL import Image
 
 from tfvision import serving
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("all_checked_here")]
 NEAR = 1.5  # pixels
 # Of the scores: the reference's own pixels, and the photos as they are. OpenCV resizes in whole
 # numbers, cut off after 4 and 16 bits; ours are not rounded, which moves a score by up to 0.025.
@@ -28,24 +28,20 @@ RENAMED = {
 }
 
 
-def run(*arguments):
-    done = warm.run("tfvision.cli", *arguments)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
-def exported(shared_data, tmp_path_factory):
+def exported(shared_data, tmp_path_factory, all_checked_here):
     """(model folder, the reference's detections by file, the photos)."""
     weights = shared_data.parent / "weights"
     folder = tmp_path_factory.mktemp("tiny")
     photos = shared_data / "coco128" / "images" / "val2017"
     darknet = weights / "yolov3_tiny_darknet"
     ours = folder / "tiny.safetensors"
-    run("import-weights", "--source=darknet", f"--checkpoint={darknet / 'yolov3-tiny.weights'}",
-        f"--cfg={darknet / 'yolov3-tiny.cfg'}", f"--output={ours}")  # fmt: skip
+    verbs.run(
+        "import-weights", "--source=darknet", f"--checkpoint={darknet / 'yolov3-tiny.weights'}",
+        f"--cfg={darknet / 'yolov3-tiny.cfg'}", f"--output={ours}",
+    )  # fmt: skip
     # As the reference was made: stretched without smoothing, boxes from 0.3 on.
-    run("export", "--config=coco_yolo_v3", "--config.model.name=darknet",
+    verbs.run("export", "--config=coco_yolo_v3", "--config.model.name=darknet",
         f"--config.model.cfg={darknet / 'yolov3-tiny.cfg'}",
         f"--config.weights.path={ours}", "--config.inputs.resize=stretch",
         "--config.train.precision=float32", "--config.detection.score_threshold=0.29",
@@ -83,7 +79,7 @@ def opencv_resize(image, side):
 
 def predicted(model, images, output):
     """{stem: (size, [(class, score, xyxy)])} of tfvision predict."""
-    run("predict", f"--model={model}", f"--output={output}", images)
+    verbs.run("predict", f"--model={model}", f"--output={output}", images)
     answers = json.loads((output / "predictions.json").read_text())
     pictures = [name for name in os.listdir(output) if name.endswith(".png")]
     assert len(pictures) == len(answers) + 1  # the sheet too
@@ -196,7 +192,7 @@ def test_the_other_darknet_weights_detect_too(shared_data, tmp_path):
          "MobileNetV2-YOLOv3-Nano-voc.weights", "voc.names"),
     ):  # fmt: skip
         folder, out = weights / name, tmp_path / name
-        run("export", "--config=coco_yolo_v3", "--config.model.name=darknet",
+        verbs.run("export", "--config=coco_yolo_v3", "--config.model.name=darknet",
             f"--config.model.cfg={folder / cfg}", f"--config.weights.path={folder / file}",
             "--config.weights.source=darknet", f"--labels={folder / labels}",
             "--config.inputs.image_size=(320, 320)", "--config.train.precision=float32",

@@ -153,6 +153,7 @@ def test_an_export_without_a_picture_is_refused(tmp_path):
         save(tmp_path / "base", samples=[])
 
 
+@pytest.mark.usefixtures("checked_here")
 def test_a_net_too_large_to_freeze_is_saved_with_variables(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "FREEZE_LIMIT", 0)
     path, _, _ = save(tmp_path / "base", head="sigmoid", version=7)

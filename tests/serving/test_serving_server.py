@@ -85,7 +85,7 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory):
+def desk(tmp_path_factory, all_checked_here):
     found = Desk(tmp_path_factory.mktemp("serve") / "pets")
     yield found
     found.close()

@@ -32,7 +32,8 @@ SIZES = {  # of the published files, with heads of 1000 classes and moving stati
 
 def _values(shape, kind, rng):
     if len(shape) > 1:
-        return rng.normal(size=shape) * np.sqrt(2 / np.prod(shape[:-1]))
+        scale = np.float32(np.sqrt(2 / np.prod(shape[:-1])))
+        return rng.standard_normal(shape, np.float32) * scale
     low, high = {"gamma": (0.3, 0.6), "moving_variance": (0.8, 1.2)}.get(kind, (-0.1, 0.1))
     return rng.uniform(low, high, shape)
 

@@ -27,6 +27,10 @@ _SMALLEST = 75  # leaves one pixel
 _STEM = 32  # channels of the first convolution
 # Where the weights come from -> do averages count the padding (they do not with TensorFlow's)
 VERSIONS = {"torchvision": True, "keras": False}
+# The blocks between the reductions: name -> channels after the pool, channels inside the branches
+BLOCKS_5 = {"Mixed_5b": 32, "Mixed_5c": 64, "Mixed_5d": 64}
+BLOCKS_6 = {"Mixed_6b": 128, "Mixed_6c": 160, "Mixed_6d": 160, "Mixed_6e": 192}
+BLOCKS_7 = ("Mixed_7b", "Mixed_7c")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,15 +161,15 @@ def stages(image, options: Options) -> dict:
     x = network.conv(x, "Conv2d_3b_1x1", 80)
     c2 = x = network.conv(x, "Conv2d_4a_3x3", 192, 3)
     x = layers.MaxPool2D(3, strides=2, name="maxpool2")(x)
-    for name, pool in (("Mixed_5b", 32), ("Mixed_5c", 64), ("Mixed_5d", 64)):
+    for name, pool in BLOCKS_5.items():
         x = _block_5(x, name, network, pool)
     c3 = x
     x = _reduction_6(x, "Mixed_6a", network)
-    for name, narrow in (("6b", 128), ("6c", 160), ("6d", 160), ("6e", 192)):
-        x = _block_6(x, f"Mixed_{name}", network, narrow)
+    for name, narrow in BLOCKS_6.items():
+        x = _block_6(x, name, network, narrow)
     c4 = x
     x = _reduction_7(x, "Mixed_7a", network)
-    for name in ("Mixed_7b", "Mixed_7c"):
+    for name in BLOCKS_7:
         x = _block_7(x, name, network)
     return {"c1": c1, "c2": c2, "c3": c3, "c4": c4, "c5": x}
 
