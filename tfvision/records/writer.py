@@ -26,6 +26,7 @@ from tfvision.records import (
     listing,
     merge,
     proposals,
+    sample_record,
     shards,
     splits,
     workers,
@@ -132,26 +133,21 @@ def _write_parts(
     folder: str,
     options: Options,
 ) -> dict[str, Report]:
+    plans = {
+        split: shards.plan(f"{name}-{split}", spool, indices, source, folder, options)
+        for split, indices in parts.items()
+    }
     count = options.workers
     if not count:
         count = (os.cpu_count() or 1) if len(spool) >= _WORTH_A_POOL else 1
-    reports = {}
     with (
-        workers.pool(shards.work(source, options), count) as run,
+        workers.pool(sample_record.work(source, options), count) as run,
         _progress(len(spool), "writing", "image") as advance,
     ):
-        for split, indices in parts.items():
-            reports[split] = shards.write(
-                f"{name}-{split}",
-                spool,
-                indices,
-                source=source,
-                folder=folder,
-                options=options,
-                run=run,
-                advance=advance,
-            )
-    return reports
+        return {
+            split: shards.write(planned, spool, options, run, advance)
+            for split, planned in plans.items()
+        }
 
 
 def _check_images(reports: Mapping[str, Report]) -> None:
