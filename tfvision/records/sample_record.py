@@ -38,6 +38,12 @@ def work(source: Source, options: Options) -> Callable[[bytes], Result]:
     )
 
 
+def files(sample: schema.Sample) -> list[str]:
+    """The files that a sample's record is made from."""
+    label_map = sample.label_map.path if sample.label_map else None
+    return [path for path in (sample.path, label_map, sample.segments) if path]
+
+
 def _work(
     payload: bytes,
     *,

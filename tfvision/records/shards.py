@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 
 from tfvision import atomic, errors, schema
-from tfvision.records import dataset, listing, merge, shrink, workers
+from tfvision.records import dataset, listing, merge, sample_record, shrink, workers
 from tfvision.records.convert_options import Options, Report, Source
-from tfvision.records.sample_record import Result
 from tfvision.records.spool import Spool
 
 SHARD_BYTES = 128 << 20
@@ -95,13 +94,10 @@ class Digest:
     def add(self, payload: bytes) -> None:
         """Adds a pickled sample."""
         self._hash.update(payload)
-        sample = pickle.loads(payload)
-        label_map = sample.label_map.path if sample.label_map else None
-        for path in (sample.path, label_map, sample.segments):
-            if path:
-                with contextlib.suppress(OSError):
-                    state = os.stat(path)
-                    self._hash.update(f"{state.st_size}/{state.st_mtime_ns}".encode())
+        for path in sample_record.files(pickle.loads(payload)):
+            with contextlib.suppress(OSError):
+                state = os.stat(path)
+                self._hash.update(f"{state.st_size}/{state.st_mtime_ns}".encode())
 
     def hex(self) -> str:
         """The digest of all that was added."""
@@ -153,7 +149,7 @@ def _write(
 
 
 def fill(
-    path: str, results: Iterable[Result], strict: bool, advance: Callable[[int], Any]
+    path: str, results: Iterable[sample_record.Result], strict: bool, advance: Callable[[int], Any]
 ) -> Report:
     """Writes the records of a shard and its `listing.part`, in the order of the results."""
     import tensorflow as tf

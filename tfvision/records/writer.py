@@ -19,6 +19,8 @@ import numpy as np
 from tfvision import atomic, errors, paths, schema
 from tfvision.records import (
     aside,
+    beam_runner,
+    beam_shards,
     commit,
     convert_report,
     dataset,
@@ -80,6 +82,10 @@ def _check_options(options: Options) -> None:
         raise errors.UsageError(f"workers is {options.workers}; it must be at least 1, or 0")
     if options.proposals:
         proposals.check(options.proposals, options.max_proposals)
+    if options.runner:
+        beam_runner.pipeline(options.runner, options.beam_options)
+    elif options.beam_options:
+        raise errors.UsageError("beam_option goes with runner; without one Beam is not used")
 
 
 def _read(source: Source, spool: Spool, options: Options) -> Report:
@@ -138,7 +144,10 @@ def _write_parts(
         for split, indices in parts.items()
     }
     count = options.workers
-    if not count:
+    if options.runner:
+        beam_shards.fill(list(plans.values()), spool, source, options)
+        count = 1  # nothing is left to do but reports
+    elif not count:
         count = (os.cpu_count() or 1) if len(spool) >= _WORTH_A_POOL else 1
     with (
         workers.pool(sample_record.work(source, options), count) as run,
