@@ -1,5 +1,6 @@
 """Conversion by Apache Beam: every file is the local writer's, and so is every error."""
 
+import os
 import subprocess
 import sys
 
@@ -77,9 +78,15 @@ def test_of_two_broken_images_both_name_the_same_one(photos, tmp_path):
         said.append(str(error.value))
         assert not (tmp_path / "new").exists()
     assert said[0] == said[1]
-    options["skip_unreadable"] = True
+
+
+def test_unreadable_images_and_names_that_are_not_utf8_are_the_local_writers(photos, tmp_path):
+    (photos / "cat" / "3.png").write_bytes(b"no image")
+    (photos / "dog" / "6.png").rename(photos / "dog" / os.fsdecode(b"\xff.png"))
+    options = {"split": "train", "shards": 4, "skip_unreadable": True}
     local = convert(photos, tmp_path / "local", **options)
-    assert convert(photos, tmp_path / "beam", "DirectRunner", **options) == local
+    output = tmp_path / os.fsdecode(b"be\xe4m")
+    assert convert(photos, output, "DirectRunner", **options) == local
 
 
 def test_an_error_of_an_annotation_is_the_local_writers(shared_data, tmp_path):
