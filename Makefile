@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 ADDONS := .venv-addons
+BEAM := .venv-beam
 BIN := $(VENV)/bin
 
 # What two minutes and no private data are enough for.
@@ -12,7 +13,7 @@ FAST := ops losses metrics optimizers sources layers \
 	serving/test_serving_hostile.py training/test_config_mistakes.py \
 	test_floors.py test_docs.py test_json_files.py test_atomic.py test_paths.py
 
-.PHONY: install demo test test-fast lint addons
+.PHONY: install demo test test-fast lint addons beam
 
 install: $(VENV)/.installed
 
@@ -29,7 +30,7 @@ lint: install
 # A file's tests stay together: what its fixtures build is built once.
 test: lint
 	$(BIN)/python -m pytest -q -n 2 --dist=loadfile --no-loadscope-reorder --max-worker-restart=0
-	$(MAKE) addons
+	$(MAKE) beam addons
 
 test-fast: lint
 	env -u TFVISION_TEST_DATA $(BIN)/python -m pytest -q -n 2 --dist=loadfile -m "not slow" \
@@ -38,6 +39,10 @@ test-fast: lint
 # The second stack needs Python 3.10 or 3.11; without one it says so and goes on.
 addons:
 	bash tests/addons.sh $(ADDONS)
+
+# Apache Beam, in an environment on top of the default one.
+beam: install
+	bash tests/beam.sh $(VENV) $(BEAM)
 
 demo: install
 	bash tools/demo.sh $(BIN)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from tfvision import command_line, schema, sources
+from tfvision import command_line, errors, schema, sources
 from tfvision.records import convert_report as report_text
 from tfvision.records import plausible, proposals, shrink, splits, writer
 from tfvision.sources.source import BOXES, FRAMES
@@ -25,6 +25,14 @@ _GROUP = flags.DEFINE_string(
 _SHARDS = flags.DEFINE_integer("shards", None, "Files to write; about 128 MB each by default.")
 _WORKERS = flags.DEFINE_integer(
     "workers", 0, "Processes, 0: one a core. The bytes do not change.", 0
+)
+_RUNNER = flags.DEFINE_string(
+    "runner",
+    None,
+    "Convert as an Apache Beam pipeline: DirectRunner, FlinkRunner, ...; docs/beam.md.",
+)
+_BEAM_OPTIONS = flags.DEFINE_multi_string(
+    "beam_option", [], "An option of Beam and its runner, NAME=VALUE; may be given several times."
 )
 _NAME = flags.DEFINE_string("name", None, "The data set's name; the output folder's by default.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of the order in which images are written.", 0)
@@ -72,6 +80,11 @@ def main(argv: Sequence[str]) -> None:
     """Converts one split. Raises UsageError and DataError."""
     command_line.flags_only(argv, "convert")
     command_line.needed(_FORMAT, _IMAGES, _OUTPUT)
+    if _RUNNER.value and _WORKERS.value:
+        raise errors.UsageError(
+            "--workers goes without --runner; a runner has an option of its own, such as"
+            " --beam_option=direct_num_workers=2"
+        )
     ratios = splits.parse(_SPLIT.value)
     limit = shrink.limit(_MAX_SIDE.value, _QUALITY.value)
     split = _SPLIT.value if len(ratios) == 1 else ""
@@ -112,6 +125,8 @@ def main(argv: Sequence[str]) -> None:
         proposals=_PROPOSALS.value or "",
         max_proposals=_MAX_PROPOSALS.value,
         limit=limit,
+        runner=_RUNNER.value or "",
+        beam_options=tuple(_BEAM_OPTIONS.value),
         arguments={flag.name: flag.value for flag in kept},
     )
     reports = writer.write(source, _OUTPUT.value, options)

@@ -154,6 +154,11 @@ def test_the_official_sample_converts_whole(shared_data, tmp_path):
         (("--format=folder", "--images=nowhere", "--output=y"), 1, "nowhere does not exist"),
         (("--format=coco", "--images=.", "--output=y"), 2, "format coco needs annotations"),
         (("--format=folder", "--images=x", "--output=y", "train"), 2, "argument 'train'"),
+        (
+            ("--format=folder", "--images=x", "--output=y", "--runner=DirectRunner", "--workers=2"),
+            2,
+            "--workers goes without --runner",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_an_exit_code(flags, code, message):

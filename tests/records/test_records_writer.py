@@ -198,6 +198,15 @@ def test_wrong_options_are_usage_errors(animals, tmp_path):
         _convert(animals, tmp_path / "file")
 
 
+def test_without_apache_beam_a_runner_is_refused(animals, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
+    with pytest.raises(errors.UsageError, match=r"pip install 'tfvision\[beam\]'"):
+        _convert(animals, tmp_path / "out", runner="DirectRunner")
+    with pytest.raises(errors.UsageError, match="beam_option goes with runner"):
+        _convert(animals, tmp_path / "out", beam_options=("direct_num_workers=2",))
+    assert not (tmp_path / "out").exists()
+
+
 _KILLED = """
 import sys, time
 from tfvision import sources

@@ -38,8 +38,9 @@ class Options:
     scale_annotations: scale those made for an image of another size.
     skip_unreadable: leave out images that cannot be decoded, instead of stopping. strict: any
     finding is an error. proposals: a mode of Selective Search, "" for none; max_proposals: the
-    most of an image. limit: of the size at which images are stored. arguments: for dataset.json,
-    as the user gave them."""
+    most of an image. limit: of the size at which images are stored. runner: of Apache Beam, in
+    place of `workers`; "" for none. beam_options: its options, NAME=VALUE. arguments: for
+    dataset.json, as the user gave them."""
 
     split: str = "train"
     group: str | None = None
@@ -55,6 +56,8 @@ class Options:
     proposals: str = ""
     max_proposals: int = LIMIT
     limit: shrink.Limit | None = None
+    runner: str = ""
+    beam_options: tuple[str, ...] = ()
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def groups(self, source: Source) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ import numpy as np
 from tfvision import atomic, errors, paths, schema
 from tfvision.records import (
     aside,
+    beam_runner,
+    beam_shards,
     commit,
     convert_report,
     dataset,
@@ -26,6 +28,7 @@ from tfvision.records import (
     listing,
     merge,
     proposals,
+    sample_record,
     shards,
     splits,
     workers,
@@ -79,6 +82,10 @@ def _check_options(options: Options) -> None:
         raise errors.UsageError(f"workers is {options.workers}; it must be at least 1, or 0")
     if options.proposals:
         proposals.check(options.proposals, options.max_proposals)
+    if options.runner:
+        beam_runner.pipeline(options.runner, options.beam_options)
+    elif options.beam_options:
+        raise errors.UsageError("beam_option goes with runner; without one Beam is not used")
 
 
 def _read(source: Source, spool: Spool, options: Options) -> Report:
@@ -132,26 +139,24 @@ def _write_parts(
     folder: str,
     options: Options,
 ) -> dict[str, Report]:
+    plans = {
+        split: shards.plan(f"{name}-{split}", spool, indices, source, folder, options)
+        for split, indices in parts.items()
+    }
     count = options.workers
-    if not count:
+    if options.runner:
+        beam_shards.fill(list(plans.values()), spool, source, options)
+        count = 1  # nothing is left to do but reports
+    elif not count:
         count = (os.cpu_count() or 1) if len(spool) >= _WORTH_A_POOL else 1
-    reports = {}
     with (
-        workers.pool(shards.work(source, options), count) as run,
+        workers.pool(sample_record.work(source, options), count) as run,
         _progress(len(spool), "writing", "image") as advance,
     ):
-        for split, indices in parts.items():
-            reports[split] = shards.write(
-                f"{name}-{split}",
-                spool,
-                indices,
-                source=source,
-                folder=folder,
-                options=options,
-                run=run,
-                advance=advance,
-            )
-    return reports
+        return {
+            split: shards.write(planned, spool, options, run, advance)
+            for split, planned in plans.items()
+        }
 
 
 def _check_images(reports: Mapping[str, Report]) -> None:
