@@ -1,11 +1,11 @@
 """Two workers, a core each, against one worker on one core: images a second of training.
 
-    python benchmarks/workers.py --data=RECORDS [--model=resnet18] [--side=224] [--batch=32]
+    python benchmarks/two_workers.py --data=RECORDS [--model=resnet18] [--side=224] [--batch=32]
 
-RECORDS: any converted classification data. --pairs runs of each take turns; a pair prints the images
-a second between the second and the last log entry of each, and their ratio. --batch is a worker's.
-What two lose is the sum of the gradients between them, 45 MB a step for ResNet-18, whatever the batch
-and the image size are.
+RECORDS: any converted classification data. --pairs runs of each take turns; a pair prints the
+images a second between the second and the last log entry of each, and their ratio. --batch is a
+worker's. What two lose is the sum of the gradients between them, 45 MB a step for ResNet-18,
+whatever the batch and the image size are.
 """
 
 import argparse
