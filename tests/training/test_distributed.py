@@ -86,7 +86,7 @@ def test_a_worker_that_is_stopped_or_killed_comes_back_and_nothing_is_lost(tree,
     # Killed, it leaves the other one with an error that says to start again.
     (code, (_, err)), (killed, _) = interrupted(signal.SIGKILL, 1, 35)
     assert (code, killed) == (75, -signal.SIGKILL)
-    assert "worker 0 of 2 has lost another one" in err
+    assert "worker 0 of 2 cannot go on: another worker has ended" in err
     for ended, whole in zip(cluster.run(tree, tmp_path, 2), two[1], strict=True):
         for a, b in zip(ended["weights"], whole["weights"], strict=True):
             np.testing.assert_array_equal(a, b)

@@ -92,23 +92,27 @@ class Workers:
         yield
         self._together = True
 
-    @contextlib.contextmanager
-    def lost_told(self) -> Iterator[None]:
-        """Raises WorkerLost for TensorFlow's error on a collective operation that lost a worker."""
-        try:
-            yield
-        except tf.errors.OpError as error:
-            if self.count == 1 or not _is_loss(error):
-                raise
-            raise WorkerLost(
-                f"worker {self.number} of {self.count} has lost another one, which has ended or"
-                " cannot be reached (its own output says why); what is saved is kept, and the"
-                " same command, started again for all workers, goes on from there"
-            ) from error
+    def lost_told(self) -> contextlib.AbstractContextManager[None]:
+        """`lost_told`, where there are several workers."""
+        several = f"worker {self.number} of {self.count} cannot go on"
+        return lost_told(several) if self.count > 1 else contextlib.nullcontext()
 
 
-def _is_loss(error: tf.errors.OpError) -> bool:
-    return isinstance(error, _LOST) or any(words in str(error) for words in _ABORTED)
+@contextlib.contextmanager
+def lost_told(what: str) -> Iterator[None]:
+    """Raises WorkerLost for TensorFlow's error on a collective operation that lost a worker.
+
+    what: begins the message."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if not (isinstance(error, _LOST) or any(words in str(error) for words in _ABORTED)):
+            raise
+        raise WorkerLost(
+            f"{what}: another worker has ended or cannot be reached (its own output says why); what"
+            " is saved is kept, and the same command, started again for all workers, goes on from"
+            " there"
+        ) from error
 
 
 def _place(strategy: tf.distribute.Strategy) -> tuple[int, int]:

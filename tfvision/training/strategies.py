@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from tfvision import errors
+from tfvision.training import distributed
 
 Resolver = tf.distribute.cluster_resolver.ClusterResolver
 
@@ -60,7 +61,8 @@ def _multi_worker(section) -> tf.distribute.Strategy:
         f" {', '.join(address for kind in tasks for address in tasks[kind])}",
         flush=True,
     )
-    with errors.reported("the workers of config.strategy cannot be joined"):
+    what = "the workers of config.strategy cannot be joined"
+    with errors.reported(what), distributed.lost_told(what):
         return tf.distribute.MultiWorkerMirroredStrategy(resolver)
 
 

@@ -68,7 +68,8 @@ class Trainer:
         self.epoch_steps = max(round(self.records / config.train.batch_size), 1)
         self.total = resuming.total_steps(config, self.records)
         self.precision = precision.resolve(config.train.precision)
-        with self.strategy.scope(), stack.precision(precision.policy(self.precision)):
+        scope, kind = self.strategy.scope(), stack.precision(precision.policy(self.precision))
+        with scope, kind, self.workers.lost_told():
             self._build()
         self.callbacks = Callbacks(
             callbacks,
@@ -118,7 +119,8 @@ class Trainer:
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         with stack.seeded(config.seed):
             self.optimizer = self._optimizer()
-            with errors.reported(f"config.model: {config.model.name} cannot be built"):
+            what = f"config.model: {config.model.name} cannot be built"
+            with errors.reported(what), self.workers.lost_told():
                 self.net = self.task.build()
         self.trainable = tuning.freeze(self.net, config.weights.freeze)
         self._factors = tuning.factors(self.trainable, config.weights.rates)
