@@ -26,6 +26,9 @@ _STRICT = flags.DEFINE_bool(
     "strict_resume", False, "Refuse a damaged checkpoint; by default the one before it is taken."
 )
 
+_PROFILE = flags.DEFINE_list(
+    "profile_steps", None, "FIRST,LAST: these steps are recorded for TensorBoard's profiler."
+)
 _STRATEGY = flags.DEFINE_string(
     "strategy",
     None,
@@ -60,6 +63,16 @@ def _missing() -> errors.UsageError:
     )
 
 
+def _steps(given: Sequence[str]) -> tuple[int, ...]:
+    try:
+        return tuple(int(step) for step in given)
+    except ValueError:
+        raise errors.UsageError(
+            f"--profile_steps is {','.join(given)}; give the first and the last step, such as"
+            " 100,110"
+        ) from None
+
+
 def main(argv: Sequence[str]) -> None:
     """Trains. Raises UsageError, DataError, NonFiniteError and Interrupted."""
     command_line.flags_only(argv, "train")
@@ -71,6 +84,8 @@ def main(argv: Sequence[str]) -> None:
 
     config = overrides.with_options(_CONFIG.value, _OPTIONS.value)
     config.strategy.name = _STRATEGY.value or config.strategy.name
+    if _PROFILE.value:
+        config.train.profile_steps = _steps(_PROFILE.value)
     overrides.set_data(config, _DATA.value)
     training.prepare(config)
     strategy = training.strategies.make(config)

@@ -132,6 +132,7 @@ _DEFAULTS: dict[str, Any] = {
         "deterministic": True,
         "intra_op_threads": 0,  # of an op on the CPU; 0: one a core. For training on a GPU try
         # 1: the input is up to a tenth faster when no image is divided among threads
+        "profile_steps": (),  # (first, last): recorded for TensorBoard's profiler
         "report_input": True,  # measure the input once and tell whether it is the limit
     },
     "eval": {"batch_size": 0},  # 0: as in training

@@ -73,6 +73,9 @@ RULES: dict[str, Rule] = {
     "train.eval_every": count(0, " steps; 0 is once an epoch"),
     "train.checkpoint_every": count(0, " steps; 0 is once an epoch"),
     "train.keep": SIDE,
+    "train.profile_steps": many(
+        "(first, last) of the steps to record, from 2, or ()", count(2), (0, 2), rising=True
+    ),
     "train.intra_op_threads": count(0, "; 0 is one a core"),
     "eval.batch_size": count(0, "; 0 is as in training"),
     "strategy.workers": count(0, "; 0 is as the environment says"),

@@ -16,6 +16,7 @@ from tfvision.records import damage
 from tfvision.training import workdirs
 from tfvision.training.events import Events
 from tfvision.training.logs import Logs
+from tfvision.training.profile import Profile
 from tfvision.training.step import GRADIENT, StepFunction
 from tfvision.training.stopping import Interrupted, Stop
 
@@ -44,26 +45,33 @@ class Loop:
         self._logs, self._folder = logs, folder
         self._stop, self._asked, self._stopped = stop, "", False  # of this worker; of any
         self._events = Events(trainer, logs)
+        steps = trainer.config.train.profile_steps
+        self._profile = Profile(trainer.workdir, steps, writes=trainer.workers.chief)
 
     def run(self, *, pending: bool) -> dict[str, float]:
         """Trains to the last step; returns the metrics of the last evaluation.
 
         pending: the last step was saved, and what is due after that was not done."""
         self._begin(pending)
-        while not self._ended():
-            rows = self.step()
-            self.events(rows)
+        try:
+            while not self._ended():
+                rows = self.step()
+                self.events(rows)
+        finally:
+            self._profile.close()
         self.stop()
         return self._events.results
 
     def step(self) -> np.ndarray:
         """Takes the steps of one call; their loss terms, float32 [S, T + 1]."""
         trainer, first = self._trainer, self._trainer.steps_done
-        count = min(trainer.config.train.steps_per_call, self._events.next() - first)
+        due = self._profile.next(first, self._events.next())
+        count = min(trainer.config.train.steps_per_call, due - first)
         what = f"training stopped between steps {first + 1} and {first + count}"
         damaged = damage.reported(trainer.data, trainer.config.data.train, what)
         with trainer.workers.in_step():
             trainer.callbacks.batch_begin(first)
+            self._profile.before(first)
             with errors.reported(what), damaged, trainer.workers.lost_told():
                 rows = self._function.run(self._batches, tf.constant(count)).numpy()
         self._refuse_infinite(first, rows)
@@ -72,6 +80,8 @@ class Loop:
 
     def events(self, rows: np.ndarray) -> None:
         """Tells of the steps of a call, and does what is due after them."""
+        if told := self._profile.after(self._trainer.steps_done):
+            self._logs.say(told)
         self._events.tell(self._function.names, rows)
         if self._events.due("save") or self._events.due("evaluate"):
             self._events.save()

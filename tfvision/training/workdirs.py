@@ -30,6 +30,7 @@ FREE_TO_CHANGE = (
     "train.steps_per_call",
     "train.keep",
     "train.report_input",
+    "train.profile_steps",
     "train.intra_op_threads",
     "train.best",
     "eval.batch_size",
