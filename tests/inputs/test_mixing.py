@@ -71,8 +71,9 @@ def test_losses_of_mixed_labels_are_mixtures_of_losses():
     logits = tf.constant([[1.0, -2.0, 0.5]])
     first, second = tf.constant([[1.0, 0, 0]]), tf.constant([[0, 0, 1.0]])
     for loss in (losses.cross_entropy, losses.binary_cross_entropy, losses.focal):
-        mixed = loss(logits, 0.3 * first + 0.7 * second)
-        wanted = 0.3 * loss(logits, first) + 0.7 * loss(logits, second)
+        mixed = loss(logits=logits, targets=0.3 * first + 0.7 * second)
+        parts = [loss(logits=logits, targets=targets) for targets in (first, second)]
+        wanted = 0.3 * parts[0] + 0.7 * parts[1]
         np.testing.assert_allclose(mixed, wanted, rtol=1e-5)
 
 
