@@ -275,8 +275,10 @@ class Trainer:
         rate = self.schedule.learning_rate
         warm = f" after {self.schedule.warmup} steps of warm-up" if self.schedule.warmup else ""
         epochs = self.total * self.config.train.batch_size / self.records
+        replicas, workers = self.strategy.num_replicas_in_sync, self.workers.count
+        shared = f" on {replicas} replicas, workers: {workers}" if replicas > 1 else ""
         return (
-            f"{begun}: {self.total} steps of {self.config.train.batch_size} images"
+            f"{begun}: {self.total} steps of {self.config.train.batch_size} images{shared}"
             f" ({epochs:.3g} epochs of {self.records:,}),"
             f" {count:,} weights, {self.precision}, {self.config.optimizer.name} at learning rate"
             f" {rate:g}{warm} ({self.schedule.name})"
