@@ -89,7 +89,9 @@ def main(argv: Sequence[str]) -> None:
     overrides.set_data(config, _DATA.value)
     training.prepare(config)
     strategy = training.strategies.make(config)
-    trainer = training.Trainer(tasks.build(config), config, _WORKDIR.value, strategy=strategy)
+    task = tasks.build(config)
+    training.settle_precision(task, config, _WORKDIR.value, strategy)
+    trainer = training.Trainer(task, config, _WORKDIR.value, strategy=strategy)
     trainer.fit(strict_resume=_STRICT.value)
     if trainer.workers.chief:
         print(f"the run is in {_WORKDIR.value}")

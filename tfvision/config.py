@@ -118,8 +118,10 @@ _DEFAULTS: dict[str, Any] = {
         "batch_size": 32,  # global
         "epochs": 90.0,
         "steps": 0,  # instead of epochs
-        "precision": "auto",  # float32, bfloat16, float16 (with a scaled loss), auto
-        # (bfloat16 where the CPU has it)
+        "precision": "auto",  # float32, bfloat16, float16 (with a scaled loss); auto: `tfvision
+        # train` measures the first two and writes the faster one here
+        "xla": False,  # compile the net, the loss and their gradients; max pooling takes
+        # deterministic=False then (docs/precision.md)
         "accumulate": 1,  # a step adds up the gradients of so many parts of its batch
         "clip_norm": 0.0,  # of the global gradient; 0: none
         "ema": 0.0,  # decay of the weights' moving average, 0: none

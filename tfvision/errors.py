@@ -82,6 +82,9 @@ def one_line(error: BaseException) -> str:
         return type(error).__name__
     if lines[0].startswith("in user code:"):
         lines = lines[-1:]
+    nodes = [number for number, line in enumerate(lines) if line.startswith("[[{{node")]
+    if nodes and lines[0].startswith("Graph execution error"):
+        lines = lines[nodes[0] - 1 : nodes[0]]  # the status of the node stands before its name
     text = " ".join(lines[:1] if len(lines) > 3 else lines)
     text = _OF_A_GRAPH.sub("", text)
     text = text if len(text) < 400 else f"{text[:400]} ..."

@@ -97,16 +97,16 @@ def seeded(seed: int) -> Iterator[None]:
             holder.generator = generator
 
 
-def cpu_has_bfloat16() -> bool:
-    """Does this machine's processor multiply bfloat16 fast (AMX)? False off Linux.
+def cpu_bfloat16() -> set[str]:
+    """Which instructions for bfloat16 this machine's processor has: "amx_bf16", "avx512_bf16".
 
-    With AVX-512's bfloat16 alone most networks are slower than in float32 (BUILD_NOTES)."""
+    None off Linux."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
-            flags = set(next((line for line in file if line.startswith("flags")), "").split())
+            flags = next((line for line in file if line.startswith("flags")), "")
     except OSError:
-        return False
-    return "amx_bf16" in flags
+        return set()
+    return {"amx_bf16", "avx512_bf16"} & set(flags.split())
 
 
 @contextlib.contextmanager

@@ -23,3 +23,10 @@ def test_a_rate_is_of_batches_after_the_first_ones(monkeypatch):
     )
     monkeypatch.setattr(speed, "SECONDS", 0.5)
     assert 0 < speed.input_rate(data) < 21  # a sleep is never shorter than asked for
+
+
+def test_communication_is_named_where_it_takes_most_of_a_step():
+    assert speed.limit(100, 1000, 0.2).endswith(
+        "training takes 100, communication 20% of a step: the model is the limit"
+    )
+    assert "communication is the limit" in speed.limit(100, 1000, 0.7)

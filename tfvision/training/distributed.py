@@ -40,7 +40,9 @@ class Workers:
         self.number, self.count = _place(strategy)
         self.chief = self.number == 0
         self._together = True  # False: the others may be in a step, and nothing can be told
-        self._sum = tf.function(_summed(strategy), autograph=False) if self.count > 1 else None
+        if self.count > 1:
+            table = tf.TensorSpec([self.count, None], tf.int64)
+            self._sum = tf.function(_summed(strategy), [table], autograph=False)
 
     def share(self, value: Any) -> list[Any]:
         """The values that all workers share at this point, in their order.
@@ -55,8 +57,7 @@ class Workers:
         data = np.frombuffer(pickle.dumps((value, error)), np.uint8)
         with self.lost_told():
             sizes = self._all(np.array([len(data)], np.int64))[:, 0]
-            width = 1 << int(sizes.max() - 1).bit_length()  # few widths: each is traced once
-            padded = np.zeros(max(width, 8), np.uint8)
+            padded = np.zeros(-(-sizes.max() // 8) * 8, np.uint8)
             padded[: len(data)] = data
             rows = self._all(padded.view(np.int64)).view(np.uint8)
         told = [pickle.loads(row[:n].tobytes()) for row, n in zip(rows, sizes, strict=True)]

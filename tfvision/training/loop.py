@@ -68,6 +68,8 @@ class Loop:
         due = self._profile.next(first, self._events.next())
         count = min(trainer.config.train.steps_per_call, due - first)
         what = f"training stopped between steps {first + 1} and {first + count}"
+        if trainer.config.train.xla:
+            what += ", which config.train.xla compiles"
         damaged = damage.reported(trainer.data, trainer.config.data.train, what)
         with trainer.workers.in_step():
             trainer.callbacks.batch_begin(first)

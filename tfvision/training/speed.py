@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import statistics
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from tfvision.training.step import StepFunction
 
 SECONDS = 1.5  # of measuring
 _WARM = 2  # batches before the clock starts: start-up, and what is prefetched meanwhile
@@ -25,10 +30,44 @@ def input_rate(data: tf.data.Dataset) -> float:
     return count / (time.perf_counter() - start)
 
 
-def limit(training: float, alone: float) -> str:
-    """One line on both speeds, images a second: of training, and of the input alone."""
+def step_rate(function: StepFunction, batches: Iterator) -> float:
+    """Steps a second, one a call: by the median of those in a second, after two to warm up."""
+    times: list[float] = []
+    while len(times) < _WARM + 2 or sum(times[_WARM:]) < 1.0:
+        start = time.perf_counter()
+        function.run(batches, tf.constant(1)).numpy()
+        times.append(time.perf_counter() - start)
+    return 1.0 / statistics.median(times[_WARM:])
+
+
+def adding_seconds(function: StepFunction) -> float:
+    """Seconds in which the replicas add up their gradients, when nothing else runs; all workers
+    call it together. 0 for one replica."""
+    if function.strategy.num_replicas_in_sync == 1:
+        return 0.0
+    add, times = function.adding(), []
+    for _ in range(_WARM + 5):  # a fixed number: the workers keep in step
+        start = time.perf_counter()
+        result = function.strategy.experimental_local_results(add())[0]
+        tf.reshape(result, [-1])[0].numpy()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[_WARM:])
+
+
+def limit(training: float, alone: float, communication: float = 0.0) -> str:
+    """One line on what a run's speed is due to.
+
+    training, alone: images a second of training, and of the input by itself. communication: the
+    part of a step's time that adding up the gradients takes by itself; 0 for one replica."""
     rates = f"the input alone gives {alone:,.0f} images/s, training takes {training:,.0f}"
+    if communication:
+        rates += f", communication {communication:.0%} of a step"
     if training < _CLEAR * alone:
+        if communication > _CLEAR:
+            return (
+                f"{rates}: communication is the limit. Larger batches and images help, fewer and"
+                " larger machines, a faster network"
+            )
         return f"{rates}: the model is the limit"
     return (
         f"{rates}: the input is the limit. More processor cores help, images that are stored at"

@@ -68,6 +68,9 @@ class StepFunction:
         self.slow = [(v, f) for v, f in zip(self.trainable, factors, strict=False) if f != 1.0]
         self.names: list[str] = []
         self.run: Callable = tf.function(self._run, reduce_retracing=True)
+        self._differentiate: Callable = self._gradients
+        if config.train.xla:
+            self._differentiate = tf.function(self._gradients, jit_compile=True, autograph=False)
 
     def _statistics(self) -> list[tf.Variable]:
         """What a step moves on each replica by itself, and the averages of it."""
@@ -94,6 +97,16 @@ class StepFunction:
         if self.strategy.num_replicas_in_sync > 1:
             self.strategy.run(self._settle)
         return rows.stack()
+
+    def adding(self) -> Callable:
+        """A function that adds up over the replicas what a step does, and nothing else."""
+
+        def of_replica():
+            replicas = tf.distribute.get_replica_context()
+            values = [tf.zeros_like(stack.raw(v)) for v in self.trainable]
+            return replicas.all_reduce(tf.distribute.ReduceOp.SUM, values)[0]
+
+        return tf.function(lambda: self.strategy.run(of_replica), autograph=False)
 
     @tf.autograph.experimental.do_not_convert
     def _settle(self):
@@ -122,7 +135,7 @@ class StepFunction:
         count = replicas.num_replicas_in_sync
         settings = self.config.train
         with context.randomness(self.config.seed, step, replicas.replica_id_in_sync_group):
-            gradients, terms = self._gradients(batch, step, count)
+            gradients, terms = self._differentiate(batch, step, count)
         values = list(terms.values())
         if count > 1:
             gradients = replicas.all_reduce(tf.distribute.ReduceOp.SUM, gradients)

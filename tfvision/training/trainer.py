@@ -302,6 +302,15 @@ class Trainer:
 
         The graph is traced here and not by the first call, so that what cannot be traced is told
         before the run folder is made."""
+        function = self._step_function()
+        if step >= self.total:
+            return function, None
+        with errors.reported("the training step cannot be built"):
+            batches = self._batches(step)
+            function.run.get_concrete_function(batches, tf.constant(1))
+        return function, batches
+
+    def _step_function(self) -> StepFunction:
         if self._function is None:
             self._function = StepFunction(
                 self.task,
@@ -315,18 +324,23 @@ class Trainer:
                 factors=self._factors,
                 scale=self._scale,
             )
-        function = self._function
-        if step >= self.total:
-            return function, None
-        with errors.reported("the training step cannot be built"):
-            batches = self._batches(step)
-            function.run.get_concrete_function(batches, tf.constant(1))
-        return function, batches
+        return self._function
 
     def images_of(self, step: int) -> list[str]:
         """The source_ids of the images in the training batch of `step`, counted from 0."""
         return pipeline.source_ids(self._order(), step)
 
-    def input_rate(self) -> float:
-        """Images a second that the input gives when nothing else runs; takes some seconds."""
-        return speed.input_rate(self._data(0)) * self.config.train.batch_size
+    def limit(self, rate: float) -> str:
+        """One line on what the speed of a run, `rate` images a second, is due to; takes some
+        seconds, and all workers take them together."""
+        batch = self.config.train.batch_size
+        with self.workers.lost_told():
+            adding = speed.adding_seconds(self._step_function())
+        replicas = self.strategy.num_replicas_in_sync // self.workers.count  # each takes a batch
+        alone = speed.input_rate(self._data(0)) * batch / replicas
+        return speed.limit(rate, alone, adding * rate / batch)
+
+    def step_rate(self) -> float:
+        """Images a second of the training step by itself; takes some seconds, moves the weights."""
+        batches = iter(self._data(0).take(1).cache().repeat())
+        return speed.step_rate(self._step_function(), batches) * self.config.train.batch_size

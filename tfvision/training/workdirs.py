@@ -110,7 +110,7 @@ def check(workdir: str, config) -> Any:
     Writes nothing. Raises UsageError for a path that cannot be a folder, for one that holds
     something else, and for each setting that differs and is not one of the FREE_TO_ ones."""
     paths.check_folder(workdir, "--workdir")
-    if os.path.exists(os.path.join(workdir, CONFIG)) and has_checkpoint(workdir):
+    if has_run(workdir):
         before = read_config(workdir)
         _check_same(workdir, before, config)
         return before
@@ -120,6 +120,11 @@ def check(workdir: str, config) -> Any:
             " --workdir"
         )
     return None
+
+
+def has_run(workdir: str) -> bool:
+    """Does this folder hold a run that can go on?"""
+    return os.path.exists(os.path.join(workdir, CONFIG)) and has_checkpoint(workdir)
 
 
 def has_checkpoint(workdir: str) -> bool:
