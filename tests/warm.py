@@ -80,5 +80,5 @@ def _child(arguments, cwd, environment, files):
     os.environ.clear()
     os.environ.update(environment)
     module, *sys.argv[1:] = arguments
-    sys.path[0] = ""
+    sys.path.insert(0, "")  # as `python -m` does
     runpy.run_module(module, run_name="__main__", alter_sys=True)
