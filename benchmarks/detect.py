@@ -33,12 +33,12 @@ def ours(folder, model, precision):
     import tensorflow as tf
     from tensorflow.python.framework import convert_to_constants
 
-    from tfvision import models, stack, weights
-    from tfvision.models import yolo_networks
+    from tfvision import architectures, stack, weights
+    from tfvision.architectures import yolo_networks
     from tfvision.ops import yolo_decode as ops
 
     with stack.precision(precision):
-        net = models.build(model, num_classes=CLASSES, image_size=SIZE)
+        net = architectures.build(model, num_classes=CLASSES, image_size=SIZE)
     weights.load(net, os.path.join(folder, "net.weights"), source="darknet")
     heads = yolo_networks.heads(model, num_classes=CLASSES)
 
@@ -93,12 +93,12 @@ def contend(who, folder, model):
 
 def write_files(folder, model):
     """A cfg file and fresh weights of a network of ours."""
-    from tfvision import models
+    from tfvision import architectures
+    from tfvision.architectures import yolo_networks
     from tfvision.darknet import cfg
-    from tfvision.models import yolo_networks
     from tfvision.weights import darknet_weights, native
 
-    net = models.build(model, num_classes=CLASSES, image_size=SIZE)
+    net = architectures.build(model, num_classes=CLASSES, image_size=SIZE)
     for name, variable in native.named(net).items():
         if name.endswith("/gamma"):  # else the numbers of an untrained network grow without end
             variable.assign([0.7] * variable.shape[0])

@@ -83,9 +83,9 @@ def oval(height, width):
 def ours(mode, precision):
 
     from tfvision import stack, training, weights
-    from tfvision.models import rcnn_network
-    from tfvision.models.backbones import resnet
-    from tfvision.models.rcnn_options import MASK
+    from tfvision.architectures import rcnn_network
+    from tfvision.architectures.backbones import resnet
+    from tfvision.architectures.rcnn_options import MASK
     from tfvision.net import Net
 
     limits = {

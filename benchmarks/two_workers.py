@@ -120,9 +120,9 @@ def adding(count):
 
 def weights(given):
     """The number of floats that the workers of a model add up in a step."""
-    from tfvision import models
+    from tfvision import architectures
 
-    net = models.build(given.model, num_classes=10, image_size=(given.side, given.side))
+    net = architectures.build(given.model, num_classes=10, image_size=(given.side, given.side))
     return sum(variable.shape.num_elements() for variable in net.train.trainable_variables)
 
 

@@ -5,9 +5,9 @@ Axis letters: K classes.
 
 import keras
 
-from tfvision import errors, layers, models
-from tfvision.models.backbones import resnet
-from tfvision.models.classifiers import CLASSIFIERS
+from tfvision import architectures, errors, layers
+from tfvision.architectures.backbones import resnet
+from tfvision.architectures.classifiers import CLASSIFIERS
 from tfvision.net import Net
 
 NAME = "resnet6"
@@ -29,5 +29,5 @@ def build(*, num_classes, image_size, dropout=0.0, **options):
 def register(put=dict.__setitem__):
     """Makes "resnet6" a model of this process. put: dict.__setitem__, or monkeypatch.setitem."""
     put(resnet.UNITS, 6, (1, 1))
-    for table in (models.MODELS, CLASSIFIERS):
+    for table in (architectures.MODELS, CLASSIFIERS):
         put(table, NAME, build)

@@ -3,7 +3,7 @@
 Every sort of unit is still there: with its stride and without, with its shortcut and without.
 """
 
-from tfvision.models.backbones import inception, mobilenet, resnet
+from tfvision.architectures.backbones import inception, mobilenet, resnet
 
 
 def shorten(patch):

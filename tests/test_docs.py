@@ -6,9 +6,9 @@ import re
 import pytest
 
 from tfvision import config, losses, metrics, optimizers
+from tfvision.architectures import detectors, rcnn, segmenters
 from tfvision.inputs import augment, mixing
 from tfvision.layers import activations
-from tfvision.models import detectors, rcnn, segmenters
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 PAGES = {

@@ -31,15 +31,16 @@ FLOORS = {
     "tfvision.metrics": 2,
     "tfvision.optimizers": 2,
     "tfvision.darknet": 3,
-    "tfvision.models": 4,
+    "tfvision.architectures": 4,
     "tfvision.weights": 4,
     "tfvision.task": 5,
     "tfvision.tasks": 6,
     "tfvision.training": 6,
     "tfvision.serving": 6,
-    "tfvision.tools": 7,
-    "tfvision.experiments": 7,
-    "tfvision.cli": 7,
+    "tfvision.models": 7,
+    "tfvision.tools": 8,
+    "tfvision.experiments": 8,
+    "tfvision.cli": 8,
 }
 
 

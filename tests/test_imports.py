@@ -26,6 +26,6 @@ def test_every_package_is_shipped():
 
 
 def test_parts_are_reached_from_the_top_without_importing_them_all():
-    assert "resnet152" in tfvision.models.names()
+    assert "resnet152" in tfvision.architectures.names()
     with pytest.raises(AttributeError, match="no attribute 'modls'"):
         tfvision.modls  # noqa: B018

@@ -5,6 +5,7 @@ import importlib
 __version__ = "0.1.0"
 
 _PARTS = (
+    "architectures",
     "config",
     "errors",
     "inputs",
@@ -29,3 +30,8 @@ def __getattr__(name: str):
     if name in _PARTS:
         return importlib.import_module(f"tfvision.{name}")
     raise AttributeError(f"module 'tfvision' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    """The parts, too, which are imported when they are asked for."""
+    return sorted({*globals(), *_PARTS})

@@ -76,6 +76,12 @@ def precision(policy: str) -> Iterator[None]:
         change(before)
 
 
+def current_precision() -> str:
+    """The name of Keras's policy, such as "mixed_bfloat16"."""
+    module = keras.mixed_precision
+    return (module.dtype_policy() if KERAS_3 else module.global_policy()).name
+
+
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Layers made inside draw the initial weights that they have after

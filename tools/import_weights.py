@@ -58,18 +58,18 @@ def main(argv: Sequence[str]) -> None:
     command_line.needed(_CHECKPOINT, _OUTPUT)
     if bool(_MODEL.value) == bool(_CFG.value):
         raise errors.UsageError("either --model or, of Darknet, --cfg says what network it is")
-    from tfvision import models, weights
+    from tfvision import architectures, weights
     from tfvision.weights import native
 
     if not _is_darknet(_OUTPUT.value):
         native.check_output(_OUTPUT.value)
     errors.choose(weights.SOURCES, _SOURCE.value, "source of weights")
     name = "darknet" if _CFG.value else _MODEL.value
-    errors.choose(models.MODELS, name, "model")
+    errors.choose(architectures.MODELS, name, "model")
     options = {**_options(name), **overrides.literals(_SET.value)}
     arrays = _read(name)
     num_classes = _NUM_CLASSES.value or _classes(name, arrays, options)
-    net = models.build(name, num_classes=num_classes, image_size=_size(name), **options)
+    net = architectures.build(name, num_classes=num_classes, image_size=_size(name), **options)
     try:
         count = weights.load(net, arrays, source=_SOURCE.value, say=_say)
     except errors.DataError as error:
@@ -124,8 +124,8 @@ def _say(note: str) -> None:
 
 def _size(name: str) -> tuple[int, int]:
     """(height, width) to build the model for; weights depend on it in YOLOv1 alone."""
+    from tfvision.architectures import yolo_networks
     from tfvision.darknet import cfg_file
-    from tfvision.models import yolo_networks
 
     if _CFG.value:
         return cfg_file.size(_CFG.value)
@@ -150,8 +150,8 @@ def _write(net: Any, arrays: dict) -> int:
 
 def _write_cfg(name: str, num_classes: int, options: dict) -> None:
     """The network's cfg file, beside its weights."""
+    from tfvision.architectures import yolo_networks
     from tfvision.darknet import cfg
-    from tfvision.models import yolo_networks
 
     size = _size(name)
     sections = yolo_networks.sections(name, num_classes=num_classes, image_size=size, **options)
@@ -161,8 +161,8 @@ def _write_cfg(name: str, num_classes: int, options: dict) -> None:
 
 def _classes(name: str, arrays: dict, options: dict) -> int:
     """How many classes the checkpoint is for."""
+    from tfvision.architectures import yolo_networks
     from tfvision.darknet import cfg_file
-    from tfvision.models import yolo_networks
     from tfvision.weights import prefixes
 
     if _CFG.value:
@@ -188,7 +188,7 @@ def _classes(name: str, arrays: dict, options: dict) -> int:
 
 def _header(name: str, arrays: dict, count: int, options: dict) -> str:
     """What to know of the header, where one value more or less is that of a network."""
-    from tfvision.models import yolo_networks
+    from tfvision.architectures import yolo_networks
     from tfvision.weights import darknet_weights
 
     for extra in (-1, 1) if "header" in arrays else ():

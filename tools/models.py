@@ -27,20 +27,20 @@ def main(argv: Sequence[str]) -> None:
     """Prints names or a table. Raises UsageError."""
     if len(argv) > 2:
         raise errors.UsageError(f"unexpected argument '{argv[2]}'; name one model")
-    from tfvision import models
-    from tfvision.models import summary
+    from tfvision import architectures
+    from tfvision.architectures import summary, summary_table
 
     if len(argv) == 1:
-        print("\n".join(models.names()))
+        print("\n".join(architectures.names()))
         return
     name = argv[1]
-    net = models.build(
+    net = architectures.build(
         name, num_classes=_CLASSES.value, image_size=_size(), **overrides.literals(_SET.value)
     )
     model = net.train if _TRAIN.value else net.serve
     rows = summary.by_layer(model) if _LAYERS.value else summary.by_stage(model)
     print(f"{name}, {_SIZE.value[0]} x {_SIZE.value[1]} pixels, {_CLASSES.value:,} classes\n")
-    print("\n".join(table(rows, summary.total(rows))))
+    print(summary_table.table(rows))
     if _OUTPUT.value:
         _write(rows)
 
@@ -53,45 +53,6 @@ def _size() -> tuple[int, int]:
             f"--image_size is {','.join(_SIZE.value)}; it is height,width: 224,224"
         ) from None
     return height, width
-
-
-def _field(field: Sequence[float]) -> str:
-    if math.inf in field:
-        return "image"
-    rows, columns = (int(n) for n in field)
-    return str(rows) if rows == columns else f"{rows} x {columns}"
-
-
-def table(rows: Sequence, whole) -> list[str]:
-    """Aligned lines; memory is that of float32 for one image."""
-    head = ["", "output", "layers", "parameters", "G mult-adds", "receptive field", "MiB"]
-    body = [
-        [
-            row.name,
-            " x ".join(map(str, row.output)),
-            f"{row.layers}",
-            f"{row.parameters:,}",
-            f"{row.multiply_adds / 1e9:.3f}",
-            _field(row.receptive_field),
-            f"{row.activations * 4 / 2**20:.2f}",
-        ]
-        for row in [*rows, whole]
-    ]
-    widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
-
-    def line(cells: Sequence[str]) -> str:
-        left = [cell.ljust(width) for cell, width in zip(cells[:2], widths[:2], strict=True)]
-        right = [cell.rjust(width) for cell, width in zip(cells[2:], widths[2:], strict=True)]
-        return "  ".join([*left, *right]).rstrip()
-
-    lines = [line(head), *map(line, body[:-1]), "-" * len(line(head)), line(body[-1])]
-    lines += ["", f"{2 * whole.multiply_adds / 1e9:,.2f} GFLOPs an image (two a multiply-add)"]
-    if whole.statistics:
-        lines.append(
-            f"{whole.statistics:,} values that are not trained (normalisation's statistics)"
-        )
-    lines.append("MiB: of what the layers put out for one image, as float32")
-    return lines
 
 
 def _write(rows: Sequence) -> None:

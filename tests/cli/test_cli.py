@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import warm
 
-from tfvision import config, models, overrides
+from tfvision import architectures, config, overrides
 from tfvision.experiments import train
 from tfvision.weights import native
 
@@ -213,7 +213,7 @@ def test_a_data_set_is_inspected_and_verified(photos, tmp_path):
 
 @pytest.mark.slow
 def test_imported_weights_are_exported_without_a_run(photos, tmp_path):
-    net = models.build("resnet18", num_classes=2, image_size=(32, 32), width=4)
+    net = architectures.build("resnet18", num_classes=2, image_size=(32, 32), width=4)
     weights = tmp_path / "w.safetensors"
     native.save(native.collect(net), str(weights))
     (tmp_path / "labels.txt").write_text("cat\ndog\n")

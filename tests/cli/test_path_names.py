@@ -17,7 +17,7 @@ import uvicorn
 import verbs
 from PIL import Image
 
-from tfvision import cli, models, paths
+from tfvision import architectures, cli, paths
 from tfvision.net import Net
 from tfvision.serving import check
 from tfvision.training import report_plots
@@ -69,7 +69,7 @@ def tfvision(*arguments):
 @pytest.fixture
 def one_process(monkeypatch, check_by):
     """The tiny model, an export that is checked in this process, and no plots without names."""
-    for table in (models.MODELS, models.CLASSIFIERS):
+    for table in (architectures.MODELS, architectures.CLASSIFIERS):
         monkeypatch.setitem(table, "tiny", tiny)
     # Elsewhere it takes a second a name, and `predict` opens the model the same way.
     check_by(lambda folder, file: [] if paths.is_plain(folder) else check.run(folder, file))

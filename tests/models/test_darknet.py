@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from tfvision import errors, models
+from tfvision import architectures, errors
+from tfvision.architectures import yolo_networks
 from tfvision.darknet import cfg as darknet_cfg
 from tfvision.darknet import cfg_file as darknet
 from tfvision.darknet import plan as darknet_plan
-from tfvision.models import yolo_networks
 
 pytestmark = pytest.mark.addons
 
@@ -23,7 +23,9 @@ def plan(text, size=(32, 64)):
 def build(tmp_path, text, *, num_classes=3, size=(32, 64), **options):
     path = tmp_path / "net.cfg"
     path.write_text(NET + text, encoding="utf-8")
-    return models.build("darknet", num_classes=num_classes, image_size=size, cfg=path, **options)
+    return architectures.build(
+        "darknet", num_classes=num_classes, image_size=size, cfg=path, **options
+    )
 
 
 def run(net, size=(32, 64)):

@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 
 from tfvision import errors, layers, stack
+from tfvision.architectures import deeplab, segmenters, tiramisu
+from tfvision.architectures.backbones import resnet, xception
+from tfvision.architectures.deeplab_v3 import V3PlusOptions
 from tfvision.layers import activations, context
-from tfvision.models import deeplab, segmenters, tiramisu
-from tfvision.models.backbones import resnet, xception
-from tfvision.models.deeplab_v3 import V3PlusOptions
 
 NARROW = {"width": 4, "num_classes": 3}
 HEAD = {"deeplab_v1": {"hidden": 8}, "deeplab_v2": {}, "deeplab_v3": {"channels": 8}}

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfvision import errors, models, stack
+from tfvision import architectures, errors, stack
+from tfvision.architectures import classifiers
+from tfvision.architectures.backbones import inception, mobilenet, resnet, vgg
 from tfvision.layers import activations
-from tfvision.models import classifiers
-from tfvision.models.backbones import inception, mobilenet, resnet, vgg
 
 SIZE = (97, 131)  # odd on purpose
 NARROW = {"num_classes": 3, "image_size": SIZE, "width": 8}
@@ -21,7 +21,7 @@ STAGES = ("c1", "c2", "c3", "c4", "c5")
 
 
 def build(name, **options):
-    return models.build(name, **{**NARROW, **SMALL.get(name, {}), **options})
+    return architectures.build(name, **{**NARROW, **SMALL.get(name, {}), **options})
 
 
 def images(size=SIZE, count=2):
@@ -176,7 +176,7 @@ def test_what_cannot_be_built_is_refused_in_one_line(name, options, message):
 @pytest.mark.parametrize("multiplier", [0.35, 1.4])
 def test_mobilenets_width_is_32_times_the_multiplier_of_keras(multiplier):
     theirs = keras.applications.MobileNetV2((32, 32, 3), alpha=multiplier, weights=None)
-    ours = models.build(
+    ours = architectures.build(
         "mobilenet_v2", num_classes=1000, image_size=(32, 32), width=32 * multiplier
     )
     assert ours.train.count_params() == theirs.count_params()

@@ -7,8 +7,8 @@ import dataclasses
 import keras
 import pytest
 
-from tfvision import errors, layers, models
-from tfvision.models.backbones import mobilenet, resnet
+from tfvision import architectures, errors, layers
+from tfvision.architectures.backbones import mobilenet, resnet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,4 +99,4 @@ def test_networks_have_the_defaults_of_their_papers_and_weights():
 )  # fmt: skip
 def test_an_argument_of_a_function_is_no_option_of_its_network(name, option):
     with pytest.raises(errors.UsageError, match=f"{name} has no option '{option}'"):
-        models.build(name, num_classes=2, image_size=(64, 64), **{option: 1})
+        architectures.build(name, num_classes=2, image_size=(64, 64), **{option: 1})

@@ -7,10 +7,10 @@ import pytest
 import tensorflow as tf
 
 from tfvision import errors, stack
+from tfvision.architectures.backbones import resnet
+from tfvision.architectures.rcnn_network import Network, serving
+from tfvision.architectures.rcnn_options import FASTER, MASK
 from tfvision.layers import rcnn_layers
-from tfvision.models.backbones import resnet
-from tfvision.models.rcnn_network import Network, serving
-from tfvision.models.rcnn_options import FASTER, MASK
 
 pytestmark = pytest.mark.addons
 STAGES = resnet.backbone(18, width=4)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfvision import architectures, errors, sources, tasks, training
 from tfvision import config as configs
-from tfvision import errors, models, sources, tasks, training
-from tfvision.models import rcnn
+from tfvision.architectures import rcnn
 from tfvision.records import writer
 from tfvision.serving import exporter
 
@@ -23,11 +23,11 @@ PROPOSING = {"train_pre_nms": 20, "train_post_nms": 10, "pre_nms": 20, "post_nms
 
 
 def build(name, **options):
-    return models.build(name, num_classes=2, image_size=(64, 96), **SMALL, **options)
+    return architectures.build(name, num_classes=2, image_size=(64, 96), **SMALL, **options)
 
 
 def test_every_family_has_a_net_of_every_backbone():
-    assert set(rcnn.RCNN) <= set(models.names())
+    assert set(rcnn.RCNN) <= set(architectures.names())
     for name in (
         *("fast_rcnn_resnet50_fpn", "faster_rcnn_resnet50_fpn", "faster_rcnn_resnet101_fpn"),
         *("mask_rcnn_resnet50_fpn", "mask_rcnn_resnet101_fpn", "mask_rcnn_resnet18_fpn"),
@@ -58,7 +58,7 @@ def test_options_are_checked_before_anything_is_built():
     with pytest.raises(errors.UsageError, match="no option 'anchor_samples'"):
         build("fast_rcnn_resnet18_fpn", anchor_samples=8)
     with pytest.raises(errors.UsageError, match="multiples of 32, such as 64 x 128"):
-        models.build("mask_rcnn_resnet18_fpn", num_classes=1, image_size=(64, 100))
+        architectures.build("mask_rcnn_resnet18_fpn", num_classes=1, image_size=(64, 100))
 
 
 def settings(path="", task="detection", name="faster_rcnn_resnet18_fpn", **changes):

@@ -7,11 +7,11 @@ import pytest
 import tensorflow as tf
 
 from tfvision import layers, stack
+from tfvision.architectures.backbones import resnet
+from tfvision.architectures.rcnn_network import serving, training
+from tfvision.architectures.rcnn_options import FASTER, MASK
 from tfvision.layers import context, rcnn_samples
 from tfvision.losses import rcnn_losses as losses
-from tfvision.models.backbones import resnet
-from tfvision.models.rcnn_network import serving, training
-from tfvision.models.rcnn_options import FASTER, MASK
 from tfvision.ops import boxes as box_ops
 
 pytestmark = pytest.mark.addons

@@ -7,12 +7,12 @@ import tensorflow as tf
 from test_rcnn_training import BOXES, CLASS_IDS, batch, total
 
 from tfvision import config, errors, layers, stack
+from tfvision.architectures.backbones import mobilenet, resnet
+from tfvision.architectures.backbones.backbone import Backbone
+from tfvision.architectures.rcnn_network import serving, training
+from tfvision.architectures.rcnn_options import C4, FAST, FASTER, MASK
 from tfvision.layers import context, rcnn_layers
 from tfvision.losses import rcnn_losses as losses
-from tfvision.models.backbones import mobilenet, resnet
-from tfvision.models.backbones.backbone import Backbone
-from tfvision.models.rcnn_network import serving, training
-from tfvision.models.rcnn_options import C4, FAST, FASTER, MASK
 from tfvision.net import Net
 from tfvision.training import tuning
 from tfvision.weights import native

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tfvision import errors, models
-from tfvision.models.segmenters import ARCHITECTURES, SEGMENTERS
+from tfvision import architectures, errors
+from tfvision.architectures.segmenters import ARCHITECTURES, SEGMENTERS
 
 pytestmark = pytest.mark.addons
 SMALL = {"width": 4}
@@ -11,7 +11,7 @@ RNG = np.random.default_rng(0)
 
 def build(name="deeplab_v3plus_resnet18", size=(32, 48), **options):
     shared = {"num_classes": 3, "image_size": size, **SMALL}
-    return models.build(name, **shared, **options)
+    return architectures.build(name, **shared, **options)
 
 
 def image(size):
@@ -73,7 +73,9 @@ def test_several_scales_and_the_mirrored_image_are_averaged():
 def test_image_statistics_in_evaluation_are_an_option_of_tiramisu():
     options = {"blocks": (1, 1, 1), "growth": 2, "width": 4}
     shared = {"num_classes": 2, "image_size": (8, 8), **options}
-    net = models.build("fc_densenet_small", **shared, eval_options={"bn_image_statistics": True})
+    net = architectures.build(
+        "fc_densenet_small", **shared, eval_options={"bn_image_statistics": True}
+    )
     batch = image((8, 8))
     trained = np.array(net.train(batch, training=True)["class_logits"])
     # Dropout is off outside training; with none the two would be equal.
@@ -100,4 +102,4 @@ def test_wrong_options_are_named(options, message):
 
 
 def test_every_architecture_has_a_name():
-    assert set(SEGMENTERS) == set(ARCHITECTURES) <= set(models.names())
+    assert set(SEGMENTERS) == set(ARCHITECTURES) <= set(architectures.names())

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from tfvision import layers, models
-from tfvision.models import summary
+from tfvision import architectures, layers
+from tfvision.architectures import summary
 
 
 @pytest.mark.addons
@@ -37,7 +37,7 @@ def test_a_small_graph_with_branches_is_counted_by_hand():
 
 
 def test_the_stages_of_resnet18_see_what_the_paper_says():
-    net = models.build("resnet18", num_classes=10, image_size=(224, 224), width=4)
+    net = architectures.build("resnet18", num_classes=10, image_size=(224, 224), width=4)
     rows = {row.name: row for row in summary.by_stage(net.serve)}
     assert list(rows) == [
         *("pixels", "conv1", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "fc")
@@ -59,7 +59,7 @@ def test_the_stages_of_resnet18_see_what_the_paper_says():
     [("resnet50", 224, 4.089, 25.557), ("mobilenet_v2", 224, 0.301, 3.505)],
 )
 def test_totals_are_the_published_ones(name, size, giga, million):
-    net = models.build(name, num_classes=1000, image_size=(size, size))
+    net = architectures.build(name, num_classes=1000, image_size=(size, size))
     whole = summary.total(summary.by_stage(net.serve))
     assert round(whole.multiply_adds / 1e9, 3) == giga
     assert round(whole.parameters / 1e6, 3) == million
@@ -79,7 +79,7 @@ def test_enlarging_layers_by_hand():
 
 @pytest.mark.parametrize("name", ["fc_densenet_small", "deeplab_v3plus_resnet18", "yolo_v3_small"])
 def test_every_task_has_a_table(name):
-    net = models.build(name, num_classes=3, image_size=(64, 64), width=4)
+    net = architectures.build(name, num_classes=3, image_size=(64, 64), width=4)
     rows = summary.by_stage(net.serve)
     assert summary.total(rows).parameters == sum(
         np.prod(v.shape) for v in net.serve.trainable_variables
@@ -89,7 +89,7 @@ def test_every_task_has_a_table(name):
 @pytest.mark.addons
 def test_shared_heads_and_regions_are_counted_by_hand():
     options = {"width": 4, "channels": 8, "hidden": 16, "mask_widths": (8,), "post_nms": 5}
-    net = models.build(
+    net = architectures.build(
         "mask_rcnn_resnet18_fpn", num_classes=2, image_size=(64, 64), max_detections=3, **options
     )
     rows = summary.by_layer(net.serve)
@@ -107,7 +107,7 @@ def test_shared_heads_and_regions_are_counted_by_hand():
     assert named["roi_heads.mask_predictor.conv5_mask"].multiply_adds == 3 * 14 * 14 * 4 * 8 * 8
     assert named["masks"].activations == 3 * 28 * 28
     assert named["box_features"].receptive_field == (float("inf"),) * 2
-    given = models.build(
+    given = architectures.build(
         "fast_rcnn_resnet18_fpn", num_classes=2, image_size=(64, 64), width=4, channels=8, hidden=16
     )
     named = {row.name: row for row in summary.by_stage(given.serve)}

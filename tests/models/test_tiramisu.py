@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfvision import errors, layers
-from tfvision.models import tiramisu
+from tfvision.architectures import tiramisu
 
 TINY = {"blocks": (2, 1, 3, 1, 2), "growth": 2, "width": 3, "num_classes": 4}
 

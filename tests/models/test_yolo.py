@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfvision import errors, layers, models, stack
+from tfvision import architectures, errors, layers, stack
+from tfvision.architectures import summary, yolo_networks, yolo_versions
 from tfvision.darknet import cfg as darknet_cfg
 from tfvision.darknet import cfg_file as darknet
 from tfvision.darknet import plan as darknet_plan
-from tfvision.models import summary, yolo_networks, yolo_versions
 from tfvision.net import Net
 
 pytestmark = pytest.mark.addons
@@ -204,7 +204,7 @@ def test_classes_follow_from_the_number_of_values(values):
 
 
 def test_a_net_is_called_by_its_name_and_its_layers_by_place():
-    net = models.build("yolo_v3_tiny", num_classes=3, image_size=(64, 64), width=4)
+    net = architectures.build("yolo_v3_tiny", num_classes=3, image_size=(64, 64), width=4)
     assert net.train.name == "yolo_v3_tiny"
     names = [layer.name for layer in net.train.layers]
     assert {"pixels", "L000.conv", "L000.bn", "L000.activation", "L015.head", "L016.yolo"} <= set(
@@ -230,7 +230,7 @@ def test_sections_of_python_have_darknets_defaults():
     ],
 )
 def test_an_image_costs_what_was_published(name, size, flops):
-    model = models.build(name, num_classes=80, image_size=(size, size)).serve
+    model = architectures.build(name, num_classes=80, image_size=(size, size)).serve
     whole = summary.total(summary.by_layer(model))
     assert 2 * whole.multiply_adds / 1e9 == pytest.approx(flops, abs=0.006)
 

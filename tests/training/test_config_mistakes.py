@@ -297,7 +297,9 @@ def refused(settings, workdir, words):
 def test_a_mistake_is_told_before_a_net_is_built(
     task, setting, value, words, records, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("tfvision.models.build", lambda *a, **k: pytest.fail("a net was built"))
+    monkeypatch.setattr(
+        "tfvision.architectures.build", lambda *a, **k: pytest.fail("a net was built")
+    )
     refused(changed(tree(records, task), setting, value), tmp_path / "run", words)
 
 

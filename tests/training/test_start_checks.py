@@ -125,9 +125,9 @@ def test_a_head_of_other_classes_is_not_fine_tuned(records, run, tmp_path):
     ],
 )
 def test_the_head_is_what_counts_classes(model, heads):
-    from tfvision import models
+    from tfvision import architectures
 
-    net = models.build(**model, num_classes=3, image_size=(96, 96))
+    net = architectures.build(**model, num_classes=3, image_size=(96, 96))
     assert {n.split("/")[0] for n in start_checks.head_variables(net)} == heads
 
 

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfvision import errors, models, stack
+from tfvision import architectures, errors, stack
 from tfvision.training import tuning
 from tfvision.weights import native
 
 
 @pytest.fixture(scope="module")
 def net():
-    return models.build("resnet18", num_classes=3, image_size=(8, 8), width=4, stem="small")
+    return architectures.build("resnet18", num_classes=3, image_size=(8, 8), width=4, stem="small")
 
 
 def thaw(net):

@@ -11,8 +11,8 @@ import pytest
 import warm
 from oracle_files import fill
 
-from tfvision import errors, models, weights
-from tfvision.models import yolo_networks, yolo_versions
+from tfvision import architectures, errors, weights
+from tfvision.architectures import yolo_networks, yolo_versions
 from tfvision.ops import yolo_decode as yolo_ops
 from tfvision.weights import darknet_weights, native
 
@@ -105,7 +105,7 @@ def test_layers_heads_and_boxes_are_those_of_opencv(case):
     classes = layers[-1]["classes"]
     assert yolo_networks.num_classes(name, file["values"].size, **options) == classes
     size = tuple(meta["input_hw"])
-    net = models.build(name, num_classes=classes, image_size=size, **options)
+    net = architectures.build(name, num_classes=classes, image_size=size, **options)
     assert weights.load(net, file, source="darknet") == meta["stored_floats"]
     trainable = sum(int(np.prod(v.shape)) for v in net.train.trainable_variables)
     assert trainable == meta["trainable_parameters"]
@@ -161,7 +161,7 @@ def test_real_files_fill_the_net_of_their_cfg_and_come_back_byte_for_byte(
 ):
     path = shared_data.parent / "weights" / name
     cfg, file = (path.parent / f"{path.name}.{extension}" for extension in ("cfg", "weights"))
-    net = models.build("darknet", num_classes=REAL[name], image_size=(320, 320), cfg=cfg)
+    net = architectures.build("darknet", num_classes=REAL[name], image_size=(320, 320), cfg=cfg)
     content = darknet_weights.read(file)
     assert weights.load(net, file, source="darknet") == content["values"].size
     darknet_weights.write(
@@ -172,7 +172,7 @@ def test_real_files_fill_the_net_of_their_cfg_and_come_back_byte_for_byte(
 
 def test_the_published_yolov3_tiny_sees_what_opencv_sees(shared_data):
     folder = shared_data.parent / "weights"
-    net = models.build("yolo_v3_tiny", num_classes=80, image_size=(416, 416))
+    net = architectures.build("yolo_v3_tiny", num_classes=80, image_size=(416, 416))
     weights.load(net, folder / "yolov3_tiny_darknet" / "yolov3-tiny.weights", source="darknet")
     with np.load(folder / "reference" / "yolov3_tiny_tensors.npz") as reference:
         # stored as float16 of k / 255
@@ -188,7 +188,7 @@ def test_the_published_yolov3_tiny_sees_what_opencv_sees(shared_data):
 def _net(tmp_path, text=CFG, size=32):
     path = tmp_path / "net.cfg"
     path.write_text(text, encoding="utf-8")
-    return models.build("darknet", num_classes=3, image_size=(size, size), cfg=path)
+    return architectures.build("darknet", num_classes=3, image_size=(size, size), cfg=path)
 
 
 def _file(tmp_path, values, start=START):
@@ -294,7 +294,7 @@ def test_a_file_that_is_cut_off_or_missing_is_refused(tmp_path):
 
 
 def test_a_net_that_is_not_darknets_is_refused(tmp_path):
-    net = models.build("resnet18", num_classes=3, image_size=(32, 32), width=4)
+    net = architectures.build("resnet18", num_classes=3, image_size=(32, 32), width=4)
     with pytest.raises(errors.DataError, match=r"conv1/kernel has no place in a \.weights"):
         weights.load(net, _file(tmp_path, [1]), source="darknet")
 
@@ -351,7 +351,7 @@ def test_import_weights_takes_a_cfg_and_writes_both_formats(tmp_path):
 
 def test_import_weights_counts_the_classes_of_a_named_network(tmp_path):
     name, options = "yolo_v3_small", ("--set=width=4", "--model=yolo_v3_small")
-    net = models.build(name, num_classes=7, image_size=(32, 32), width=4)
+    net = architectures.build(name, num_classes=7, image_size=(32, 32), width=4)
     darknet_weights.write(net, tmp_path / "a.weights")
     flags = (f"--checkpoint={tmp_path / 'a.weights'}", f"--output={tmp_path / 'a.npz'}")
     done = _import_weights("--source=darknet", *options, *flags)
@@ -362,7 +362,7 @@ def test_import_weights_counts_the_classes_of_a_named_network(tmp_path):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.weights").read_bytes() == (tmp_path / "b.weights").read_bytes()
     cfg = tmp_path / "b.cfg"  # what such weights are of
-    net = models.build("darknet", num_classes=7, image_size=(32, 32), cfg=cfg)
+    net = architectures.build("darknet", num_classes=7, image_size=(32, 32), cfg=cfg)
     weights.load(net, tmp_path / "b.weights", source="darknet")
     flags = (f"--checkpoint={tmp_path / 'a.weights'}", f"--output={tmp_path / 'c.npz'}")
     done = _import_weights("--source=darknet", f"--model={name}", *flags)  # not of width 4
@@ -403,7 +403,7 @@ def test_a_file_that_is_four_bytes_off_names_its_header(tmp_path, start, count, 
 
 
 def test_import_weights_names_the_header_of_a_named_network(tmp_path):
-    net = models.build("yolo_v3_small", num_classes=7, image_size=(32, 32), width=4)
+    net = architectures.build("yolo_v3_small", num_classes=7, image_size=(32, 32), width=4)
     darknet_weights.write(net, tmp_path / "a.weights")
     content = (tmp_path / "a.weights").read_bytes()
     (tmp_path / "a.weights").write_bytes(content[:16] + content[20:])

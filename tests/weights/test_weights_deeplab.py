@@ -10,7 +10,7 @@ import pytest
 from oracle_files import fill
 
 from tfvision import errors, layers, weights
-from tfvision.models import deeplab
+from tfvision.architectures import deeplab
 from tfvision.net import Net
 from tfvision.weights import native
 

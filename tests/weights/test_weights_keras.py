@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import warm
 
-from tfvision import errors, models, stack, weights
+from tfvision import architectures, errors, stack, weights
 from tfvision.weights import hdf5, keras_applications, keras_layers, native
 
 pytestmark = pytest.mark.addons
@@ -79,7 +79,7 @@ def test_both_layouts_of_a_file_give_the_logits_of_keras(model, tmp_path):
     gc.collect()
 
     options = keras_applications.options(model)
-    net = models.build(model, num_classes=classes, image_size=size, **options)
+    net = architectures.build(model, num_classes=classes, image_size=size, **options)
     for name in files:
         for variable in net.variables():
             variable.assign(np.full(variable.shape, np.nan))
@@ -99,7 +99,7 @@ def test_the_table_names_every_layer_of_ours_and_of_keras_once(model):
     layers = keras_layers.table(model)
     small = {"hidden": 4} if model.startswith("vgg") else {}
     options = {**keras_applications.options(model), **small}
-    net = models.build(model, num_classes=2, image_size=(75, 75), width=2, **options)
+    net = architectures.build(model, num_classes=2, image_size=(75, 75), width=2, **options)
     ours = {name.rpartition("/")[0] for name in native.named(net)}
     assert sorted(layer.ours for layer in layers) == sorted(ours)
     by_class = keras_layers.by_class(layers)
@@ -110,7 +110,7 @@ def test_the_table_names_every_layer_of_ours_and_of_keras_once(model):
 @pytest.mark.parametrize("model", ["resnet152", "inception_v3"])
 def test_our_nets_hold_as_many_values_as_the_published_files(model):
     options = keras_applications.options(model)
-    net = models.build(model, num_classes=1000, image_size=(224, 224), **options)
+    net = architectures.build(model, num_classes=1000, image_size=(224, 224), **options)
     count = sum(int(np.prod(v.shape)) for v in net.variables())
     # Keras's Inception has no gamma; ours has 17,216
     assert count - (17_216 if model == "inception_v3" else 0) == SIZES[model]
@@ -118,7 +118,7 @@ def test_our_nets_hold_as_many_values_as_the_published_files(model):
 
 def _tiny_vgg():
     """A net and its arrays as a file would hold them; element i of all is i."""
-    net = models.build(
+    net = architectures.build(
         "vgg16", num_classes=2, image_size=(32, 32), width=1, hidden=3, version="keras"
     )
     shapes = {name: value.shape for name, value in native.collect(net).items()}
@@ -166,10 +166,10 @@ def test_a_file_without_a_head_needs_a_skip():
 
 
 def test_a_net_of_another_version_is_refused():
-    net = models.build("vgg16", num_classes=2, image_size=(32, 32), width=1, hidden=3)
+    net = architectures.build("vgg16", num_classes=2, image_size=(32, 32), width=1, hidden=3)
     with pytest.raises(errors.UsageError, match="version='keras'"):
         weights.load(net, _tiny_vgg()[1], source="keras")
-    small = models.build("resnet18", num_classes=2, image_size=(32, 32), width=1)
+    small = architectures.build("resnet18", num_classes=2, image_size=(32, 32), width=1)
     with pytest.raises(errors.UsageError, match="unknown model of Keras Applications 'resnet18'"):
         weights.load(small, {}, source="keras")
 
@@ -218,7 +218,7 @@ def test_import_weights_counts_the_classes_and_names_the_options(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "3 classes" in done.stdout
     assert "--config.model.version=keras" in done.stdout
-    net = models.build("resnet50", num_classes=3, image_size=(32, 32), version="keras")
+    net = architectures.build("resnet50", num_classes=3, image_size=(32, 32), version="keras")
     weights.load(net, tmp_path / "ours.npz", source="tfvision")
     kernel = native.collect(net)["fc/kernel"]
     np.testing.assert_array_equal(kernel, theirs.get_layer("predictions").get_weights()[0])

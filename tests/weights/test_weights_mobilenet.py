@@ -8,8 +8,8 @@ import PIL.ImageOps
 import pytest
 import tensorflow as tf
 
+from tfvision import architectures, tasks, weights
 from tfvision import config as configs
-from tfvision import models, tasks, weights
 
 pytestmark = [pytest.mark.addons, pytest.mark.slow]
 
@@ -18,7 +18,7 @@ SIZE = (224, 224)
 
 @pytest.fixture(scope="module")
 def net(shared_data):
-    net = models.build("mobilenet_v2", num_classes=1000, image_size=SIZE)
+    net = architectures.build("mobilenet_v2", num_classes=1000, image_size=SIZE)
     folder = shared_data.parent / "weights" / "mobilenet_v2_imagenet_torch"
     weights.load(net, folder / "mobilenet_v2-b0353104.npz", source="torchvision")
     return net

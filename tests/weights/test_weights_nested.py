@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfvision import models, stack, weights
+from tfvision import architectures, stack, weights
 from tfvision.weights import hdf5, keras_layers, native
 
 pytestmark = pytest.mark.addons
@@ -84,7 +84,7 @@ def test_scopes_that_older_keras_counted_on_are_one_layers(tmp_path):
 
 @pytest.mark.parametrize("by_class", [False, True])
 def test_a_network_of_keras_inside_a_model_fills_ours(by_class):
-    net = models.build(
+    net = architectures.build(
         "vgg16", num_classes=2, image_size=(32, 32), width=1, hidden=3, version="keras"
     )
     layers = keras_layers.table("vgg16")

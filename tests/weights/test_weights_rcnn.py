@@ -11,10 +11,10 @@ import torchvision_masks
 from oracle_files import fill
 
 from tfvision import weights
+from tfvision.architectures import rcnn_network
+from tfvision.architectures.backbones import pixels, resnet
+from tfvision.architectures.rcnn_options import FASTER, MASK
 from tfvision.layers import rcnn_layers
-from tfvision.models import rcnn_network
-from tfvision.models.backbones import pixels, resnet
-from tfvision.models.rcnn_options import FASTER, MASK
 from tfvision.net import Net
 from tfvision.ops import boxes as box_ops
 from tfvision.ops import images

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tfvision import errors, weights
-from tfvision.models.backbones import resnet
-from tfvision.models.rcnn_network import serving
-from tfvision.models.rcnn_options import MASK
+from tfvision.architectures.backbones import resnet
+from tfvision.architectures.rcnn_network import serving
+from tfvision.architectures.rcnn_options import MASK
 from tfvision.net import Net
 from tfvision.weights import native, torchvision_rcnn
 

@@ -2,8 +2,8 @@ import class_folders
 import numpy as np
 import pytest
 
+from tfvision import architectures, errors, tasks, training, weights
 from tfvision import config as configs
-from tfvision import errors, models, tasks, training, weights
 from tfvision.weights import native, readers
 
 pytestmark = pytest.mark.addons
@@ -32,7 +32,7 @@ def test_another_run_starts_from_the_averaged_weights_of_the_best_checkpoint(run
     assert trainer.restore("best")
     with trainer.averaged():
         wanted = native.collect(trainer.net)
-    net = models.build("resnet18", num_classes=2, image_size=(8, 8), width=4, stem="small")
+    net = architectures.build("resnet18", num_classes=2, image_size=(8, 8), width=4, stem="small")
     weights.load(net, str(folder), source="tfvision")
     for name, array in native.collect(net).items():
         np.testing.assert_array_equal(array, wanted[name])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from torch_files import Call, ModuleClass, Named, tensor, write_legacy, write_zip
 
-from tfvision import errors, models, weights
+from tfvision import architectures, errors, weights
 from tfvision.weights import native, prefixes, readers
 
 pytestmark = pytest.mark.addons
@@ -200,7 +200,7 @@ def test_what_belongs_to_the_network_stays(names):
 
 
 def test_a_prefix_that_the_net_does_not_have_is_taken_off_by_load():
-    net = models.build("resnet18", num_classes=2, image_size=(32, 32), width=4)
+    net = architectures.build("resnet18", num_classes=2, image_size=(32, 32), width=4)
     names = {"kernel": "weight", "gamma": "weight", "beta": "bias", "bias": "bias"}
     names |= {"moving_mean": "running_mean", "moving_variance": "running_var"}
     state = {}
@@ -215,7 +215,7 @@ def test_a_prefix_that_the_net_does_not_have_is_taken_off_by_load():
 
 
 def test_what_was_read_stands_in_the_message_of_a_misfit(tmp_path):
-    net = models.build("resnet18", num_classes=2, image_size=(32, 32), width=4)
+    net = architectures.build("resnet18", num_classes=2, image_size=(32, 32), width=4)
     content = {"model": MODEL, "model_ema": _prefixed(EMA, "module.")}
     path, said = _write(tmp_path / "a.pth", content), []
     with pytest.raises(errors.DataError, match=r"took the average 'model_ema'.*took 'module\.'"):

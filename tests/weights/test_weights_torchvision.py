@@ -10,7 +10,7 @@ import pytest
 import warm
 from oracle_files import fill
 
-from tfvision import errors, models, stack, weights
+from tfvision import architectures, errors, stack, weights
 from tfvision.weights import native
 
 pytestmark = pytest.mark.addons
@@ -28,7 +28,7 @@ def _oracle(case):
 
 
 def _tiny(name="resnet18"):
-    return models.build(name, **TINY)
+    return architectures.build(name, **TINY)
 
 
 def _tiny_state(net, prefix=""):
@@ -73,7 +73,7 @@ def test_the_logits_and_stages_are_those_of_torchvision(case):
     meta, golden, state = _oracle(case)
     for name, checksum in meta["fill_check"].items():
         assert fill.checksum(state[name]) == checksum
-    net = models.build(case, num_classes=1000, image_size=meta["input_hw"])
+    net = architectures.build(case, num_classes=1000, image_size=meta["input_hw"])
     # state_dict_elements also counts the counters of batches, which are dropped
     expected = meta["state_dict_elements"] - meta["num_batches_tracked_entries"]
     assert weights.load(net, state) == expected
@@ -111,7 +111,7 @@ def test_the_logits_and_stages_are_those_of_torchvision(case):
     ],
 )
 def test_as_many_values_are_trainable_as_in_the_published_network(name, count):
-    net = models.build(name, num_classes=1000, image_size=(224, 224))
+    net = architectures.build(name, num_classes=1000, image_size=(224, 224))
     assert sum(int(np.prod(v.shape)) for v in net.train.trainable_variables) == count
 
 
@@ -235,7 +235,7 @@ def _import_weights(*arguments):
 
 
 def test_import_weights_turns_a_checkpoint_into_our_file(tmp_path):
-    net = models.build("resnet18", num_classes=3, image_size=(32, 32))
+    net = architectures.build("resnet18", num_classes=3, image_size=(32, 32))
     state = _tiny_state(net, prefix="module.")
     np.savez(tmp_path / "theirs.npz", **state)
     done = _import_weights(

@@ -1,4 +1,4 @@
-"""Darknet's sections of a network that is written with `models.yolo_layers.Layers`."""
+"""Darknet's sections of a network that is written with `architectures.yolo_layers.Layers`."""
 
 from __future__ import annotations
 

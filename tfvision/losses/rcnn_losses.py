@@ -111,9 +111,9 @@ def terms(
 
     box_loss: "" for `boxes`, or a name of losses.BOXES, of the decoded boxes, for both box terms
     (detectron2's BBOX_REG_LOSS_TYPE). outputs: those of the training graph
-    (`models.rcnn_network`). A batch's loss is the images' sums together, divided by their counts
-    together or 1: the terms rpn_class, rpn_box (Fast R-CNN has neither), class, box, and with
-    `mask_logits` mask."""
+    (`architectures.rcnn_network`). A batch's loss is the images' sums together, divided by their
+    counts together or 1: the terms rpn_class, rpn_box (Fast R-CNN has neither), class, box, and
+    with `mask_logits` mask."""
     values = {}
     if "rpn_logits" in outputs:
         anchors = tf.cast(outputs["rpn_valid"], tf.float32)

@@ -6,7 +6,7 @@ Axis letters: B batch, H, W, K classes, D detections at most, N found, m cells o
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -77,23 +77,30 @@ class Model:
         probabilities in the frame of each box (`full_masks` puts them onto the image).
 
         Raises DataError that names the path or the index of what is not an image."""
-        if isinstance(items, (bytes, str, os.PathLike, np.ndarray)):
-            raise errors.UsageError("predict takes a list of images; put this one in a list")
-        groups: dict[tuple, list] = {}
-        for index, item in enumerate(items):
-            value = ready(item, index)
-            key = ("bytes",) if isinstance(value, bytes) else value.shape
-            groups.setdefault(key, []).append((index, value))
-        answers = {}
-        for key, group in groups.items():
-            for start in range(0, len(group), BATCH):
-                indices, values = zip(*group[start : start + BATCH], strict=True)
-                if key == ("bytes",):
-                    outputs = self.run(module.DEFAULT, {"image_bytes": np.array(values, object)})
-                else:
-                    outputs = self.run(module.IMAGE, {"image": np.stack(values)})
-                answers |= zip(indices, _split(outputs, len(values)), strict=True)
-        return [answers[index] for index in sorted(answers)]
+        return answers(self.run, items)
+
+
+def answers(
+    run: Callable[[str, dict[str, np.ndarray]], Mapping[str, np.ndarray]], items: Iterable[Image]
+) -> list[dict[str, np.ndarray]]:
+    """What `Model.predict` answers, by the signatures that `run` calls with arrays."""
+    if isinstance(items, (bytes, str, os.PathLike, np.ndarray)):
+        raise errors.UsageError("predict takes a list of images; put this one in a list")
+    groups: dict[tuple, list] = {}
+    for index, item in enumerate(items):
+        value = ready(item, index)
+        key = ("bytes",) if isinstance(value, bytes) else value.shape
+        groups.setdefault(key, []).append((index, value))
+    found = {}
+    for key, group in groups.items():
+        for start in range(0, len(group), BATCH):
+            indices, values = zip(*group[start : start + BATCH], strict=True)
+            if key == ("bytes",):
+                outputs = run(module.DEFAULT, {"image_bytes": np.array(values, object)})
+            else:
+                outputs = run(module.IMAGE, {"image": np.stack(values)})
+            found |= zip(indices, _split(outputs, len(values)), strict=True)
+    return [found[index] for index in sorted(found)]
 
 
 def full_masks(answer: Mapping[str, np.ndarray]) -> np.ndarray:

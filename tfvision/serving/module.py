@@ -43,8 +43,13 @@ def outputs(net: Net, batch: Mapping) -> dict:
     return net.serve(inputs, training=False)
 
 
-def build(task: Task, net: Net, class_names: Sequence[str]) -> tuple[Serving, dict]:
+def build(
+    task: Task, net: Net, class_names: Sequence[str], *, frozen: bool = True
+) -> tuple[Serving, dict]:
     """-> (module, {signature: tf.function}), ready for tf.saved_model.save.
+
+    frozen: the weights become constants, where they fit into a graph; without, the functions follow
+    the net's.
 
     serving_default: image_bytes string [B], any mix of sizes. serving_image: image uint8
     [B, H, W, 3]. Both answer with the predictions of the task and, but for maps,
@@ -55,7 +60,7 @@ def build(task: Task, net: Net, class_names: Sequence[str]) -> tuple[Serving, di
     Raises UsageError where a prediction is of a type that JSON has no place for."""
     names = [str(name) for name in class_names]
     weights = sum(tf.size(v).numpy() * v.dtype.size for v in map(stack.raw, net.serve.variables))
-    frozen = weights <= FREEZE_LIMIT
+    frozen = frozen and weights <= FREEZE_LIMIT
     answer = _frozen(task, net) if frozen else _live(task, net)
     size = image_size(net)
 

@@ -1,4 +1,4 @@
-"""The tasks by name: the only place where inputs, models, losses and metrics meet."""
+"""The tasks by name: the only place where inputs, architectures, losses and metrics meet."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from tfvision import config as configs
 from tfvision import errors, kinds, metrics
+from tfvision.architectures import detectors, rcnn, rcnn_network
 from tfvision.inputs import canvas, mixing, multi_scale, object_tensors, orientation, targets
-from tfvision.models import detectors, rcnn, rcnn_network
 from tfvision.ops import images
 from tfvision.records import dataset
 from tfvision.task import Task
@@ -26,7 +26,7 @@ _WHOLE_IMAGE = ("stretch", "letterbox", "short_side")
 
 
 class DetectionTask(Task):
-    """Outputs: those of the model's family (`models.detectors`).
+    """Outputs: those of the model's family (`architectures.detectors`).
 
     Predictions: boxes float32 [B, D, 4] in the original images' pixels, scores [B, D], class_ids
     int32 [B, D] (-1: padding) by falling score, num_detections int32 [B]. Evaluation samples

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tfvision import errors, kinds, losses, metrics, models
+from tfvision import architectures, errors, kinds, losses, metrics
 from tfvision.inputs import augment, canvas, mixing
 from tfvision.ops import images, reduce
 from tfvision.task import Task
@@ -34,7 +34,7 @@ class ClassificationTask(Task):
     def __init__(self, config, class_names: Sequence[str]):
         self.config, self.class_names = config, class_names
         head = errors.choose(HEADS, config.head, "head")
-        errors.choose(models.CLASSIFIERS, config.model.name, "classification model")
+        errors.choose(architectures.CLASSIFIERS, config.model.name, "classification model")
         errors.choose(canvas.RESIZES, config.inputs.resize, "resize")
         self.multi_label = config.head == "sigmoid"
         self.size = tuple(int(side) for side in config.inputs.image_size)

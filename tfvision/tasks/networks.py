@@ -7,8 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfvision import architectures
 from tfvision import config as configs
-from tfvision import models
 from tfvision.net import Net
 
 
@@ -24,7 +24,7 @@ def build(
     if train_size is not None and train_size != size:
         options["train_size"] = train_size
     own = configs.options(config.model, "name")
-    return models.build(
+    return architectures.build(
         config.model.name, num_classes=num_classes, image_size=size, **own, **options
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tfvision import errors, kinds, losses, metrics, models, schema
+from tfvision import architectures, errors, kinds, losses, metrics, schema
 from tfvision.inputs import canvas
 from tfvision.ops import maps, reduce
 from tfvision.task import Task
@@ -41,7 +41,7 @@ class SegmentationTask(Task):
         self.size = tuple(int(side) for side in config.inputs.image_size)
         self.train_size = tuple(int(side) for side in config.inputs.train_size) or self.size
         errors.choose(canvas.RESIZES, config.inputs.resize, "resize")
-        errors.choose(models.SEGMENTERS, config.model.name, "segmentation model")
+        errors.choose(architectures.SEGMENTERS, config.model.name, "segmentation model")
         self._loss = losses.named.terms(
             config.loss,
             {**losses.PIXELS, **losses.SEGMENTATION},

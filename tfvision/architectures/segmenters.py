@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 import keras
 
 from tfvision import errors, layers
-from tfvision.models.deeplab import DEEPLAB
-from tfvision.models.tiramisu import TIRAMISU
+from tfvision.architectures.deeplab import DEEPLAB
+from tfvision.architectures.tiramisu import TIRAMISU
 from tfvision.net import Net
 
 ARCHITECTURES: dict[str, Callable] = {**TIRAMISU, **DEEPLAB}

@@ -13,10 +13,10 @@ import keras
 import tensorflow as tf
 
 from tfvision import errors, layers
+from tfvision.architectures import rcnn, yolo_networks
 from tfvision.darknet import cfg_file
 from tfvision.losses import rcnn_losses, yolo_losses
 from tfvision.losses.iou_losses import BOXES
-from tfvision.models import rcnn, yolo_networks
 from tfvision.net import Net
 from tfvision.ops import nms, reduce
 from tfvision.ops import yolo_decode as yolo_ops

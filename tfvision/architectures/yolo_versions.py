@@ -13,7 +13,7 @@ import functools
 from collections.abc import Sequence
 
 from tfvision import errors
-from tfvision.models.yolo_layers import Layers
+from tfvision.architectures.yolo_layers import Layers
 
 # (height, width) in pixels, small ones first; version 2's are in cells of 32 in the cfg files.
 V2_COCO = tuple(

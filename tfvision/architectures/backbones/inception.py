@@ -19,8 +19,8 @@ from collections.abc import Callable, Sequence
 import keras
 
 from tfvision import errors, layers
+from tfvision.architectures.backbones.pixels import HALF_MEAN, HALF_STD
 from tfvision.layers import NormAct
-from tfvision.models.backbones.pixels import HALF_MEAN, HALF_STD
 from tfvision.net import Net
 
 _SMALLEST = 75  # leaves one pixel

@@ -20,8 +20,8 @@ from collections.abc import Callable, Sequence
 import keras
 
 from tfvision import errors, layers
+from tfvision.architectures.backbones.pixels import IMAGENET_MEAN, IMAGENET_STD
 from tfvision.layers import NormAct
-from tfvision.models.backbones.pixels import IMAGENET_MEAN, IMAGENET_STD
 
 
 @dataclasses.dataclass(frozen=True)

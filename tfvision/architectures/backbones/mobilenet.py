@@ -15,8 +15,8 @@ from collections.abc import Sequence
 import keras
 
 from tfvision import errors, layers
+from tfvision.architectures.backbones.pixels import IMAGENET_MEAN, IMAGENET_STD
 from tfvision.layers import NormAct
-from tfvision.models.backbones.pixels import IMAGENET_MEAN, IMAGENET_STD
 from tfvision.net import Net
 
 # Table 2: expansion, channels, units, stride of the first unit

@@ -17,9 +17,14 @@ from typing import NamedTuple
 import keras
 
 from tfvision import errors, layers
+from tfvision.architectures.backbones.backbone import Backbone
+from tfvision.architectures.backbones.pixels import (
+    CAFFE_MEAN,
+    CAFFE_STD,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+)
 from tfvision.layers import NormAct
-from tfvision.models.backbones.backbone import Backbone
-from tfvision.models.backbones.pixels import CAFFE_MEAN, CAFFE_STD, IMAGENET_MEAN, IMAGENET_STD
 from tfvision.net import Net
 
 # Units in each of the four stages (Table 1).

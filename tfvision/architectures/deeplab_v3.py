@@ -18,8 +18,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from tfvision import errors, layers
+from tfvision.architectures import aspp
 from tfvision.layers import NormAct
-from tfvision.models import aspp
 
 OUTPUT_STRIDES = (16, 8)
 

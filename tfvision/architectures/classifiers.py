@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-from tfvision.models.backbones import inception, mobilenet, resnet, vgg
+from tfvision.architectures.backbones import inception, mobilenet, resnet, vgg
 from tfvision.net import Net
 
 CLASSIFIERS: dict[str, Callable[..., Net]] = {

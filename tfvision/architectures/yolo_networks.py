@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tfvision import errors
+from tfvision.architectures import yolo_layers, yolo_versions
+from tfvision.architectures.yolo_versions import V1Options, V2Options, V3Options, V3TinyOptions
 from tfvision.darknet import cfg_network, cfg_recorder, plan
 from tfvision.darknet.cfg import Section
-from tfvision.models import yolo_layers, yolo_versions
-from tfvision.models.yolo_versions import V1Options, V2Options, V3Options, V3TinyOptions
 from tfvision.ops.yolo_decode import Head
 
 # name -> (function, its options)

@@ -18,9 +18,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from tfvision import layers
+from tfvision.architectures import aspp
+from tfvision.architectures.backbones import vgg
 from tfvision.layers import NormAct
-from tfvision.models import aspp
-from tfvision.models.backbones import vgg
 
 _RATES = (6, 12, 18, 24)  # of v2 at output stride 8 (section 3.2 there, ASPP-L)
 _POOL_STRIDES = (2, 2, 2, 1, 1)  # of v1

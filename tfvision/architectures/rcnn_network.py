@@ -18,10 +18,10 @@ from typing import Any
 import keras
 
 from tfvision import errors
+from tfvision.architectures import fpn, roi_heads, rpn
+from tfvision.architectures.backbones.backbone import Backbone
+from tfvision.architectures.rcnn_options import Family
 from tfvision.layers import rcnn_layers, rcnn_samples
-from tfvision.models import fpn, roi_heads, rpn
-from tfvision.models.backbones.backbone import Backbone
-from tfvision.models.rcnn_options import Family
 
 Tensors = dict[str, Any]
 

@@ -16,8 +16,8 @@ import dataclasses
 from collections.abc import Sequence
 
 from tfvision import errors, layers
+from tfvision.architectures.backbones.pixels import HALF_MEAN, HALF_STD
 from tfvision.layers import NormAct
-from tfvision.models.backbones.pixels import HALF_MEAN, HALF_STD
 
 OUTPUT_STRIDES = (32, 16, 8)
 _STEM = 32  # channels of the first convolution

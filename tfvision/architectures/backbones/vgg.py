@@ -15,8 +15,13 @@ from collections.abc import Sequence
 import keras
 
 from tfvision import errors, layers
+from tfvision.architectures.backbones.pixels import (
+    CAFFE_MEAN,
+    CAFFE_STD,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+)
 from tfvision.layers import NormAct
-from tfvision.models.backbones.pixels import CAFFE_MEAN, CAFFE_STD, IMAGENET_MEAN, IMAGENET_STD
 from tfvision.net import Net
 
 CONVOLUTIONS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # in each block (Table 1)

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tfvision import errors
-from tfvision.models.backbones import mobilenet, resnet, xception
-from tfvision.models.backbones.backbone import Backbone
-from tfvision.models.deeplab_v1 import V1Options, V2Options, deeplab_v1, deeplab_v2
-from tfvision.models.deeplab_v3 import V3Options, V3PlusOptions, deeplab_v3, deeplab_v3plus
+from tfvision.architectures.backbones import mobilenet, resnet, xception
+from tfvision.architectures.backbones.backbone import Backbone
+from tfvision.architectures.deeplab_v1 import V1Options, V2Options, deeplab_v1, deeplab_v2
+from tfvision.architectures.deeplab_v3 import V3Options, V3PlusOptions, deeplab_v3, deeplab_v3plus
 
 # What torchvision's deeplabv3_resnet50 and 101 are: the options for their weights.
 TORCHVISION_OPTIONS = {

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tfvision import layers
-from tfvision.models import rcnn_network
-from tfvision.models.backbones import mobilenet, resnet
-from tfvision.models.backbones.backbone import Backbone
-from tfvision.models.rcnn_options import C4, FAST, FASTER, MASK, Family
+from tfvision.architectures import rcnn_network
+from tfvision.architectures.backbones import mobilenet, resnet
+from tfvision.architectures.backbones.backbone import Backbone
+from tfvision.architectures.rcnn_options import C4, FAST, FASTER, MASK, Family
 from tfvision.net import Net
 
 
