@@ -201,7 +201,7 @@ class Model(keras.Model):
             terms = dict(zip(terms, values, strict=True))
         self._terms.update_state(terms)
         if self.task.name in _TARGETS:
-            return self.compute_metrics(None, targets, outputs["class_logits"])
+            return self.compute_metrics(None, targets, outputs["class_logits"], None)
         return self.get_metrics_result()
 
     def _inputs(self, inputs) -> dict[str, tf.Tensor]:

@@ -22,6 +22,11 @@ class Terms(keras.metrics.Metric):
         self._sums = self.add_weight(shape=(_MOST,), initializer="zeros", name="sums")
         self._count = self.add_weight(shape=(), initializer="zeros", name="count")
 
+    def reset_state(self) -> None:
+        """Before an epoch."""
+        self._sums.assign(tf.zeros([_MOST]))
+        self._count.assign(0.0)
+
     def update_state(self, terms: Mapping[str, tf.Tensor]) -> None:
         """terms: float32 scalars by name, of a step."""
         self.names = list(terms)
