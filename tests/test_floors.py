@@ -37,9 +37,10 @@ FLOORS = {
     "tfvision.tasks": 6,
     "tfvision.training": 6,
     "tfvision.serving": 6,
-    "tfvision.tools": 7,
-    "tfvision.experiments": 7,
-    "tfvision.cli": 7,
+    "tfvision.datasets": 7,
+    "tfvision.tools": 8,
+    "tfvision.experiments": 8,
+    "tfvision.cli": 8,
 }
 
 
