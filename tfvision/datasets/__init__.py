@@ -2,6 +2,16 @@
 
 from tfvision.datasets.conversion import Conversion, Request, convert, converting
 from tfvision.datasets.conversion_summary import Summary
+from tfvision.datasets.loading import info, load
 from tfvision.records.progress import Progress
 
-__all__ = ["Conversion", "Progress", "Request", "Summary", "convert", "converting"]
+__all__ = [
+    "Conversion",
+    "Progress",
+    "Request",
+    "Summary",
+    "convert",
+    "converting",
+    "info",
+    "load",
+]

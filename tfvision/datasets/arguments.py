@@ -10,6 +10,7 @@ from typing import Any
 
 from tfvision import errors
 
+_SETTING = re.compile(r"(?:--)?\bconfig\.(?:inputs\.|detection\.|data\.|train\.)?")
 _FLAG = re.compile(r"--(\w+)(?:=([^\s;)]+))?")
 
 
@@ -48,4 +49,14 @@ def named(defaults: Mapping[str, Any]) -> Iterator[None]:
         yield
     except errors.TfvisionError as error:
         error.args = (_FLAG.sub(spelled, str(error)),)
+        raise
+
+
+@contextlib.contextmanager
+def settings() -> Iterator[None]:
+    """Errors that are raised inside name settings of a config without their section."""
+    try:
+        yield
+    except errors.TfvisionError as error:
+        error.args = (_SETTING.sub("", str(error)),)
         raise
