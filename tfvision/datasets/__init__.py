@@ -3,6 +3,7 @@
 from tfvision.datasets.conversion import Conversion, Request, convert, converting
 from tfvision.datasets.conversion_summary import Summary
 from tfvision.datasets.loading import info, load
+from tfvision.datasets.own_data import from_keras_utils, from_tf
 from tfvision.records.progress import Progress
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "Summary",
     "convert",
     "converting",
+    "from_keras_utils",
+    "from_tf",
     "info",
     "load",
 ]

@@ -65,9 +65,15 @@ class Request:
 
     def check(self) -> None:
         """Raises UsageError for what is missing and for what does not go together."""
-        for name in ("format", "images", "output"):
+        for name in ("format", "images"):
             if not getattr(self, name):
                 raise errors.UsageError(f"--{name} is missing")
+        self.check_options()
+
+    def check_options(self) -> None:
+        """`check`, but for where the data come from."""
+        if not self.output:
+            raise errors.UsageError("--output is missing")
         if self.runner and self.workers > 1:
             raise errors.UsageError(
                 "--workers goes without --runner; a runner has an option of its own, such as"
@@ -129,20 +135,25 @@ class Request:
 
 
 _DEFAULTS = Request()
+DEFAULTS = dataclasses.asdict(_DEFAULTS)
 
 
 def steps(request: Request) -> progress.Steps[Summary]:
     """Carries a request out, and yields how far it is. Raises UsageError and DataError."""
     request.check()
+    return (yield from written(request.source(), request))
+
+
+def written(source: sources.Source, request: Request) -> progress.Steps[Summary]:
+    """Writes the records of a source, as `request` says."""
     options = request.options()
-    source = request.source()
     reports = yield from writer.writing(source, request.output, options)
     return Summary.of(source, request.output, options, reports)
 
 
 def of_arguments(values: dict[str, Any]) -> progress.Steps[Summary]:
     """`steps` of what Python gives, with errors that name arguments."""
-    with arguments.named(dataclasses.asdict(_DEFAULTS)):
+    with arguments.named(DEFAULTS):
         (request,) = errors.take(arguments.plain(values), _WHAT, _DEFAULTS)
         return (yield from steps(request))
 

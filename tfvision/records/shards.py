@@ -78,7 +78,10 @@ def default_count(spool: Spool, indices: np.ndarray, limit: shrink.Limit | None 
     for index in indices:
         sample = spool.sample(index)
         with contextlib.suppress(OSError):
-            size = sample.part[1] if sample.part else os.path.getsize(sample.path)
+            if sample.data is not None:
+                size = len(sample.data)
+            else:
+                size = sample.part[1] if sample.part else os.path.getsize(sample.path)
             total += limit.stored_bytes(size) if limit else size
     return max(min(round(total / SHARD_BYTES), len(indices)), 1)
 
