@@ -126,7 +126,8 @@ class Sample:
     labels: image-level class ids, or None where the format has none. objects: None where the
     format has none; [] for an image without objects. segments: path of an image of segment ids,
     which masks that are ids refer to. part: (offset, length) where the image's bytes are a part
-    of the file. background: the format wants an annotation file, there is none, and so the image
+    of the file. data: these bytes where they are in no file; `path` is then but a name of it.
+    background: the format wants an annotation file, there is none, and so the image
     counts as one without objects."""
 
     path: str
@@ -138,6 +139,7 @@ class Sample:
     label_map: LabelMap | None = None
     segments: str | None = None
     part: tuple[int, int] | None = None
+    data: bytes | None = None
     background: bool = False
 
 
@@ -173,9 +175,9 @@ class Rejected(Exception):
 class Census:
     """What became of the images in the folders of a conversion, each counted once.
 
-    unit: "images", or "records" where they come from record files. found: all there are. used:
-    those that became samples. background: of these, how many for want of an annotation. left:
-    {why an image is not a sample: (how many, the first names)}."""
+    unit: "images" of folders, "records" of record files, or "samples" that a program has made.
+    found: all there are. used: those that became samples. background: of these, how many for want
+    of an annotation. left: {why an image is not a sample: (how many, the first names)}."""
 
     unit: str = "images"
     found: int = 0

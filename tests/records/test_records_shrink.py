@@ -11,6 +11,7 @@ import warm
 from PIL import Image
 
 from tfvision import errors, schema, sources
+from tfvision.datasets import Summary
 from tfvision.inputs import decode
 from tfvision.records import (
     convert_report,
@@ -25,7 +26,6 @@ from tfvision.records import (
     verifier,
     writer,
 )
-from tfvision.tools import convert
 
 NAMES = ["cat", "dog"]
 
@@ -256,7 +256,7 @@ def test_a_conversion_counts_what_it_shrinks_and_strict_is_content(photos, tmp_p
     assert line in (tmp_path / "out" / convert_report.FILE).read_text()
     row = "  shrunk   6 images to at most 30 pixels"
     options = writer.Options(limit=shrink.Limit(30))
-    assert row in convert.table("train", done, source, "out", options).splitlines()
+    assert row in str(Summary.of(source, "out", options, {"train": done})).splitlines()
 
 
 @dataclasses.dataclass

@@ -36,6 +36,7 @@ _IN_FLIGHT = 3 * _CORES
 _plain = tf.autograph.experimental.do_not_convert
 
 Prepare = Callable[[decode.Example], decode.Example]
+Step = int | tf.Tensor  # int64 scalar
 
 
 def _options() -> tf.data.Options:
@@ -70,11 +71,11 @@ class Order:
     aspect_ratio_grouping: bool = False
 
 
-def _stream(order: Order, step: int) -> tf.data.Dataset:
+def _stream(order: Order, step: Step) -> tf.data.Dataset:
     """The endless (index, serialized) stream from the first sample of `step` on."""
     paths = tf.constant([os.fsencode(file) for file in order.files])
     start, records = step * order.batch_size, order.records
-    first, offset = divmod(start, records)
+    first, offset = start // records, tf.cast(start % records, tf.int64)
     window = max(min(order.shuffle_buffer, records), 1)
     seed = tf.constant(order.seed, tf.int64)
 
@@ -97,7 +98,7 @@ def _stream(order: Order, step: int) -> tf.data.Dataset:
             return tf.gather(group, orientation.order(flags, lead, size, seeds.fold(place, 1)))
 
         dataset = _read(shards, len(order.files)).batch(window).enumerate(1).map(shuffled)
-        skipped = tf.where(tf.equal(epoch, first), tf.constant(offset, tf.int64), 0)
+        skipped = tf.where(tf.equal(epoch, first), offset, 0)
         return dataset.prefetch(1).unbatch().skip(skipped)
 
     epochs = tf.data.Dataset.range(first, tf.int64.max)
@@ -109,7 +110,7 @@ def train(
     fields: Sequence[str],
     prepare: Prepare,
     *,
-    start_step: int = 0,
+    start_step: Step = 0,
     mix: mixing.Mix | None = None,
     worker: int = 0,
     workers: int = 1,
@@ -167,6 +168,33 @@ def _mixed(batches: tf.data.Dataset, mix: mixing.Mix, seed: int, place: int) -> 
     return batches.map(mixed, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
+def passes(
+    order: Order,
+    fields: Sequence[str],
+    prepare: Prepare,
+    *,
+    steps: int,
+    first: int = 0,
+    mix: mixing.Mix | None = None,
+) -> tf.data.Dataset:
+    """The batches of `train` in parts of `steps`: each pass over the data set is the next part.
+
+    Pass number p, counted from `first`, has the batches of the steps from p * steps on."""
+    with tf.device("CPU:0"):
+        number = tf.Variable(first, trainable=False, dtype=tf.int64)
+
+    @_plain
+    def part(_: tf.Tensor) -> tf.data.Dataset:
+        start = (number.assign_add(1) - 1) * steps
+        return train(order, fields, prepare, start_step=start, mix=mix).take(steps)
+
+    # Options inside flat_map do not count.
+    dataset = tf.data.Dataset.range(1).flat_map(part).with_options(_options())
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
+    dataset._number = number  # a data set does not keep the variables of its functions
+    return dataset
+
+
 def source_ids(order: Order, step: int) -> list[str]:
     """The source_ids of the images in the training batch of `step`, found by arithmetic."""
     names = _stream(order, step).take(order.batch_size)
@@ -182,10 +210,12 @@ def evaluation(
     batch_size: int,
     worker: int = 0,
     workers: int = 1,
+    padded: bool = True,
 ) -> tf.data.Dataset:
     """Every record once, in the order of the files; the last batch padded, `valid` False there.
 
-    Of several workers each has every so many'th batch, the same as one alone would have. Batches
+    padded: without it the last batch has the records that are left, and there is no `valid`. Of
+    several workers each has every so many'th batch, the same as one alone would have. Batches
     hold the sample's tensors (strings too), `source_id` [B] and `filename` [B]."""
     dataset = tf.data.TFRecordDataset([os.fsencode(file) for file in files])
     if workers > 1:
@@ -210,5 +240,7 @@ def evaluation(
         return {**tf.nest.map_structure(full, batch), "valid": tf.range(batch_size) < count}
 
     dataset = dataset.map(ready, num_parallel_calls=_IN_FLIGHT, deterministic=True)
-    dataset = dataset.batch(batch_size).map(pad)
+    dataset = dataset.batch(batch_size)
+    if padded:
+        dataset = dataset.map(pad)
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(_options())

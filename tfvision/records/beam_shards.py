@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tfvision import errors, schema
-from tfvision.records import beam_runner, listing, sample_record, shards
+from tfvision.records import beam_runner, listing, progress, sample_record, shards
 from tfvision.records.convert_options import Options, Source
 from tfvision.records.spool import Spool
 
@@ -143,7 +143,7 @@ def _write(strict: bool, group: tuple[Key, Iterable[tuple[int, bytes]]]) -> None
     try:
         here = os.path.join(aside, os.path.basename(path))
         try:
-            report = shards.fill(here, _ordered(values), strict, lambda done: None)
+            report = progress.result(shards.fill(here, _ordered(values), strict))
             shards.finish(here, report, digest)
             files = (str, listing.part, shards.sidecar)  # the last one tells that all is there
         except (errors.TfvisionError, OSError) as error:

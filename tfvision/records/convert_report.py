@@ -16,6 +16,8 @@ _MEANINGS = {
     "noted": "kept as they are",
 }
 
+_PLACES = {"images": "folders", "records": "files", "samples": "data set"}
+
 
 def text(raw: Mapping[str, Any]) -> str:
     """The report of all splits in the content of a dataset.json."""
@@ -55,7 +57,7 @@ def census_line(census: schema.Census) -> str:
     background = ""
     if census.background:
         background = f" ({census.background:,} as background: no annotation file)"
-    place = "folders" if census.unit == "images" else "files"
+    place = _PLACES[census.unit]
     text = f"{census.found:,} {census.unit} in the {place}: {census.used:,} used{background}"
     parts = []
     for reason, (count, names) in sorted(census.left.items()):

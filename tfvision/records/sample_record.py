@@ -40,8 +40,10 @@ def work(source: Source, options: Options) -> Callable[[bytes], Result]:
 
 def files(sample: schema.Sample) -> list[str]:
     """The files that a sample's record is made from."""
-    label_map = sample.label_map.path if sample.label_map else None
-    return [path for path in (sample.path, label_map, sample.segments) if path]
+    made = [] if sample.data is not None else [sample.path]
+    if sample.label_map and sample.label_map.data is None:
+        made.append(sample.label_map.path)
+    return [*made, sample.segments] if sample.segments else made
 
 
 def _work(
@@ -86,6 +88,8 @@ def _work(
 
 
 def _bytes(sample: schema.Sample) -> bytes:
+    if sample.data is not None:
+        return sample.data
     with open(sample.path, "rb") as file:
         if sample.part is None:
             return file.read()

@@ -12,13 +12,12 @@ import hashlib
 import json
 import os
 import pickle
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from tfvision import atomic, errors, schema
-from tfvision.records import dataset, listing, merge, sample_record, shrink, workers
+from tfvision.records import dataset, listing, merge, progress, sample_record, shrink, workers
 from tfvision.records.convert_options import Options, Report, Source
 from tfvision.records.spool import Spool
 
@@ -57,19 +56,18 @@ def write(
     spool: Spool,
     options: Options,
     run: workers.Map,
-    advance: Callable[[int], Any],
-) -> Report:
+) -> progress.Counts[Report]:
     """Writes the shards of a split that are not there yet, each with a `listing.part`.
 
-    run: maps `sample_record.work` over pickled samples. advance: told how many images are done."""
+    run: maps `sample_record.work` over pickled samples."""
     report = Report()
     for path, indices in zip(planned.paths, planned.parts, strict=True):
         part = finished(path, spool, indices, planned.salt)
         if part is None:
-            part = _write(path, spool, indices, planned.salt, options, run, advance)
+            part = yield from _write(path, spool, indices, planned.salt, options, run)
         else:
             report.add([f for f in part.listed if options.strict], options.strict)
-            advance(len(indices))
+            yield len(indices)
         report.absorb(part)
     return report
 
@@ -80,7 +78,10 @@ def default_count(spool: Spool, indices: np.ndarray, limit: shrink.Limit | None 
     for index in indices:
         sample = spool.sample(index)
         with contextlib.suppress(OSError):
-            size = sample.part[1] if sample.part else os.path.getsize(sample.path)
+            if sample.data is not None:
+                size = len(sample.data)
+            else:
+                size = sample.part[1] if sample.part else os.path.getsize(sample.path)
             total += limit.stored_bytes(size) if limit else size
     return max(min(round(total / SHARD_BYTES), len(indices)), 1)
 
@@ -133,8 +134,7 @@ def _write(
     salt: str,
     options: Options,
     run: workers.Map,
-    advance: Callable[[int], Any],
-) -> Report:
+) -> progress.Counts[Report]:
     digest = Digest(salt)
 
     def payloads() -> Iterator[bytes]:
@@ -143,14 +143,14 @@ def _write(
             digest.add(payload)
             yield payload
 
-    report = fill(path, run(payloads()), options.strict, advance)
+    report = yield from fill(path, run(payloads()), options.strict)
     finish(path, report, digest.hex())
     return report
 
 
 def fill(
-    path: str, results: Iterable[sample_record.Result], strict: bool, advance: Callable[[int], Any]
-) -> Report:
+    path: str, results: Iterable[sample_record.Result], strict: bool
+) -> progress.Counts[Report]:
     """Writes the records of a shard and its `listing.part`, in the order of the results."""
     import tensorflow as tf
 
@@ -161,7 +161,7 @@ def fill(
             listing.Writer(listing.part(path)) as listed,
         ):
             for names, result in results:
-                advance(1)
+                yield 1
                 if isinstance(result, schema.Finding):
                     report.add([result], strict)
                     report.skip(result)

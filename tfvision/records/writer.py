@@ -10,8 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from tfvision.records import (
     duplicates,
     listing,
     merge,
+    progress,
     proposals,
     sample_record,
     shards,
@@ -36,17 +36,26 @@ from tfvision.records import (
 from tfvision.records.convert_options import MAX_NAMED, Options, Report, Source
 from tfvision.records.spool import Spool
 
-__all__ = ["Options", "Report", "Source", "write"]
+__all__ = ["Options", "Report", "Source", "write", "writing"]
+
+Reports = dict[str, Report]  # by split
 
 _WORTH_A_POOL = 200  # images; fewer are done before the processes have started
 
 
-def write(source: Source, output: str, options: Options) -> dict[str, Report]:
+def write(source: Source, output: str, options: Options) -> Reports:
     """Writes one split, or several, into the folder `output`; says what was done, by split.
 
     A split of that name that is there already is replaced; other splits stay, if their class
     names agree. What the source itself left out is reported with the first split. On any error the
     folder is as it was before. Raises DataError for bad data, UsageError for a wrong option."""
+    return progress.shown(writing(source, output, options))
+
+
+def writing(source: Source, output: str, options: Options) -> progress.Steps[Reports]:
+    """`write` as a generator of its progress, which returns the reports.
+
+    Where it is closed before its end, the folder is as it was before."""
     ratios = splits.parse(options.split)
     _check_options(options)
     merge.check_place(output)
@@ -56,10 +65,11 @@ def write(source: Source, output: str, options: Options) -> dict[str, Report]:
         default = paths.readable(os.path.basename(os.path.abspath(output)))
         name = options.name or (before["name"] if before else default)
         with contextlib.closing(Spool(os.path.join(folder, "samples"), options.seed)) as spool:
-            read = _read(source, spool, options)
+            read = yield from progress.told(_read(source, spool, options), "reading")
             parts, findings = splits.assign(spool, ratios, options.seed, options.group)
             read.add(findings, options.strict)
-            reports = _write_parts(parts, name, spool, source, folder, options)
+            counts = _write_parts(parts, name, spool, source, folder, options)
+            reports = yield from progress.told(counts, "writing", len(spool))
         first = next(iter(reports.values()))
         read.absorb(first)
         reports = {**reports, next(iter(reports)): read}
@@ -88,15 +98,14 @@ def _check_options(options: Options) -> None:
         raise errors.UsageError("beam_option goes with runner; without one Beam is not used")
 
 
-def _read(source: Source, spool: Spool, options: Options) -> Report:
+def _read(source: Source, spool: Spool, options: Options) -> progress.Counts[Report]:
     report = Report()
-    with _progress(None, "reading", "image") as advance:
-        for item in source.items:
-            if isinstance(item, schema.Finding):
-                report.add([item], options.strict)
-            else:
-                spool.add(item)
-                advance(1)
+    for item in source.items:
+        if isinstance(item, schema.Finding):
+            report.add([item], options.strict)
+        else:
+            spool.add(item)
+            yield 1
     spool.finish()
     if len(spool) == 0:
         raise errors.DataError(f"there is no image to write{_first(report)}")
@@ -138,7 +147,7 @@ def _write_parts(
     source: Source,
     folder: str,
     options: Options,
-) -> dict[str, Report]:
+) -> progress.Counts[Reports]:
     plans = {
         split: shards.plan(f"{name}-{split}", spool, indices, source, folder, options)
         for split, indices in parts.items()
@@ -149,14 +158,11 @@ def _write_parts(
         count = 1  # nothing is left to do but reports
     elif not count:
         count = (os.cpu_count() or 1) if len(spool) >= _WORTH_A_POOL else 1
-    with (
-        workers.pool(sample_record.work(source, options), count) as run,
-        _progress(len(spool), "writing", "image") as advance,
-    ):
-        return {
-            split: shards.write(planned, spool, options, run, advance)
-            for split, planned in plans.items()
-        }
+    reports = {}
+    with workers.pool(sample_record.work(source, options), count) as run:
+        for split, planned in plans.items():
+            reports[split] = yield from shards.write(planned, spool, options, run)
+    return reports
 
 
 def _check_images(reports: Mapping[str, Report]) -> None:
@@ -200,14 +206,3 @@ def _commit(
     texts = [convert_report.FILE, dataset.LABELS_FILE, dataset.FILE]
     old = merge.files(before, reports) - {*shards, *listed}
     commit.put(folder, output, [*shards, *listed, *texts], old)
-
-
-@contextlib.contextmanager
-def _progress(total: int | None, what: str, unit: str) -> Iterator[Any]:
-    """Yields a function that counts; a bar on stderr if that is a terminal."""
-    import tqdm
-
-    with tqdm.tqdm(
-        total=total, desc=what, unit=unit, disable=not sys.stderr.isatty(), leave=False
-    ) as bar:
-        yield bar.update

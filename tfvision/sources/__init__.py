@@ -10,7 +10,7 @@ a file here and a line in FORMATS.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tfvision import errors
 from tfvision.sources import (
@@ -73,12 +73,14 @@ def read(
     annotations: str | None = None,
     *,
     split: str = "train",
+    labels: Sequence[str] = (),
     label_file: str = "",
     options: Options = NOTHING_SAID,
 ) -> Source:
     """The source of a data set, with every image of its folders accounted for.
 
-    label_file: path of the class list that the user gives (see `labels.entries`), or "".
+    labels, label_file: the class names that the user gives, in id order, or the path of a list of
+    them (see `labels.entries`), or neither.
     Raises UsageError for an unknown format and for an option that it does not take, and what its
     reader raises."""
     reader = errors.choose(FORMATS, format, "format")
@@ -88,12 +90,11 @@ def read(
             raise errors.UsageError(
                 f"--{name} goes with --format={' or '.join(formats)}, not with {format}"
             )
-    labels = None
     if label_file and format in _NUMBERED:
         options = dataclasses.replace(options, label_file=label_file)
     elif label_file:
         labels = read_labels(label_file)
-    source = reader(images, annotations, split=split, labels=labels, options=options)
+    source = reader(images, annotations, split=split, labels=labels or None, options=options)
     source.frame = source.frame or options.annotations_of
     return review.reviewed(source, _WANTS.get(format, "they are to be in pixels"))
 

@@ -24,19 +24,21 @@ _NAMED = 5  # images that a reason names
 _NEVER = "no annotation speaks of it"
 
 
-def reviewed(source: Source, wants: str) -> Source:
+def reviewed(source: Source, wants: str, unit: str = "") -> Source:
     """The same source, whose items are checked as they pass and accounted for at their end.
 
-    wants: what the format wants as a box, for errors. The items end with a DataError where no
-    box of many can be meant as it stands."""
-    source.items = _items(source, source.items, wants)
+    wants: what the format wants as a box, for errors. unit: of the account (`schema.Census`), ""
+    for images of folders or records of files. The items end with a DataError where no box of many
+    can be meant as it stands."""
+    unit = unit or ("images" if source.folders else "records")
+    source.items = _items(source, source.items, wants, unit)
     return source
 
 
 def _items(
-    source: Source, items: Iterator[schema.Sample | schema.Finding], wants: str
+    source: Source, items: Iterator[schema.Sample | schema.Finding], wants: str, unit: str
 ) -> Iterator[schema.Sample | schema.Finding]:
-    places, boxes, frames = _Places(source.folders), _Boxes(wants), _Frames(source)
+    places, boxes, frames = _Places(source.folders, unit), _Boxes(wants), _Frames(source)
     for item in items:
         if isinstance(item, schema.Finding):
             places.leave(item)
@@ -55,12 +57,12 @@ def _items(
 class _Places:
     """Which images of some folders became samples, and why the others did not."""
 
-    def __init__(self, folders: dict[str, str]):
+    def __init__(self, folders: dict[str, str], unit: str):
         self._folders = {os.path.realpath(path): reason for path, reason in folders.items()}
         self._roots = list(folders)
         self._used: set[int] | array.array = array.array("Q")
         self._left: dict[int, str] = {}
-        self._census = schema.Census("images" if folders else "records")
+        self._census = schema.Census(unit)
         self._skipped: collections.Counter[str] = collections.Counter()
         self._twice = _Twice()
 
@@ -90,7 +92,7 @@ class _Places:
         census = self._census
         keys = np.unique(np.frombuffer(self._used, np.uint64)) if self._used else np.zeros(0)
         census.used = census.found = len(keys)
-        if census.unit == "records":
+        if census.unit != "images":
             census.found += self._skipped.total()
             census.left = {reason: (n, []) for reason, n in self._skipped.items()}
             return census
@@ -218,7 +220,8 @@ class _Frames:
         """Counts the vote of a sample, which only a rotated image has."""
         drawn = sample.label_map.path if sample.label_map and not sample.label_map.data else None
         drawn = sample.segments or drawn
-        if self._source.frame or sample.part or not (sample.size or drawn or sample.objects):
+        inside = sample.part or sample.data is not None
+        if self._source.frame or inside or not (sample.size or drawn or sample.objects):
             return
         if header.orientation(sample.path) == 1 or not (sizes := header.sizes(sample.path)):
             return

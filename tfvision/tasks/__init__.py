@@ -16,8 +16,8 @@ from tfvision.tasks.segmentation_task import SegmentationTask
 TASKS: dict[str, type[Task]] = {
     task.name: task for task in (ClassificationTask, SegmentationTask, DetectionTask, InstanceTask)
 }
-# the group of the schema that a data set must have
-_NEEDS = {
+# The group of the schema that a data set must have, by task.
+NEEDS = {
     "classification": "labels",
     "segmentation": "label_map",
     "detection": "objects",
@@ -43,7 +43,7 @@ def resolve(config) -> None:
             f"config.data.num_classes is {asked}, but {data.path} has {in_dataset} classes;"
             " leave it at 0 to take the data set's"
         )
-    needed = _NEEDS[config.task]
+    needed = NEEDS[config.task]
     if needed not in data.groups:
         raise errors.DataError(
             f"{data.path} has no {needed}, which task '{config.task}' needs"
