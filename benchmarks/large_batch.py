@@ -1,11 +1,13 @@
 """SGD with momentum, LARS and LAMB at batch 64, 512 and 2048, on scikit-learn's digits.
 
-    python benchmarks/large_batch.py --data=RECORDS [--epochs=40] [--output=FILE.json]
+    python benchmarks/large_batch.py --data=RECORDS [--epochs=100] [--output=FILE.json]
+        [--picture=FILE.png]
 
 RECORDS: converted digits (see experiments/digits_resnet.py). Every run sees the same number of
 images. The rate of each optimizer is the best of three at batch 64 and grows with the batch by its
-rule: linear for SGD and LARS, the root for LAMB. One row a run: rate, steps, top-1 on the 360
-held-out digits and the loss of the last epoch; at the end the difference to batch 64.
+rule: linear for SGD, the root for LAMB, either for LARS. One row a run: rate, steps, top-1 on the
+360 held-out digits and the loss of the last step; at the end the difference to batch 64. The
+picture has the losses over the images seen.
 """
 
 import argparse
@@ -17,9 +19,11 @@ import tempfile
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 BATCHES = (64, 512, 2048)
+IMAGES = 1437  # of digits, to train on
 CONTENDERS = {  # optimizer with its options, rates to choose from at batch 64, rule
     "momentum": ({"name": "momentum"}, (0.02, 0.05, 0.1), "linear"),
     "lars": ({"name": "lars", "weight_decay": 1e-4}, (1.0, 2.0, 4.0), "linear"),
+    "lars, root": ({"name": "lars", "weight_decay": 1e-4}, (1.0, 2.0, 4.0), "sqrt"),
     "lamb": ({"name": "lamb", "weight_decay": 0.01}, (0.005, 0.01, 0.02), "sqrt"),
 }
 
@@ -72,11 +76,36 @@ def run(conf):
     return {"top1": results["top1"], "losses": losses}
 
 
+def draw(rows, path):
+    """A plot for each batch size: the loss over epochs of each optimizer at its best rate."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    best = {row["optimizer"]: row["rate"] for row in rows}  # the last rate is the chosen one
+    figure, axes = pyplot.subplots(1, len(BATCHES), figsize=(12, 3.6), sharey=True)
+    for axis, batch in zip(axes, BATCHES, strict=True):
+        for row in rows:
+            if row["batch"] == batch and row["rate"] == best[row["optimizer"]]:
+                losses = row["losses"]
+                epochs = [(k + 1) * batch / IMAGES for k in range(len(losses))]
+                label = f"{row['optimizer']}, top-1 {row['top1']:.3f}"
+                axis.plot(epochs, losses, linewidth=1, label=label)
+        axis.set(title=f"batch {batch:,}", xlabel="epochs", yscale="log")
+        axis.legend(fontsize=8)
+        axis.grid(alpha=0.3)
+    axes[0].set(ylabel="training loss")
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True)
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--output")
+    parser.add_argument("--picture")
     given = parser.parse_args()
     rows = []
     for name, (optimizer, rates, rule) in CONTENDERS.items():
@@ -86,7 +115,7 @@ def main():
             rows.append({"optimizer": name, "rule": rule, "rate": rate, "batch": batch, **found})
             last = found["losses"][-1] if found["losses"] else float("nan")
             print(
-                f"{name:9} batch {batch:5}  rate at 64 {rate:<6g} steps {len(found['losses']):4}"
+                f"{name:10} batch {batch:5}  rate at 64 {rate:<6g} steps {len(found['losses']):4}"
                 f"  loss {last:.4f}  top-1 {found['top1']:.4f}",
                 file=sys.stderr,
                 flush=True,
@@ -98,6 +127,8 @@ def main():
         points = [100 * (measured(best, batch) - tried[best]) for batch in BATCHES[1:]]
         told = ", ".join(f"{p:+.1f} at {b}" for b, p in zip(BATCHES[1:], points, strict=True))
         print(f"{name} ({rule}, rate {best:g} at 64): {100 * tried[best]:.1f}; points: {told}")
+    if given.picture:
+        draw(rows, given.picture)
     if given.output:
         with open(given.output, "w", encoding="utf-8") as file:
             json.dump(rows, file)
