@@ -27,19 +27,38 @@ CASES = {
     "detection": ("yolo_v3_small", {}),
     "instance": ("mask_rcnn_resnet18_fpn", RCNN),
 }
-LOAD = """
-import sys, json
-import numpy as np, pytest, tensorflow as tf, keras
+FRESH = """
+import json, sys
+import keras, numpy as np, pytest, tensorflow as tf
 sys.path.insert(0, sys.argv[3])
 import shallow
 import tfvision.models
 shallow.shorten(pytest.MonkeyPatch())  # as the saved models are
+cpu = tf.config.list_physical_devices("CPU")[0]
+two = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(cpu, two)
+
 for name in json.loads(sys.argv[2]):
     model = keras.models.load_model(f"{sys.argv[1]}/{name}.keras")
     with np.load(f"{sys.argv[1]}/{name}.npz") as file:
         outputs = tf.nest.flatten(model(file["image"]))
         for number, output in enumerate(outputs):
             np.testing.assert_allclose(output, file[str(number)], rtol=1e-6, atol=1e-6)
+
+def losses(strategy):
+    keras.utils.set_random_seed(1)
+    images = np.random.default_rng(0).uniform(0, 255, (8, 32, 32, 3)).astype("float32")
+    data = tf.data.Dataset.from_tensor_slices((images, np.arange(8) % 3)).batch(4)
+    with strategy.scope():
+        options = {"width": 2, "hidden": 8, "dropout": 0.0}
+        model = tfvision.models.build("vgg16", num_classes=3, image_size=32, **options)
+        model.compile(keras.optimizers.SGD(0.1), metrics=["accuracy"])
+    return model.fit(data, epochs=3, verbose=0, shuffle=False).history["loss"]
+
+alone = losses(tf.distribute.get_strategy())
+assert alone[2] < alone[0], alone
+shared = losses(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+np.testing.assert_allclose(shared, alone, rtol=1e-5)
 """
 
 
@@ -138,8 +157,8 @@ def test_fit_takes_the_steps_of_the_trainer(task, fitted):
     assert ours[-1] < ours[0]
 
 
-def test_saved_models_are_loaded_in_a_fresh_process(fitted):
-    command = [sys.executable, "-c", LOAD, str(fitted[0]), json.dumps(list(CASES)), TESTS]
+def test_a_fresh_process_loads_the_saved_models_and_fits_on_two_replicas(fitted):
+    command = [sys.executable, "-c", FRESH, str(fitted[0]), json.dumps(list(CASES)), TESTS]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-3000:]
 
