@@ -1,0 +1,124 @@
+"""Every network as `.keras`: saved, loaded in a fresh process, the same outputs."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import shallow
+
+from tfvision import models, stack
+from tfvision.models import rcnn
+from tfvision.models.backbones import resnet, xception
+
+SIZE = (64, 64)
+CFG = """[net]
+[convolutional]
+filters=4
+[convolutional]
+filters=4
+groups=2
+[route]
+layers=-1
+groups=2
+group_id=1
+[convolutional]
+filters=8
+activation=linear
+[yolo]
+mask=0
+anchors=10,20
+num=1
+classes=3
+"""
+# Prints the names of the files whose model gives other outputs than the stored ones.
+LOAD = """
+import sys
+import keras
+import numpy as np
+import tfvision.models
+
+for path in sys.argv[1:]:
+    model, stored = keras.models.load_model(path), np.load(path + ".npz")
+    outputs = model({name: stored["in/" + name] for name in model.input}, training=False)
+    same = all(np.array_equal(outputs[name], stored["out/" + name]) for name in model.output)
+    print(path, "same" if same else "other")
+"""
+
+
+def options(name):
+    """What makes a network small."""
+    if name in rcnn.RCNN:
+        family, size = rcnn.ARCHITECTURES[name].family, {"width": 4, "region_samples": 8}
+        size |= {"channels": 8, "hidden": 16} if family.pyramid else {}
+        size |= {"mask_widths": (8,)} if family.masks else {}
+        return size | ({"train_post_nms": 8, "post_nms": 8} if family.proposals else {})
+    if name.startswith("fc_densenet"):
+        return {"blocks": (1, 2, 1), "growth": 2, "width": 4}
+    if name.startswith(("vgg", "deeplab_v1")):
+        return {"width": 2, "hidden": 8}
+    if name.startswith("yolo"):
+        shorter = {"yolo_v1": {"hidden": 8}, "yolo_v3": {"units": (1,) * 5, "head_pairs": 2}}
+        return {"width": 2, **shorter.get(name[:7], {})} if "tiny" not in name else {"width": 2}
+    return {"width": 4} if "xception" not in name else {}
+
+
+def inputs(model):
+    """One image with two objects, as far as the model asks for it."""
+    rng, size = np.random.default_rng(0), model.input["image"].shape[1:3]
+    boxes = np.array([[[4, 6, 40, 50], [20, 8, 60, 30]]], np.float32)
+    known = {
+        "image": rng.uniform(0, 255, (1, *size, 3)).astype(np.float32),
+        "frame": np.array([[*size, 1, 1, 0, 0]], np.float32),
+        "boxes": boxes,
+        "class_ids": np.array([[0, 2]], np.int32),
+        "masks": rng.integers(0, 2, (1, 2, 12, 12)).astype(np.uint8),
+        "proposals": boxes + 1,
+        "num_proposals": np.array([2], np.int32),
+    }
+    return {name: known[name] for name in model.input}
+
+
+def save(model, path):
+    """The model, one input and its outputs."""
+    given = inputs(model)
+    outputs = model(given, training=False)
+    model.save(path)
+    stored = {f"in/{name}": value for name, value in given.items()}
+    np.savez(f"{path}.npz", **stored, **{f"out/{name}": v for name, v in outputs.items()})
+
+
+def loads_elsewhere(paths):
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, *map(str, paths)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [f"{path} same" for path in paths]
+
+
+@pytest.mark.addons
+def test_every_network_is_the_same_after_loading(tmp_path, monkeypatch):
+    shallow.shorten(monkeypatch)
+    for depth in (34, 101, 152):
+        monkeypatch.setitem(resnet.UNITS, depth, (1, 1, 1, 1))
+    rows = [(*row[:2], min(row[2], 2), *row[3:]) for row in xception._BLOCKS]
+    monkeypatch.setattr(xception, "_BLOCKS", tuple(rows))
+    (tmp_path / "net.cfg").write_text(CFG)
+    paths, rng = [], np.random.default_rng(0)
+    import time
+    for name in models.names():
+        t = time.time()
+        size = (75, 75) if name == "inception_v3" else SIZE
+        chosen = {"cfg": tmp_path / "net.cfg"} if name == "darknet" else options(name)
+        net = models.build(name, num_classes=3, image_size=size, **chosen)
+        for variable in net.variables():
+            variable.assign(stack.raw(variable) + rng.uniform(0, 0.1, variable.shape))
+        for part in {id(net.train): "train", id(net.serve): "serve"}.values():
+            paths.append(tmp_path / f"{name}.{part}.keras")
+            save(getattr(net, part), paths[-1])
+        print(name, time.time() - t)
+    loads_elsewhere(paths)
