@@ -1,6 +1,7 @@
 """Every network as `.keras`: saved, loaded in a fresh process, the same outputs."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import shallow
 
 from tfvision import models, stack
 from tfvision.models import rcnn
-from tfvision.models.backbones import resnet, xception
+from tfvision.models.backbones import xception
 
 SIZE = (64, 64)
 CFG = """[net]
@@ -32,7 +33,14 @@ anchors=10,20
 num=1
 classes=3
 """
-# Prints the names of the files whose model gives other outputs than the stored ones.
+# Names of networks that have more units than another one, but no other layers or inputs.
+SAME_LAYERS = (
+    "resnet(34|101|152)|vgg19|densenet(56|67|103)|(yolo|deeplab).*_small"
+    "|(rcnn|deeplab).*resnet50|(fast|mask)_rcnn_mobilenet"
+)
+# On the second stack: loading takes as long again there.
+FEW = ("vgg16_bn", "deeplab_v3plus_mobilenet_v2", "yolo_v2", "mask_rcnn_resnet18_fpn")
+# Says of each file whether its model gives the stored outputs.
 LOAD = """
 import sys
 import keras
@@ -47,8 +55,15 @@ for path in sys.argv[1:]:
 """
 
 
-def options(name):
-    """What makes a network small."""
+def build(name, folder):
+    """A small network."""
+    size = (75, 75) if name == "inception_v3" else SIZE
+    options = {"cfg": folder / "net.cfg"} if name == "darknet" else narrow(name)
+    return models.build(name, num_classes=3, image_size=size, **options)
+
+
+def narrow(name):
+    """The options that make a network small."""
     if name in rcnn.RCNN:
         family, size = rcnn.ARCHITECTURES[name].family, {"width": 4, "region_samples": 8}
         size |= {"channels": 8, "hidden": 16} if family.pyramid else {}
@@ -60,7 +75,7 @@ def options(name):
         return {"width": 2, "hidden": 8}
     if name.startswith("yolo"):
         shorter = {"yolo_v1": {"hidden": 8}, "yolo_v3": {"units": (1,) * 5, "head_pairs": 2}}
-        return {"width": 2, **shorter.get(name[:7], {})} if "tiny" not in name else {"width": 2}
+        return {"width": 2, **({} if "tiny" in name else shorter.get(name[:7], {}))}
     return {"width": 4} if "xception" not in name else {}
 
 
@@ -103,22 +118,19 @@ def loads_elsewhere(paths):
 @pytest.mark.addons
 def test_every_network_is_the_same_after_loading(tmp_path, monkeypatch):
     shallow.shorten(monkeypatch)
-    for depth in (34, 101, 152):
-        monkeypatch.setitem(resnet.UNITS, depth, (1, 1, 1, 1))
     rows = [(*row[:2], min(row[2], 2), *row[3:]) for row in xception._BLOCKS]
     monkeypatch.setattr(xception, "_BLOCKS", tuple(rows))
     (tmp_path / "net.cfg").write_text(CFG)
     paths, rng = [], np.random.default_rng(0)
-    import time
-    for name in models.names():
-        t = time.time()
-        size = (75, 75) if name == "inception_v3" else SIZE
-        chosen = {"cfg": tmp_path / "net.cfg"} if name == "darknet" else options(name)
-        net = models.build(name, num_classes=3, image_size=size, **chosen)
+    names = [name for name in models.names() if not re.search(SAME_LAYERS, name)]
+    for name in names if stack.KERAS_3 else FEW:
+        net = build(name, tmp_path)
         for variable in net.variables():
             variable.assign(stack.raw(variable) + rng.uniform(0, 0.1, variable.shape))
+        # R-CNN's graphs of training differ by family alone.
+        both = name not in rcnn.RCNN or "resnet18" in name
         for part in {id(net.train): "train", id(net.serve): "serve"}.values():
-            paths.append(tmp_path / f"{name}.{part}.keras")
-            save(getattr(net, part), paths[-1])
-        print(name, time.time() - t)
+            if both or part == "serve":
+                paths.append(tmp_path / f"{name}.{part}.keras")
+                save(getattr(net, part), paths[-1])
     loads_elsewhere(paths)
