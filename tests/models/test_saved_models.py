@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import shallow
 
-from tfvision import models, stack
+from tfvision import losses, metrics, models, optimizers, stack
 from tfvision.models import rcnn
-from tfvision.models.backbones import xception
+
+pytestmark = pytest.mark.addons
 
 SIZE = (64, 64)
 CFG = """[net]
@@ -33,13 +34,13 @@ anchors=10,20
 num=1
 classes=3
 """
-# Names of networks that have more units than another one, but no other layers or inputs.
+# Networks of more units than another one here, or of its parts in another order.
 SAME_LAYERS = (
     "resnet(34|101|152)|vgg19|densenet(56|67|103)|(yolo|deeplab).*_small"
-    "|(rcnn|deeplab).*resnet50|(fast|mask)_rcnn_mobilenet"
+    "|(rcnn|deeplab).*resnet50|(fast|mask)_rcnn_mobilenet|xception|_spp"
 )
 # On the second stack: loading takes as long again there.
-FEW = ("vgg16_bn", "deeplab_v3plus_mobilenet_v2", "yolo_v2", "mask_rcnn_resnet18_fpn")
+FEW = ("deeplab_v3plus_mobilenet_v2", "yolo_v2", "mask_rcnn_resnet18_fpn")
 # Says of each file whether its model gives the stored outputs.
 LOAD = """
 import sys
@@ -51,7 +52,11 @@ for path in sys.argv[1:]:
     model, stored = keras.models.load_model(path), np.load(path + ".npz")
     outputs = model({name: stored["in/" + name] for name in model.input}, training=False)
     same = all(np.array_equal(outputs[name], stored["out/" + name]) for name in model.output)
-    print(path, "same" if same else "other")
+    print("same" if same else "other", path)
+# Of the last one, which is compiled.
+print(type(model.optimizer).__name__, type(model.optimizer._learning_rate).__name__)
+results = model.evaluate({"image": stored["in/image"]}, {"class_logits": np.array([2])}, verbose=0)
+print(*results)
 """
 
 
@@ -76,7 +81,7 @@ def narrow(name):
     if name.startswith("yolo"):
         shorter = {"yolo_v1": {"hidden": 8}, "yolo_v3": {"units": (1,) * 5, "head_pairs": 2}}
         return {"width": 2, **({} if "tiny" in name else shorter.get(name[:7], {}))}
-    return {"width": 4} if "xception" not in name else {}
+    return {"width": 4}
 
 
 def inputs(model):
@@ -104,7 +109,45 @@ def save(model, path):
     np.savez(f"{path}.npz", **stored, **{f"out/{name}": v for name, v in outputs.items()})
 
 
-def loads_elsewhere(paths):
+def save_all(folder):
+    """The files of every network but those of SAME_LAYERS."""
+    (folder / "net.cfg").write_text(CFG)
+    paths, rng = [], np.random.default_rng(0)
+    names = [name for name in models.names() if not re.search(SAME_LAYERS, name)]
+    for name in names if stack.KERAS_3 else FEW:
+        net = build(name, folder)
+        for variable in net.variables():
+            variable.assign(stack.raw(variable) + rng.uniform(0, 0.1, variable.shape))
+        # R-CNN's graphs of training differ by family alone.
+        both = name not in rcnn.RCNN or "resnet18" in name
+        for part in {id(net.train): "train", id(net.serve): "serve"}.values():
+            if both or part == "serve":
+                paths.append(folder / f"{name}.{part}.keras")
+                save(getattr(net, part), paths[-1])
+    return paths
+
+
+def save_compiled(path):
+    """A classifier with our optimizer, schedule, loss and metric; returns its loss on one image."""
+    model = models.build("resnet18", num_classes=3, image_size=SIZE, width=4).train
+    model.compile(
+        optimizers.LAMB(optimizers.Schedule("cosine", 1e-3, 10)),
+        loss={"class_logits": losses.CrossEntropy()},
+        metrics={"class_logits": [metrics.TopK(3)]},
+    )
+    save(model, path)
+    logits = model(inputs(model), training=False)["class_logits"]
+    return float(losses.CrossEntropy()([2], logits))
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory):
+    """(files, what LOAD prints, the loss of the compiled model)."""
+    folder = tmp_path_factory.mktemp("saved")
+    with pytest.MonkeyPatch.context() as patch:
+        shallow.shorten(patch)
+        paths = [*save_all(folder), folder / "compiled.keras"]
+        loss = save_compiled(paths[-1])
     done = subprocess.run(
         [sys.executable, "-c", LOAD, *map(str, paths)],
         capture_output=True,
@@ -112,25 +155,18 @@ def loads_elsewhere(paths):
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [f"{path} same" for path in paths]
+    return paths, done.stdout.splitlines(), loss
 
 
-@pytest.mark.addons
-def test_every_network_is_the_same_after_loading(tmp_path, monkeypatch):
-    shallow.shorten(monkeypatch)
-    rows = [(*row[:2], min(row[2], 2), *row[3:]) for row in xception._BLOCKS]
-    monkeypatch.setattr(xception, "_BLOCKS", tuple(rows))
-    (tmp_path / "net.cfg").write_text(CFG)
-    paths, rng = [], np.random.default_rng(0)
-    names = [name for name in models.names() if not re.search(SAME_LAYERS, name)]
-    for name in names if stack.KERAS_3 else FEW:
-        net = build(name, tmp_path)
-        for variable in net.variables():
-            variable.assign(stack.raw(variable) + rng.uniform(0, 0.1, variable.shape))
-        # R-CNN's graphs of training differ by family alone.
-        both = name not in rcnn.RCNN or "resnet18" in name
-        for part in {id(net.train): "train", id(net.serve): "serve"}.values():
-            if both or part == "serve":
-                paths.append(tmp_path / f"{name}.{part}.keras")
-                save(getattr(net, part), paths[-1])
-    loads_elsewhere(paths)
+def test_every_network_is_the_same_after_loading(loaded):
+    paths, lines, _ = loaded
+    assert lines[: len(paths)] == [f"same {path}" for path in paths]
+
+
+def test_a_compiled_network_has_its_optimizer_loss_and_metric_after_loading(loaded):
+    paths, lines, loss = loaded
+    made, results = lines[len(paths) :]
+    assert made == "LAMB Schedule"
+    numbers = [float(number) for number in results.split()]
+    assert numbers[0] == pytest.approx(loss, rel=1e-5)
+    assert numbers[-1] == 1.0  # top3 of three classes

@@ -1,8 +1,16 @@
-"""Every architecture by name."""
+"""Every architecture by name.
+
+`keras.models.load_model` finds our layers, losses, metrics and optimizers in a process that has
+imported this package.
+"""
 
 from __future__ import annotations
 
-from tfvision import errors
+from tfvision import (
+    errors,
+    metrics,  # noqa: F401  registers its classes with Keras
+    optimizers,  # noqa: F401  so does this
+)
 from tfvision.models.classifiers import CLASSIFIERS
 from tfvision.models.detectors import DETECTORS
 from tfvision.models.segmenters import SEGMENTERS
