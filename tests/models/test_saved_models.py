@@ -12,7 +12,7 @@ import shallow
 from tfvision import losses, metrics, models, optimizers, stack
 from tfvision.models import rcnn
 
-pytestmark = pytest.mark.addons
+pytestmark = [pytest.mark.addons, pytest.mark.slow]
 
 SIZE = (64, 64)
 CFG = """[net]
