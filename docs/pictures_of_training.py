@@ -96,9 +96,9 @@ def trust_ratios(kind: str) -> tuple[list[str], list[list[float]]]:
     """(names, ratios by step) of the kernels: the step taken over the step without the ratio."""
     net, rate = digits_net(), 0.01
     if kind == "lamb":
-        optimizer = own.Lamb(rate, exclude_from_layer_adaptation=["bare"])
+        optimizer = own.LAMB(rate, exclude_from_layer_adaptation=["bare"])
     else:
-        optimizer = own.Lars(rate * 10, momentum=0.0, eta=0.02, exclude=["bare"])
+        optimizer = own.LARS(rate * 10, momentum=0.0, eta=0.02, exclude=["bare"])
     kernels = [v for v in net.trainable_variables if "kernel" in stack.variable_path(v)]
     names = ["dense1", "dense2", "logits"]
     slots = {id(v): [tf.zeros(v.shape)] * len(optimizer.SLOTS) for v in net.trainable_variables}

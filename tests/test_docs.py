@@ -3,6 +3,7 @@
 import pathlib
 import re
 
+import keras
 import pytest
 
 from tfvision import config, losses, metrics, optimizers
@@ -23,6 +24,12 @@ PAGES = {
     "detection": [name for name in detectors.DETECTORS if name not in rcnn.RCNN],
     "rcnn": list(rcnn.RCNN),
     "regularization": ["regularization.l1", "regularization.l2"],
+    "keras": [
+        name
+        for part, base in ((losses, keras.losses.Loss), (metrics, keras.metrics.Metric))
+        for name in part.__all__
+        if isinstance(kind := getattr(part, name), type) and issubclass(kind, base)
+    ],
 }
 
 
@@ -51,3 +58,14 @@ def test_the_configs_in_the_pages_are_taken():
     assert len(blocks) > 1
     for block in blocks:
         eval(block, {"config": config.config})
+
+
+@pytest.mark.addons
+def test_the_examples_for_keras_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "keras.md").read_text(), re.S)
+    assert len(blocks) == 5
+    names = {}
+    for block in blocks:
+        exec(block, names)
+    assert float(names["loss"]([0], [[0.0, 0.0]])) == pytest.approx(0.693147)

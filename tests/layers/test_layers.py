@@ -146,6 +146,17 @@ def test_activations_give_their_textbook_values(name):
     np.testing.assert_allclose(found, [BY_HAND[name]], atol=2e-6)
 
 
+@pytest.mark.addons
+@pytest.mark.parametrize("name", activations.names())
+def test_a_graph_for_inference_can_fuse_an_activation_or_leaves_it_alone(name):
+    x = keras.Input((8, 8, 3))
+    block = layers.BatchNormalization()(layers.Conv2D(8, 3)(x))
+    model = keras.Model(x, layers.Activation(name)(block))
+    images = tf.random.stateless_normal((2, 8, 8, 3), [0, 0])
+    eager, graph = model(images), tf.function(lambda images: model(images))(images)
+    np.testing.assert_allclose(graph, eager, atol=1e-5)
+
+
 def test_an_unknown_activation_is_refused():
     with pytest.raises(errors.UsageError, match="did you mean 'gelu'"):
         layers.Activation("gelus")

@@ -17,14 +17,14 @@ def fed(metric, labels):
 
 
 def test_top_k_agrees_with_scikit_learn():
-    found = fed(metrics.TopK((1, 2)), LABELS).result()
+    found = fed(metrics.TopKReport((1, 2)), LABELS).result()
     for k in (1, 2):
         wanted = peer.top_k_accuracy_score(LABELS[:50], SCORES[:50], k=k, labels=range(4))
         assert found[f"top{k}"] == pytest.approx(wanted)
 
 
 def test_ties_and_nan_never_count_as_a_hit():
-    metric = metrics.TopK((1,))
+    metric = metrics.TopKReport((1,))
     scores = np.array([[0.5, 0.5], [np.nan, np.nan], [0.9, 0.1]])
     batch = {"labels": np.array([0, 0, 0]), "valid": np.ones(3, bool)}
     metric.update(batch, {"scores": scores})
@@ -62,7 +62,7 @@ def test_several_labels_agree_with_scikit_learn():
 
 
 @pytest.mark.parametrize(
-    "metric", [metrics.TopK((1,)), metrics.ClassReport("ab"), metrics.MultiLabelReport("ab")]
+    "metric", [metrics.TopKReport((1,)), metrics.ClassReport("ab"), metrics.MultiLabelReport("ab")]
 )
 def test_without_images_nothing_is_claimed(metric):
     values = metric.result()

@@ -46,7 +46,7 @@ def test_lamb_walks_the_path_of_tensorflow_addons(case):
 @pytest.mark.addons
 @pytest.mark.parametrize("case", TFA)
 def test_our_own_lamb_walks_it_on_both_stacks(case):
-    walk(optimizers.own.Lamb(**TFA[case]["arguments"]), "optimizers_tfa", case)
+    walk(optimizers.own.LAMB(**TFA[case]["arguments"]), "optimizers_tfa", case)
 
 
 @pytest.mark.parametrize("case", [c for c in KERAS if not c.startswith("Lamb")])
@@ -117,7 +117,7 @@ def test_momentum_with_dampening_is_the_textbook_average():
 @pytest.mark.parametrize("beta_2", [0.999, 0.9999, 0.99999])
 def test_lamb_is_the_formula_in_float64_at_betas_close_to_one(beta_2):
     # without the trust ratio, in which a factor common to the whole update cancels
-    optimizer = optimizers.own.Lamb(0.3, beta_2=beta_2, exclude_from_layer_adaptation=["kernel"])
+    optimizer = optimizers.own.LAMB(0.3, beta_2=beta_2, exclude_from_layer_adaptation=["kernel"])
     path = one_variable(optimizer, [1.0, 2.0, 3.0], GRADIENTS)
     w, m, v = np.array([1.0, 2.0, 3.0]), 0.0, 0.0
     for step, (found, g) in enumerate(zip(path, GRADIENTS, strict=True), 1):
@@ -129,7 +129,7 @@ def test_lamb_is_the_formula_in_float64_at_betas_close_to_one(beta_2):
 @pytest.mark.addons
 def test_lamb_takes_epsilon_inside_the_root():
     optimizer = optimizers.build("lamb", 0.1, epsilon=3.0, epsilon_inside_root=True)
-    assert isinstance(optimizer, optimizers.own.Lamb)
+    assert isinstance(optimizer, optimizers.own.LAMB)
     path = one_variable(optimizer, [2.0], [[1.0]])
     # m^ = v^ = 1: update = 1 / sqrt(1 + 3) = 0.5, trust ratio 2 / 0.5: w = 2 - 4 * 0.1 * 0.5
     np.testing.assert_allclose(path, [[1.8]], rtol=1e-6)

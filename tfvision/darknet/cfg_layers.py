@@ -8,10 +8,13 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from tfvision.layers.configured import Configured
 from tfvision.layers.convolution import output_sizes, padded, pair
 from tfvision.layers.sharing import Layer
+from tfvision.serialization import register
 
 
+@register
 class GroupedConv2D(Layer):
     """A convolution of groups of channels that do not see each other, with symmetric padding.
 
@@ -54,6 +57,7 @@ class GroupedConv2D(Layer):
         return (input_shape[0], *sizes, self.filters)
 
 
+@register
 class Bias(Layer):
     """inputs + one number per channel."""
 
@@ -69,7 +73,8 @@ class Bias(Layer):
         return input_shape
 
 
-class ChannelGroup(keras.layers.Layer):
+@register
+class ChannelGroup(Configured):
     """One of `groups` equal parts of the channels (of a [route] with groups)."""
 
     def __init__(self, groups, group, **kwargs):

@@ -8,6 +8,19 @@ from __future__ import annotations
 import tensorflow as tf
 
 
+def _unfused(x: tf.Tensor) -> tf.Tensor:
+    """x, behind an operation that TensorFlow's graph optimizer does not look through.
+
+    It fuses convolution, frozen normalisation and these activations on a CPU with oneDNN, and has
+    no kernel for that: "Fusion is not implemented" (2.15 to 2.21, float32)."""
+    return tf.ensure_shape(x, x.shape)
+
+
+def tanh(x: tf.Tensor) -> tf.Tensor:
+    """(e^x - e^-x) / (e^x + e^-x)."""
+    return tf.tanh(_unfused(x))
+
+
 def leaky_relu(x: tf.Tensor, *, slope: float = 0.01) -> tf.Tensor:
     """max(x, slope * x); YOLO uses 0.1 (Maas et al. 2013)."""
     return tf.nn.leaky_relu(x, slope)
@@ -30,6 +43,7 @@ def gelu_tanh(x: tf.Tensor) -> tf.Tensor:
 
 def mish(x: tf.Tensor) -> tf.Tensor:
     """x * tanh(softplus(x)) (Misra 2019, arXiv:1908.08681)."""
+    x = _unfused(x)
     return x * tf.tanh(tf.math.softplus(x))
 
 
@@ -51,7 +65,7 @@ def linear(x: tf.Tensor) -> tf.Tensor:
 ACTIVATIONS = {
     "linear": linear,
     "sigmoid": tf.sigmoid,
-    "tanh": tf.tanh,
+    "tanh": tanh,
     "relu": tf.nn.relu,
     "relu6": tf.nn.relu6,
     "leaky_relu": leaky_relu,

@@ -11,10 +11,13 @@ import tensorflow as tf
 from tfvision import errors
 from tfvision.layers import context
 from tfvision.layers.activations import ACTIVATIONS
+from tfvision.layers.configured import Configured
 from tfvision.layers.sharing import Layer
+from tfvision.serialization import register
 
 
-class Normalize(keras.layers.Layer):
+@register
+class Normalize(Configured):
     """Pixels 0..255 (uint8 or float) -> (pixels - mean) / std, in float32, then compute dtype.
 
     mean, std: one value a channel, on the 0..255 scale. Always the first layer of a model, so
@@ -34,6 +37,7 @@ class Normalize(keras.layers.Layer):
         return input_shape
 
 
+@register
 class Dense(Layer):
     """inputs @ kernel + bias. Logit layers ask for dtype="float32"."""
 
@@ -63,6 +67,7 @@ class Dense(Layer):
         return (*input_shape[:-1], self.units)
 
 
+@register
 class Activation(Layer):
     """An activation by name (see `activations.ACTIVATIONS`), with its options.
 
@@ -95,7 +100,8 @@ class Activation(Layer):
         return input_shape
 
 
-class Add(keras.layers.Layer):
+@register
+class Add(Configured):
     """The sum of a residual branch and its shortcut (two tensors of one shape)."""
 
     def call(self, inputs):
@@ -106,7 +112,8 @@ class Add(keras.layers.Layer):
         return input_shape[0]
 
 
-class Concatenate(keras.layers.Layer):
+@register
+class Concatenate(Configured):
     """The channels of several tensors [B, H, W, ...] side by side."""
 
     def call(self, inputs):
@@ -117,7 +124,8 @@ class Concatenate(keras.layers.Layer):
         return (*input_shape[0][:-1], sum(shape[-1] for shape in input_shape))
 
 
-class Flatten(keras.layers.Layer):
+@register
+class Flatten(Configured):
     """[B, H, W, C] -> [B, C * H * W] in the order C, H, W: torch's, so that its weights fit."""
 
     def call(self, inputs):
@@ -131,7 +139,8 @@ class Flatten(keras.layers.Layer):
         return (input_shape[0], channels * height * width)
 
 
-class Dropout(keras.layers.Layer):
+@register
+class Dropout(Configured):
     """Dropout with stateless draws (Srivastava et al. 2014); see `layers.context`."""
 
     def __init__(self, rate, **kwargs):
@@ -149,7 +158,8 @@ class Dropout(keras.layers.Layer):
         return input_shape
 
 
-class StochasticDepth(keras.layers.Layer):
+@register
+class StochasticDepth(Configured):
     """Leaves a residual branch out for whole images (Huang et al. 2016, arXiv:1603.09382).
 
     rate: the probability of leaving it out; what is kept is scaled by 1 / (1 - rate)."""

@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 
 from tfvision.layers.sharing import Layer
+from tfvision.serialization import register
 
 
 def pair(value: int | tuple[int, int]) -> tuple[int, int]:
@@ -76,6 +77,7 @@ def by_space_to_batch(inputs: tf.Tensor, kernel: tf.Tensor, dilation: int) -> tf
 _LEAST_STRIDED = 16
 
 
+@register
 class Conv2D(Layer):
     """A convolution with symmetric padding.
 
@@ -99,7 +101,7 @@ class Conv2D(Layer):
     ):
         super().__init__(**kwargs)
         self.filters, self.kernel_size = int(filters), pair(kernel_size)
-        self.std, self.initializer = std, initializer
+        self.std, self.initializer = std, keras.initializers.get(initializer)
         self.strides, self.dilation, self.use_bias = int(strides), int(dilation), bool(use_bias)
         same = tuple(self.dilation * (size - 1) // 2 for size in self.kernel_size)
         self.padding = same if padding is None else pair(padding)
@@ -147,6 +149,7 @@ class Conv2D(Layer):
         return (input_shape[0], *sizes, self.filters)
 
 
+@register
 class DepthwiseConv2D(Layer):
     """One kernel a channel (torch's groups = channels), with symmetric padding, without bias.
 

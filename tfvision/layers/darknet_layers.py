@@ -8,14 +8,17 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from tfvision.layers.configured import Configured
 from tfvision.layers.convolution import output_sizes, padded, pair
 from tfvision.layers.sharing import Layer
+from tfvision.serialization import register
 
 # The first boxes of a fresh network are then its anchors, about: what YOLOv2's first 12,800
 # images are for in Darknet.
 HEAD_STD = 0.01  # of a head's weights
 
 
+@register
 class LocallyConnected2D(Layer):
     """A convolution with a kernel and a bias of its own at every place (Darknet's [local]).
 
@@ -61,7 +64,8 @@ class LocallyConnected2D(Layer):
         return (input_shape[0], *sizes, self.filters)
 
 
-class PaddedMaxPool2D(keras.layers.Layer):
+@register
+class PaddedMaxPool2D(Configured):
     """Max pooling whose padding is less at the top and left: padding // 2 of it, the rest after.
 
     So a 2x2 window of stride 1 with padding 1 keeps the size (Darknet's [maxpool])."""
@@ -88,7 +92,8 @@ class PaddedMaxPool2D(keras.layers.Layer):
         return (input_shape[0], *sizes, input_shape[3])
 
 
-class Upsample(keras.layers.Layer):
+@register
+class Upsample(Configured):
     """Each pixel `times` by `times` times: the nearest neighbour's."""
 
     def __init__(self, times, **kwargs):
@@ -110,7 +115,8 @@ class Upsample(keras.layers.Layer):
         return (input_shape[0], rows, columns, input_shape[3])
 
 
-class Reorg(keras.layers.Layer):
+@register
+class Reorg(Configured):
     """[B, H, W, C] -> [B, H / s, W / s, C * s * s], as Darknet's code has always done it.
 
     It addresses the flat C, H, W input as if it were [C / s^2, H s, W s], takes that apart into
@@ -137,7 +143,8 @@ class Reorg(keras.layers.Layer):
         return (input_shape[0], rows, columns, input_shape[3] * by**2)
 
 
-class AnchorCells(keras.layers.Layer):
+@register
+class AnchorCells(Configured):
     """[B, H, W, A * (5 + K)] -> [B, H, W, A, 5 + K]: the raw outputs of YOLOv2's and v3's heads."""
 
     def __init__(self, anchors, **kwargs):
@@ -154,7 +161,8 @@ class AnchorCells(keras.layers.Layer):
         return (*input_shape[:-1], self.anchors, input_shape[-1] // self.anchors)
 
 
-class DetectionCells(keras.layers.Layer):
+@register
+class DetectionCells(Configured):
     """[B, S * S * (K + 5 A)] -> [B, S, S, K + 5 A]: the raw outputs of YOLOv1's head.
 
     Darknet's vector has the classes of all cells first, then all confidences, then all boxes."""

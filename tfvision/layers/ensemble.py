@@ -5,11 +5,14 @@ Axis letters: B batch, H, W, C channels, K classes.
 
 from __future__ import annotations
 
-import keras
 import tensorflow as tf
 
+from tfvision.layers.configured import Configured
+from tfvision.serialization import register
 
-class ScaleFlip(keras.layers.Layer):
+
+@register
+class ScaleFlip(Configured):
     """[B, H, W, C] bilinearly resized to `size` = (H, W), float32, and mirrored where `flip`."""
 
     def __init__(self, size, *, flip=False, **kwargs):
@@ -26,7 +29,8 @@ class ScaleFlip(keras.layers.Layer):
         return (input_shape[0], *self.size, input_shape[3])
 
 
-class LogMeanProbability(keras.layers.Layer):
+@register
+class LogMeanProbability(Configured):
     """The logarithm of the mean of the softmax of several logits [B, ..., K], float32."""
 
     def call(self, inputs):

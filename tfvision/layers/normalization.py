@@ -6,8 +6,10 @@ import tensorflow as tf
 
 from tfvision import stack
 from tfvision.layers.sharing import Layer
+from tfvision.serialization import register
 
 
+@register
 class BatchNormalization(Layer):
     """Normalises each channel of [B, H, W, C]; statistics are float32 whatever the input is.
 

@@ -5,13 +5,15 @@ Axis letters: B batch, H height, W width, C channels.
 
 from __future__ import annotations
 
-import keras
 import tensorflow as tf
 
+from tfvision.layers.configured import Configured
 from tfvision.layers.convolution import output_sizes, padded, pair
+from tfvision.serialization import register
 
 
-class MaxPool2D(keras.layers.Layer):
+@register
+class MaxPool2D(Configured):
     """Max pooling with symmetric padding of minus infinity (torch's)."""
 
     def __init__(self, size, *, strides, padding=0, **kwargs):
@@ -28,7 +30,8 @@ class MaxPool2D(keras.layers.Layer):
         return (input_shape[0], *sizes, input_shape[3])
 
 
-class AveragePool2D(keras.layers.Layer):
+@register
+class AveragePool2D(Configured):
     """Average pooling with symmetric padding.
 
     counts_padding: zeros of the padding are part of the average (torch's default); without, an
@@ -54,7 +57,8 @@ class AveragePool2D(keras.layers.Layer):
         return (input_shape[0], *sizes, input_shape[3])
 
 
-class AdaptiveAveragePool2D(keras.layers.Layer):
+@register
+class AdaptiveAveragePool2D(Configured):
     """[B, H, W, C] -> [B, size, size, C]: the averages of size x size windows (torch's).
 
     Window i covers the rows floor(i * H / size) up to ceil((i + 1) * H / size); windows
@@ -85,7 +89,8 @@ class AdaptiveAveragePool2D(keras.layers.Layer):
         return (input_shape[0], self.size, self.size, input_shape[3])
 
 
-class GlobalAveragePool(keras.layers.Layer):
+@register
+class GlobalAveragePool(Configured):
     """[B, H, W, C] -> [B, C], or with `keepdims` [B, 1, 1, C], averaged in float32."""
 
     def __init__(self, *, keepdims=False, **kwargs):

@@ -8,12 +8,15 @@ detections, K classes (the background comes on top, as the last).
 from __future__ import annotations
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from tfvision import errors
+from tfvision import errors, serialization
+from tfvision.layers.configured import Configured
 from tfvision.layers.sharing import Layer
 from tfvision.ops import boxes as box_ops
 from tfvision.ops import nms, roi, rpn_anchors
+from tfvision.serialization import register
 
 _SMALLEST_PROPOSAL, _SMALLEST_DETECTION = 1e-3, 1e-2  # pixels of a side, as in torchvision
 _NEVER = float("-inf")
@@ -29,13 +32,14 @@ def clip(boxes: tf.Tensor, frame: tf.Tensor) -> tf.Tensor:
     return tf.minimum(tf.maximum(boxes, low), high)
 
 
-class Part(keras.layers.Layer):
+class Part(Configured):
     """A layer whose inputs are not cast: boxes must not become bfloat16."""
 
     def __init__(self, **kwargs):
         super().__init__(autocast=False, **kwargs)
 
 
+@register
 class Anchors(Part):
     """The anchors of a pyramid's maps: a list of float32 [N, 4], without a batch's axis.
 
@@ -43,13 +47,13 @@ class Anchors(Part):
 
     def __init__(self, cells, **kwargs):
         super().__init__(**kwargs)
-        self.cells = list(cells)
+        self.cells = serialization.plain(cells)
 
     def call(self, inputs):
         """inputs: [image, map, map, ...], each [B, H, W, C]."""
         image, *maps = (_size(tensor) for tensor in inputs)
         pairs = zip(self.cells, maps, strict=True)
-        return [rpn_anchors.grid(cell, size, image) for cell, size in pairs]
+        return [rpn_anchors.grid(np.array(cell, np.float32), size, image) for cell, size in pairs]
 
 
 def _size(tensor):
@@ -58,6 +62,7 @@ def _size(tensor):
     return [tensor.shape[axis] or dynamic[axis] for axis in (1, 2)]
 
 
+@register
 class Places(Part):
     """A level's answers [B, H, W, A * units] -> float32 [B, H * W * A, units], or of one unit
     [B, H * W * A]: the order of `Anchors`."""
@@ -75,6 +80,7 @@ class Places(Part):
         return tf.cast(tf.reshape(inputs, shape), tf.float32)
 
 
+@register
 class Proposals(Part):
     """What a region proposal network proposes: the best boxes after NMS inside each level.
 
@@ -114,6 +120,7 @@ class Proposals(Part):
         return {"proposals": tf.stop_gradient(boxes), "num_proposals": count}
 
 
+@register
 class RoiAlign(Part):
     """`ops.roi.pyramid_align` on levels from `lowest` on: [B, R, size, size, C] of their dtype.
 
@@ -140,6 +147,7 @@ class RoiAlign(Part):
         )
 
 
+@register
 class RoiPool(Part):
     """`ops.roi.pyramid_pool` on levels from `lowest` on: [B, R, size, size, C] of their dtype."""
 
@@ -153,6 +161,7 @@ class RoiPool(Part):
         return roi.pyramid_pool(levels, inputs["boxes"], size=(self.size, self.size))
 
 
+@register
 class FoldRegions(Part):
     """[B, R, H, W, C] -> [B * R, H, W, C], for convolutions."""
 
@@ -161,6 +170,7 @@ class FoldRegions(Part):
         return tf.reshape(inputs, [-1, *inputs.shape[2:]])
 
 
+@register
 class UnfoldRegions(Part):
     """[B * R, ...] -> [B, R, ...], R that of the boxes."""
 
@@ -171,6 +181,7 @@ class UnfoldRegions(Part):
         return tf.reshape(values, [tf.shape(boxes)[0], regions, *values.shape[1:]])
 
 
+@register
 class ClassDeltas(Part):
     """[B, R, (K + 1) * 4] -> float32 [B, R, K + 1, 4]: (dy, dx, dh, dw) of every class."""
 
@@ -180,6 +191,7 @@ class ClassDeltas(Part):
         return tf.cast(tf.reshape(inputs, [-1, regions, inputs.shape[2] // 4, 4]), tf.float32)
 
 
+@register
 class Detections(Part):
     """The box head's answers as detections: decoded, cut to the image, NMS inside each class.
 
@@ -197,12 +209,8 @@ class Detections(Part):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.limits = {
-            "score_threshold": float(score_threshold),
-            "iou_threshold": float(nms_iou),
-            "max_detections": int(max_detections),
-            "pre_nms": int(candidates),
-        }
+        self.score_threshold, self.nms_iou = float(score_threshold), float(nms_iou)
+        self.max_detections, self.candidates = int(max_detections), int(candidates)
 
     def call(self, inputs):
         """inputs: {"proposals": [B, R, 4], "num_proposals": [B], "class_logits": [B, R, K + 1],
@@ -215,12 +223,20 @@ class Detections(Part):
         scores = tf.nn.softmax(logits)[..., :-1]
         there = tf.range(tf.shape(proposals)[1])[None] < inputs["num_proposals"][:, None]
         there = there[..., None] & box_ops.at_least(boxes, _SMALLEST_DETECTION)
-        detections = nms.per_class(boxes, tf.where(there, scores, _NEVER), **self.limits)
-        most = self.limits["max_detections"]
-        detections["boxes"] = tf.ensure_shape(detections["boxes"], [None, most, 4])
+        detections = nms.per_class(
+            boxes,
+            tf.where(there, scores, _NEVER),
+            score_threshold=self.score_threshold,
+            iou_threshold=self.nms_iou,
+            max_detections=self.max_detections,
+            pre_nms=self.candidates,
+        )
+        shape = [None, self.max_detections, 4]
+        detections["boxes"] = tf.ensure_shape(detections["boxes"], shape)
         return detections
 
 
+@register
 class SelectClass(Part):
     """Of mask logits of every class those of each detection's own: float32 [B, D, H, W]."""
 
@@ -232,6 +248,7 @@ class SelectClass(Part):
         return tf.gather(channels_first, tf.maximum(class_ids, 0), batch_dims=2)
 
 
+@register
 class Sigmoid(Part):
     """Logits -> probabilities, float32."""
 
@@ -240,6 +257,7 @@ class Sigmoid(Part):
         return tf.sigmoid(tf.cast(inputs, tf.float32))
 
 
+@register
 class Deconvolution(Layer):
     """The 2x2 transposed convolution of stride 2 of a mask head: [B, H, W, C] -> [B, 2H, 2W, F].
 

@@ -12,6 +12,7 @@ from tfvision.layers import context
 from tfvision.layers.rcnn_layers import Part
 from tfvision.ops import boxes as box_ops
 from tfvision.ops import matching, roi
+from tfvision.serialization import register
 
 POSITIVE_REGIONS = 0.25  # of the sampled regions at most (Girshick 2015, section 2.3)
 
@@ -33,6 +34,7 @@ def _targets(boxes, gt_boxes, codes, positive, weights):
     return tf.stop_gradient(box_ops.encode(matched, boxes, weights=weights))
 
 
+@register
 class AnchorSamples(Part):
     """Sampled anchors of each image, the proposal network's answers for them, and their targets.
 
@@ -44,8 +46,8 @@ class AnchorSamples(Part):
         self, *, count=256, positive_share=0.5, positive_iou=0.7, negative_iou=0.3, **kwargs
     ):
         super().__init__(**kwargs)
-        self.draw = {"count": int(count), "positive_share": float(positive_share)}
-        self.limits = {"positive_iou": float(positive_iou), "negative_iou": float(negative_iou)}
+        self.count, self.positive_share = int(count), float(positive_share)
+        self.positive_iou, self.negative_iou = float(positive_iou), float(negative_iou)
 
     def call(self, inputs):
         """inputs: {"logits": [[B, N], ...], "deltas": [[B, N, 4], ...], "anchors": [[N, 4], ...],
@@ -54,8 +56,10 @@ class AnchorSamples(Part):
         anchors = tf.concat(inputs["anchors"], axis=0)
         logits, deltas = (tf.concat(inputs[key], axis=1) for key in ("logits", "deltas"))
         gt_boxes, class_ids = inputs["boxes"], inputs["class_ids"]
-        codes = matching.match(anchors, gt_boxes, class_ids, low_quality=True, **self.limits)
-        samples = matching.sample(codes, _seed(self.name), **self.draw)
+        limits = {"positive_iou": self.positive_iou, "negative_iou": self.negative_iou}
+        codes = matching.match(anchors, gt_boxes, class_ids, low_quality=True, **limits)
+        draw = {"count": self.count, "positive_share": self.positive_share}
+        samples = matching.sample(codes, _seed(self.name), **draw)
         codes = tf.gather(codes, samples.indices, batch_dims=1)
         boxes = tf.gather(anchors, samples.indices)
         return {
@@ -68,6 +72,7 @@ class AnchorSamples(Part):
         }
 
 
+@register
 class RegionSamples(Part):
     """Sampled regions of each image for the box head, with their classes and targets.
 
@@ -77,8 +82,8 @@ class RegionSamples(Part):
 
     def __init__(self, num_classes, *, count=512, positive_iou=0.5, **kwargs):
         super().__init__(**kwargs)
-        self.num_classes, self.positive_iou = int(num_classes), float(positive_iou)
-        self.draw = {"count": int(count), "positive_share": POSITIVE_REGIONS}
+        self.num_classes, self.count = int(num_classes), int(count)
+        self.positive_iou = float(positive_iou)
 
     def call(self, inputs):
         """inputs: {"proposals": [B, R, 4], "num_proposals": [B], "boxes": [B, M, 4], "class_ids":
@@ -91,19 +96,21 @@ class RegionSamples(Part):
         there = tf.concat([there, class_ids >= 0], axis=1)
         limits = {"positive_iou": self.positive_iou, "negative_iou": self.positive_iou}
         codes = matching.match(boxes, gt_boxes, class_ids, **limits)
-        samples = matching.sample(codes, _seed(self.name), there=there, **self.draw)
+        draw = {"count": self.count, "positive_share": POSITIVE_REGIONS}
+        samples = matching.sample(codes, _seed(self.name), there=there, **draw)
         codes = tf.gather(codes, samples.indices, batch_dims=1)
         codes = tf.where(samples.valid, codes, matching.BETWEEN)
         rois = tf.stop_gradient(tf.gather(boxes, samples.indices, batch_dims=1))
         rois = tf.where(samples.valid[..., None], rois, 0.0)
         return {
-            "rois": tf.ensure_shape(rois, [None, self.draw["count"], 4]),
+            "rois": tf.ensure_shape(rois, [None, self.count, 4]),
             "roi_targets": _targets(rois, gt_boxes, codes, samples.positive, box_ops.HEAD_WEIGHTS),
             "roi_class_ids": matching.labels(codes, class_ids, background=self.num_classes),
             "roi_gt_boxes": codes,
         }
 
 
+@register
 class FirstRegions(Part):
     """The first `count` regions of [B, S, ...], where `RegionSamples` puts the positives."""
 
@@ -116,6 +123,7 @@ class FirstRegions(Part):
         return inputs[:, : self.count]
 
 
+@register
 class MaskTargets(Part):
     """What the mask head should say of each region: its truth's mask, cut by the region.
 

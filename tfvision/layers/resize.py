@@ -5,13 +5,15 @@ Axis letters: B batch, H height, W width, C channels.
 
 from __future__ import annotations
 
-import keras
 import tensorflow as tf
 
+from tfvision.layers.configured import Configured
 from tfvision.layers.convolution import pair
+from tfvision.serialization import register
 
 
-class Resize(keras.layers.Layer):
+@register
+class Resize(Configured):
     """Bilinear resizing of [B, H, W, C] to `size` (rows, columns), without antialiasing.
 
     align_corners: the centers of the corner pixels stay where they are (the authors of DeepLab;

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 
 import keras
 
+from tfvision.layers.configured import Configured
+
 _local = threading.local()
 
 
@@ -32,7 +34,7 @@ def sharing(model: keras.Model) -> Iterator[None]:
         _local.layers = before
 
 
-class Layer(keras.layers.Layer):
+class Layer(Configured):
     """The base of every layer that has variables; each is an attribute of its own name."""
 
     def add_weight(self, *, name: str, shape, **options):

@@ -10,8 +10,10 @@ import tensorflow as tf
 
 from tfvision.layers.convolution import pair
 from tfvision.layers.sharing import Layer
+from tfvision.serialization import register
 
 
+@register
 class Conv2DTranspose(Layer):
     """A 3x3 transposed convolution of stride 2 (Dumoulin & Visin 2016, arXiv:1603.07285).
 
@@ -24,7 +26,7 @@ class Conv2DTranspose(Layer):
     def __init__(self, filters, *, size, use_bias=False, initializer=None, **kwargs):
         super().__init__(**kwargs)
         self.filters, self.size, self.use_bias = int(filters), pair(size), bool(use_bias)
-        self.initializer = initializer
+        self.initializer = keras.initializers.get(initializer)
 
     def build(self, input_shape):
         for side, expected in zip(input_shape[1:3], self.size, strict=True):

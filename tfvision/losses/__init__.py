@@ -1,4 +1,5 @@
-"""Losses by name: `CLASSIFICATION`, `SEGMENTATION` and `BOXES` by what they compare."""
+"""Losses: functions by name, `CLASSIFICATION`, `SEGMENTATION` and `BOXES` by what they compare, and
+the classes that Keras takes (`keras_losses`)."""
 
 from tfvision.losses import named, yolo_losses
 from tfvision.losses.classification_losses import (
@@ -9,6 +10,23 @@ from tfvision.losses.classification_losses import (
 )
 from tfvision.losses.distances import huber, mae, mse, rmse, smooth_l1
 from tfvision.losses.iou_losses import BOXES, ciou, diou, giou, iou
+from tfvision.losses.keras_losses import (
+    MAE,
+    MSE,
+    RMSE,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Dice,
+    Focal,
+    Huber,
+    Jaccard,
+    Lovasz,
+    PixelCrossEntropy,
+    PixelFocal,
+    SmoothL1,
+    SoftmaxFocal,
+    Tversky,
+)
 from tfvision.losses.segmentation_losses import (
     dice,
     jaccard,
@@ -48,9 +66,24 @@ __all__ = [
     "BOXES",
     "CLASSIFICATION",
     "LOSSES",
+    "MAE",
+    "MSE",
     "ON_PROBABILITIES",
     "PIXELS",
+    "RMSE",
     "SEGMENTATION",
+    "BinaryCrossEntropy",
+    "CrossEntropy",
+    "Dice",
+    "Focal",
+    "Huber",
+    "Jaccard",
+    "Lovasz",
+    "PixelCrossEntropy",
+    "PixelFocal",
+    "SmoothL1",
+    "SoftmaxFocal",
+    "Tversky",
     "ciou",
     "diou",
     "giou",

@@ -1,4 +1,5 @@
-"""Metrics: objects with reset / update / result, on host NumPy, chosen by name from METRICS."""
+"""Metrics: objects with reset / update / result, on host NumPy, chosen by name from METRICS; and
+those that Keras takes (`keras_metrics`)."""
 
 from __future__ import annotations
 
@@ -7,10 +8,22 @@ from collections.abc import Callable, Sequence
 from tfvision import errors
 from tfvision.metrics.box_examples import BoxExamples
 from tfvision.metrics.calibration import Calibration
-from tfvision.metrics.classification_metrics import ClassReport, MultiLabelReport, TopK
+from tfvision.metrics.classification_metrics import ClassReport, MultiLabelReport, TopKReport
 from tfvision.metrics.coco_metrics import coco_ap
 from tfvision.metrics.detection_metrics import CocoDetection, VocDetection
 from tfvision.metrics.examples import Examples
+from tfvision.metrics.keras_metrics import (
+    CalibrationError,
+    ExactMatch,
+    FrequencyWeightedIoU,
+    MacroF1,
+    MacroPrecision,
+    MacroRecall,
+    MeanAccuracy,
+    MeanIoU,
+    PixelAccuracy,
+    TopK,
+)
 from tfvision.metrics.metric import Metric, Report
 from tfvision.metrics.segmentation_metrics import MapExamples, SegmentationReport
 
@@ -19,15 +32,25 @@ __all__ = [
     "METRICS",
     "BoxExamples",
     "Calibration",
+    "CalibrationError",
     "ClassReport",
     "CocoDetection",
+    "ExactMatch",
     "Examples",
+    "FrequencyWeightedIoU",
+    "MacroF1",
+    "MacroPrecision",
+    "MacroRecall",
     "MapExamples",
+    "MeanAccuracy",
+    "MeanIoU",
     "Metric",
     "MultiLabelReport",
+    "PixelAccuracy",
     "Report",
     "SegmentationReport",
     "TopK",
+    "TopKReport",
     "VocDetection",
     "coco_ap",
     "named",
@@ -45,7 +68,7 @@ def _voc(style: str, *kinds: str) -> Make:
 
 
 def _top_k(names: Sequence[str]) -> list[Metric]:
-    return [TopK((1, 5) if len(names) > 5 else (1,))]
+    return [TopKReport((1, 5) if len(names) > 5 else (1,))]
 
 
 _BOTH = ("segm", "bbox")  # of instances, masks first

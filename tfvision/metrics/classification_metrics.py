@@ -14,7 +14,7 @@ from tfvision.metrics.metric import ConfusionMetric, Metric, Report
 from tfvision.metrics.text_tables import ratio, table
 
 
-class TopK(Metric):
+class TopKReport(Metric):
     """Share of images whose label is among the k best scores; ties count against the model."""
 
     gathers = ("hits", "count")

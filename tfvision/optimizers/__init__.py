@@ -1,17 +1,29 @@
-"""Optimizers by name."""
+"""Optimizers by name, and the classes of our own: `LAMB`, `LARS`, `Momentum`, `Schedule`."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import tensorflow as tf
 
-from tfvision import errors, stack
+from tfvision import errors, serialization, stack
 from tfvision.optimizers import own, schedules
+from tfvision.optimizers.own import LAMB, LARS, Momentum
+from tfvision.optimizers.schedules import Schedule
 
-__all__ = ["OPTIMIZERS", "build", "create_slots", "schedules", "variables"]
+__all__ = [
+    "LAMB",
+    "LARS",
+    "OPTIMIZERS",
+    "Momentum",
+    "Schedule",
+    "build",
+    "create_slots",
+    "schedules",
+    "variables",
+]
 
 
 _ADAM = ("beta_1", "beta_2", "epsilon", "amsgrad")
@@ -53,28 +65,32 @@ def lamb(learning_rate, *, epsilon_inside_root: bool = False, **options):
         return errors.call(
             functools.partial(kind, learning_rate=learning_rate), options, "optimizer 'lamb'"
         )
-    options["epsilon_inside_root"] = epsilon_inside_root
-    return errors.call(own.Lamb, options, "optimizer 'lamb'", learning_rate)
+    return _create(LAMB, {**options, "epsilon_inside_root": epsilon_inside_root}, learning_rate)
 
 
 def _own(kind: type, **fixed) -> Callable:
     def create(learning_rate, **options):
-        what = f"optimizer '{kind.__name__.lower()}'"
-        return errors.call(kind, {**fixed, **options}, what, learning_rate)
+        return _create(kind, {**fixed, **options}, learning_rate)
 
     return create
 
 
+def _create(kind: type, options: Mapping, learning_rate):
+    known = [n for n in serialization.names(kind, own.Optimizer) if n != "learning_rate"]
+    errors.expect(options, (*known, *_CLIPS), f"optimizer '{kind.__name__.lower()}'")
+    return kind(learning_rate, **options)
+
+
 OPTIMIZERS: dict[str, Callable] = {
     "sgd": _keras("SGD", "momentum", "nesterov"),
-    "momentum": _own(own.Momentum),
-    "nesterov": _own(own.Momentum, nesterov=True),
+    "momentum": _own(Momentum),
+    "nesterov": _own(Momentum, nesterov=True),
     "adagrad": _keras("Adagrad", "initial_accumulator_value", "epsilon"),
     "adadelta": _keras("Adadelta", "rho", "epsilon"),
     "rmsprop": _keras("RMSprop", "rho", "momentum", "epsilon", "centered"),
     "adam": _keras("Adam", *_ADAM),
     "adamw": _keras("AdamW", *_ADAM, decay=0.004),
-    "lars": _own(own.Lars),
+    "lars": _own(LARS),
     "lamb": lamb,
 }
 

@@ -11,22 +11,26 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from tfvision import stack
+from tfvision import serialization, stack
+from tfvision.serialization import register
 
 # Biases and normalisation, which are not decayed unless asked for.
 UNDECAYED = ("bias", "gamma", "beta", "alpha")
 
 
-class _Optimizer(keras.optimizers.Optimizer):
-    """Names of slots in `SLOTS`; `step` returns the new values."""
+class Optimizer(keras.optimizers.Optimizer):
+    """Base of ours. Names of slots in `SLOTS`; `step` returns the new values.
+
+    settings: what `step` reads, the arguments of the subclass. options: Keras's own, such as
+    `clipnorm`."""
 
     SLOTS: tuple[str, ...] = ()
 
-    def __init__(self, learning_rate, name, **settings):
+    def __init__(self, learning_rate, name, settings, **options):
         if stack.KERAS_3:
-            super().__init__(learning_rate=learning_rate, name=name)
+            super().__init__(learning_rate=learning_rate, name=name, **options)
         else:
-            super().__init__(name=name)
+            super().__init__(name=name, **options)
             self._learning_rate = self._build_learning_rate(learning_rate)
         self.settings = settings
 
@@ -70,7 +74,10 @@ class _Optimizer(keras.optimizers.Optimizer):
 
     def get_config(self):
         """What `__init__` takes."""
-        return {**super().get_config(), **self.settings}
+        config = super().get_config()
+        if not stack.KERAS_3:
+            config["learning_rate"] = self._serialize_hyperparameter(self._learning_rate)
+        return {**config, **serialization.plain(self.settings)}
 
 
 def _matches(path: str, patterns: Sequence[str] | None) -> bool:
@@ -83,7 +90,8 @@ def _trust(norm, update_norm):
     return tf.where((norm > 0) & (update_norm > 0), norm / safe, 1.0)
 
 
-class Lamb(_Optimizer):
+@register
+class LAMB(Optimizer):
     """LAMB (You et al. 2019, arXiv:1904.00962, algorithm 2), with tensorflow-addons' arguments.
 
     update = m^ / (sqrt(v^) + epsilon) + weight_decay * w; w -= rate * |w| / |update| * update,
@@ -104,18 +112,18 @@ class Lamb(_Optimizer):
         exclude_from_layer_adaptation=None,
         epsilon_inside_root=False,
         name="LAMB",
+        **options,
     ):
-        super().__init__(
-            learning_rate,
-            name,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            weight_decay=weight_decay,
-            exclude_from_weight_decay=exclude_from_weight_decay,
-            exclude_from_layer_adaptation=exclude_from_layer_adaptation,
-            epsilon_inside_root=epsilon_inside_root,
-        )
+        settings = {
+            "beta_1": beta_1,
+            "beta_2": beta_2,
+            "epsilon": epsilon,
+            "weight_decay": weight_decay,
+            "exclude_from_weight_decay": exclude_from_weight_decay,
+            "exclude_from_layer_adaptation": exclude_from_layer_adaptation,
+            "epsilon_inside_root": epsilon_inside_root,
+        }
+        super().__init__(learning_rate, name, settings, **options)
 
     def step(self, gradient, value, rate, slots, path):
         """See the class."""
@@ -140,7 +148,8 @@ class Lamb(_Optimizer):
         return value - ratio * rate * update, [m, v]
 
 
-class Lars(_Optimizer):
+@register
+class LARS(Optimizer):
     """LARS (You et al. 2017, arXiv:1708.03888, algorithm 1).
 
     local = eta * |w| / (|g| + weight_decay * |w|), 1 where either norm is 0;
@@ -157,15 +166,15 @@ class Lars(_Optimizer):
         eta=0.001,
         exclude=UNDECAYED,
         name="LARS",
+        **options,
     ):
-        super().__init__(
-            learning_rate,
-            name,
-            momentum=momentum,
-            weight_decay=weight_decay,
-            eta=eta,
-            exclude=tuple(exclude or ()),
-        )
+        settings = {
+            "momentum": momentum,
+            "weight_decay": weight_decay,
+            "eta": eta,
+            "exclude": tuple(exclude or ()),
+        }
+        super().__init__(learning_rate, name, settings, **options)
 
     def step(self, gradient, value, rate, slots, path):
         """See the class."""
@@ -181,7 +190,8 @@ class Lars(_Optimizer):
         return value - m, [m]
 
 
-class Momentum(_Optimizer):
+@register
+class Momentum(Optimizer):
     """m = momentum * m + (1 - dampening) * g; w -= rate * (m + decoupled weight_decay * w).
 
     dampening=0 is the heavy ball; dampening=momentum is the average that textbooks write.
@@ -198,16 +208,16 @@ class Momentum(_Optimizer):
         weight_decay=0.0,
         exclude_from_weight_decay=UNDECAYED,
         name="momentum",
+        **options,
     ):
-        super().__init__(
-            learning_rate,
-            name,
-            momentum=momentum,
-            dampening=dampening,
-            nesterov=nesterov,
-            weight_decay=weight_decay,
-            exclude_from_weight_decay=tuple(exclude_from_weight_decay or ()),
-        )
+        settings = {
+            "momentum": momentum,
+            "dampening": dampening,
+            "nesterov": nesterov,
+            "weight_decay": weight_decay,
+            "exclude_from_weight_decay": tuple(exclude_from_weight_decay or ()),
+        }
+        super().__init__(learning_rate, name, settings, **options)
 
     def step(self, gradient, value, rate, slots, path):
         """See the class."""

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from tfvision import errors
+from tfvision import errors, serialization
+from tfvision.serialization import register
 
 
 def constant(step: tf.Tensor, total: int) -> tf.Tensor:
@@ -79,6 +80,7 @@ SCHEDULES = {
 }
 
 
+@register
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     """learning_rate * shape(step - warmup, total - warmup), after a warm-up.
 
@@ -116,5 +118,5 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
             "total": self.total,
             "warmup": self.warmup,
             "warmup_power": self.warmup_power,
-            **self.options,
+            **serialization.plain(self.options),
         }
