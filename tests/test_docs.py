@@ -3,6 +3,7 @@
 import pathlib
 import re
 
+import class_folders
 import pytest
 
 from tfvision import config, losses, metrics, optimizers
@@ -51,3 +52,19 @@ def test_the_configs_in_the_pages_are_taken():
     assert len(blocks) > 1
     for block in blocks:
         eval(block, {"config": config.config})
+
+
+@pytest.mark.addons
+def test_the_page_of_data_sets_runs_from_top_to_bottom(tmp_path, monkeypatch):
+    """But for what downloads."""
+    class_folders.write(tmp_path / "photos", {"": 5}, class_folders.steps(64))
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)\n```", (DOCS / "datasets.md").read_text(), re.S)
+    blocks = [block for block in blocks if "tfds" not in block]
+    names: dict = {}
+    for block in blocks:
+        exec(block, names)
+    assert names["work"].summary.splits["train"].images == 10
+    assert names["data"].class_names == ("dark", "light")
+    written = {"photos", "again", "mine", "scenes", "from_keras", "from_folder"}
+    assert {path.name for path in (tmp_path / "data").iterdir()} == written

@@ -1,6 +1,7 @@
 """One's own samples become records: the pixels, the labels, and what is refused."""
 
 import io
+import sys
 
 import class_folders
 import keras
@@ -213,3 +214,9 @@ def test_a_keras_data_set_that_lost_its_files_is_refused(numbered, tmp_path):
         datasets.from_keras_utils(made, output=tmp_path, stricd=True)
     with pytest.raises(errors.UsageError, match="from_tf has no option 'images'"):
         datasets.from_tf([(PIXELS[0], 0)], output=tmp_path, class_names=NAMES, images="x")
+
+
+def test_without_tensorflow_datasets_its_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(errors.UsageError, match=r"pip install 'tfvision\[tfds\]'"):
+        datasets.from_tfds("mnist", output=tmp_path)
