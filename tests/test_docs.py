@@ -3,6 +3,7 @@
 import pathlib
 import re
 
+import class_folders
 import keras
 import pytest
 
@@ -64,8 +65,24 @@ def test_the_configs_in_the_pages_are_taken():
 def test_the_examples_for_keras_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "keras.md").read_text(), re.S)
-    assert len(blocks) == 5
+    assert len(blocks) == 7
     names = {}
     for block in blocks:
         exec(block, names)
     assert float(names["loss"]([0], [[0.0, 0.0]])) == pytest.approx(0.693147)
+
+
+@pytest.mark.addons
+def test_the_page_of_data_sets_runs_from_top_to_bottom(tmp_path, monkeypatch):
+    """But for what downloads."""
+    class_folders.write(tmp_path / "photos", {"": 5}, class_folders.steps(64))
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)\n```", (DOCS / "datasets.md").read_text(), re.S)
+    blocks = [block for block in blocks if "tfds" not in block]
+    names: dict = {}
+    for block in blocks:
+        exec(block, names)
+    assert names["work"].summary.splits["train"].images == 10
+    assert names["data"].class_names == ("dark", "light")
+    written = {"photos", "again", "mine", "scenes", "from_keras", "from_folder"}
+    assert {path.name for path in (tmp_path / "data").iterdir()} == written

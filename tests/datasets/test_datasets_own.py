@@ -1,6 +1,7 @@
 """One's own samples become records: the pixels, the labels, and what is refused."""
 
 import io
+import sys
 
 import class_folders
 import keras
@@ -10,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tfvision import datasets, errors, schema
-from tfvision.records import read
+from tfvision.records import read, shards
 
 pytestmark = pytest.mark.addons
 
@@ -101,6 +102,46 @@ def test_objects_with_masks_and_a_label_map_are_written_together(tmp_path):
         read.png(read.values(found["1"], "label_map")[0]), label_map[..., 0]
     )
     assert read.values(found["1"], "class_ids") == []
+
+
+def test_grey_pixels_stay_grey(tmp_path):
+    datasets.from_tf([(PIXELS[0, :, :, :1], 0)], output=tmp_path, class_names=NAMES)
+    (features,) = records(tmp_path).values()
+    np.testing.assert_array_equal(read.png(read.values(features, "image")[0]), PIXELS[0, :, :, 0])
+
+
+@pytest.mark.parametrize(("frame", "box"), [("stored", [2, 2, 6, 5]), ("upright", BOX[0])])
+def test_boxes_may_speak_of_a_rotated_jpeg_as_it_is_stored(tmp_path, frame, box):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the stored 6 x 8 pixels are turned clockwise: row r, column c to c, 5 - r
+    buffer = io.BytesIO()
+    Image.fromarray(PIXELS[0]).save(buffer, "jpeg", exif=exif)
+    sample = {"image": buffer.getvalue(), "boxes": BOX, "class_ids": [0]}
+    datasets.from_tf([sample], output=tmp_path, class_names=NAMES, annotations_of=frame)
+    (features,) = records(tmp_path).values()
+    boxes = np.array(read.values(features, "boxes")) * [8, 6, 8, 6]
+    np.testing.assert_allclose(boxes, [box], atol=1e-5)
+
+
+def test_what_was_interrupted_goes_on(tmp_path, monkeypatch):
+    samples = [(pixels, i % 3) for i, pixels in enumerate(PIXELS)]
+    options = {"class_names": NAMES, "shards": 4, "name": "mine"}
+    datasets.from_tf(samples, output=tmp_path / "whole", **options)
+    normal, written = shards._describe, []
+
+    def describe(path, images):
+        written.append(path)
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        return normal(path, images)
+
+    monkeypatch.setattr(shards, "_describe", describe)
+    with pytest.raises(KeyboardInterrupt):
+        datasets.from_tf(samples, output=tmp_path / "out", **options)
+    datasets.from_tf(samples, output=tmp_path / "out", **options)
+    assert len(written) == 5  # two, the third that was not finished, and the last two
+    for path in (tmp_path / "whole").iterdir():
+        assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_a_box_that_sticks_out_is_clipped_and_reported(tmp_path):
@@ -213,3 +254,9 @@ def test_a_keras_data_set_that_lost_its_files_is_refused(numbered, tmp_path):
         datasets.from_keras_utils(made, output=tmp_path, stricd=True)
     with pytest.raises(errors.UsageError, match="from_tf has no option 'images'"):
         datasets.from_tf([(PIXELS[0], 0)], output=tmp_path, class_names=NAMES, images="x")
+
+
+def test_without_tensorflow_datasets_its_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(errors.UsageError, match=r"pip install 'tfvision\[tfds\]'"):
+        datasets.from_tfds("mnist", output=tmp_path)

@@ -1,5 +1,6 @@
 """Data sets from Python: converted, read for `fit`, written from one's own samples."""
 
+from tfvision.datasets.builders import from_tfds
 from tfvision.datasets.conversion import Conversion, Request, convert, converting
 from tfvision.datasets.conversion_summary import Summary
 from tfvision.datasets.loading import info, load
@@ -15,6 +16,7 @@ __all__ = [
     "converting",
     "from_keras_utils",
     "from_tf",
+    "from_tfds",
     "info",
     "load",
 ]

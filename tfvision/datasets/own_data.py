@@ -108,7 +108,7 @@ def from_keras_utils(
         )
     items = _of_files(list(names), list(files))
     made = sources.Source(check_class_names(list(names), "class_names"), ("labels",), items)
-    return _converted("from_keras_utils", made, output, split, options)
+    return converted("from_keras_utils", made, output, split, options)
 
 
 def _from_directory(directory: str, output: Any, split: Any, options: dict[str, Any]) -> Summary:
@@ -173,12 +173,13 @@ def _write(
         for index, element in enumerate(itertools.chain([first], elements)):
             yield reader.sample(own_samples.as_dict(element, index), index)
 
-    return _converted("from_tf", sources.Source(names, groups, items()), output, split, options)
+    return converted("from_tf", sources.Source(names, groups, items()), output, split, options)
 
 
-def _converted(
+def converted(
     what: str, source: sources.Source, output: Any, split: Any, options: dict[str, Any]
 ) -> Summary:
+    """Writes the records of a source. what: the function that the user has called."""
     errors.expect(options, OPTIONS, f"datasets.{what}")
     given = arguments.plain({"format": what, "output": output, "split": split, **options})
     with arguments.named(conversion.DEFAULTS):
