@@ -12,6 +12,7 @@ FLOORS = {
     "tfvision.errors": 0,
     "tfvision.paths": 0,
     "tfvision.kinds": 0,
+    "tfvision.lazy": 0,
     "tfvision.locks": 0,
     "tfvision.json_files": 0,
     "tfvision.atomic": 0,

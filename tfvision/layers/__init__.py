@@ -28,6 +28,7 @@ from tfvision.layers.pooling import (
     GlobalAveragePool,
     MaxPool2D,
 )
+from tfvision.layers.rcnn_layers import Proposals, RoiAlign, RoiPool
 from tfvision.layers.resize import Resize
 from tfvision.layers.sharing import Layer, sharing
 from tfvision.layers.transposed import Conv2DTranspose
@@ -55,8 +56,11 @@ __all__ = [
     "NormAct",
     "Normalize",
     "PaddedMaxPool2D",
+    "Proposals",
     "Reorg",
     "Resize",
+    "RoiAlign",
+    "RoiPool",
     "ScaleFlip",
     "StochasticDepth",
     "Upsample",

@@ -45,6 +45,7 @@ def load(
 ) -> int:
     """Fills `net` from a weight file, or from arrays by name; returns how many values it set.
 
+    net: a Net, or what has one, such as a model of `models.build`.
     source: a key of SOURCES, the convention of the names. With "keras", weights="imagenet" has
     Keras fetch the published ones. skip: regular expressions, searched in "layer/variable", of
     variables that stay as they are. which: "model", "average" or a key, of a file with the
@@ -53,6 +54,7 @@ def load(
     UsageError for an unknown source or a `which` that the file lacks, and DataError for a file that
     is broken or does not fit."""
     fill = errors.choose(SOURCES, source, "source of weights")
+    net = getattr(net, "net", net)
     path, notes = "", ()
     if isinstance(weights, Mapping):
         readers.check_single("a mapping", which)
