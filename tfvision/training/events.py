@@ -67,7 +67,7 @@ class Events:
             if rate and self._asks_for_limit:
                 self._asks_for_limit = False
                 with self._meter.paused():
-                    self._logs.say(speed.limit(rate, self._trainer.input_rate()))
+                    self._logs.say(speed.limit(rate, self._trainer.batches.rate()))
 
     def _log(self, step: int, means: dict, rate: float, learning_rate: float) -> None:
         """rate: images a second, 0 where it is not known yet."""
