@@ -90,9 +90,9 @@ def test_a_service_that_ends_is_named_after_a_bounded_time(tmp_path, monkeypatch
     next(batches)
     server.close()
     begun = time.monotonic()
-    with pytest.raises(service.InputServiceLost, match="grpc://localhost:15314") as error:
-        with remote.reported():
-            collections.deque(batches, maxlen=0)
+    lost = pytest.raises(service.InputServiceLost, match="grpc://localhost:15314")
+    with lost as error, remote.reported():
+        collections.deque(batches, maxlen=0)
     assert error.value.exit_code == 75
     assert time.monotonic() - begun < 12
     remote.close()
