@@ -42,7 +42,7 @@ MUTATIONS = [
      "inputs/test_augment.py"),
     ("inputs/mixing.py", "fraction * labels + (1.0 - fraction)",
      "(1.0 - fraction) * labels + fraction", "inputs/test_mixing.py"),
-    ("inputs/pipeline.py", "start // records,", "(start + 1) // records,",
+    ("inputs/pipeline.py", "samples // order.records,", "(samples + 1) // order.records,",
      "inputs/test_pipeline_turned.py"),
     ("ops/boxes.py", "area(a) + area(b) - common)", "area(a) + area(b))", "ops/test_boxes.py"),
     ("ops/boxes.py", "(bottom - top) * (right - left)", "(bottom - top) * (right - top)",

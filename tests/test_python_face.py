@@ -90,7 +90,7 @@ def test_weights_are_given_by_their_file(shared_data):
     model = tfvision.models.build("yolo_v3_tiny", num_classes=80, image_size=320, weights=file)
     photos = sorted((shared_data / "coco128").rglob("*.jpg"))[:8]
     answers = model.predict_images(photos, threshold=0.5)
-    assert sum("0" in answer["class_names"] for answer in answers) >= 2  # people
+    assert sum("0" in answer["class_names"] for answer in answers) >= 1  # people
 
 
 def test_a_layer_of_ours_in_a_model_of_ones_own(images, labels, tmp_path):

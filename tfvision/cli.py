@@ -30,6 +30,7 @@ VERBS = {
     "export": ("tfvision.tools.export", "a trained run -> a SavedModel that is checked"),
     "predict": ("tfvision.tools.predict", "predictions and pictures for image files"),
     "serve": ("tfvision.tools.serve", "a development server, TensorFlow Serving's REST contract"),
+    "input-service": ("tfvision.tools.input_service", "makes training batches for other machines"),
     "import-weights": ("tfvision.tools.import_weights", "foreign weights -> ours"),
     "report": ("tfvision.tools.report", "a trained run as one HTML page"),
     "models": ("tfvision.tools.models", "every architecture by name"),

@@ -88,6 +88,11 @@ _DEFAULTS: dict[str, Any] = {
         "mix": {"name": ""},  # * of training batches: mixup, cutmix, mixup_or_cutmix; mosaic
         "multi_scale": (),  # detection: (lowest side, highest, step) of square batches
         "multi_scale_every": 10,  # steps
+        # Who makes the training batches: grpc://HOST:PORT of `tfvision input-service`, several
+        # with commas; "": this process
+        "service": "",
+        # Several workers: each reads shards of its own, not every record (docs/scale.md)
+        "by_files": False,
     },
     "detection": {  # and instances
         "max_boxes": 0,  # places for true boxes in a batch; 0: as many as the fullest image has

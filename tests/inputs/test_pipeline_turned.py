@@ -272,7 +272,7 @@ def test_a_killed_run_goes_on_with_the_batches_it_had_before_in_one_trace(data, 
 
     whole = trainer(tmp_path / "whole")
     whole.fit()
-    shapes = {tuple(batch["image"].shape) for batch in whole._data(0).take(5)}
+    shapes = {tuple(batch["image"].shape) for batch in whole.batches.dataset(0).take(5)}
     assert shapes == {(3, 32, 64, 3), (3, 64, 32, 3)}
     # One loss before the folder is made, then traced once, for both canvases.
     assert traces == [[2, 32, 64, 3], [3, None, None, 3]]

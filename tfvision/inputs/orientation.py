@@ -82,6 +82,11 @@ def check(inputs: Mapping, size: canvas.Size) -> None:
             "config.inputs.aspect_ratio_grouping turns the training canvas for upright images;"
             f" {size[0]} x {size[1]} must be wider than tall (config.inputs.train_size)"
         )
+    if inputs.by_files:
+        raise errors.UsageError(
+            "config.inputs.aspect_ratio_grouping brings the images of all workers into order, and"
+            " by_files gives each worker an order of its own; leave one of them out"
+        )
     if inputs.mix.name or inputs.multi_scale:
         raise errors.UsageError(
             "config.inputs.aspect_ratio_grouping does not go with mix or multi_scale, which make"

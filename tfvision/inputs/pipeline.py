@@ -8,13 +8,17 @@ of a batch is seeded by (seed, step). With `aspect_ratio_grouping` each shuffled
 brought into batches of one orientation (`inputs.orientation`); where batches begin in a window is
 arithmetic, too.
 
-Several workers see one global order: worker w takes the samples i with i % workers == w.
+Several workers see one global order: worker w takes the samples i with i % workers == w. With
+`Order.counts` each has an order of its own instead, over its own shards: of the permutation of an
+epoch's shards worker w reads those at the places w, w + workers, ... So every record comes once an
+epoch, and a worker reads nothing that it does not use.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import os
 from collections.abc import Callable, Sequence
 
@@ -39,9 +43,10 @@ Prepare = Callable[[decode.Example], decode.Example]
 Step = int | tf.Tensor  # int64 scalar
 
 
-def _options() -> tf.data.Options:
+def _options(threads: int = _THREADS) -> tf.data.Options:
+    """threads: 0 is one a core of the machine that the batches are made on."""
     options = tf.data.Options()
-    options.threading.private_threadpool_size = _THREADS
+    options.threading.private_threadpool_size = threads
     options.deterministic = True
     return options
 
@@ -61,7 +66,8 @@ class Order:
 
     files, records: a split's shards and their total. batch_size: global. shuffle_buffer: records
     that are shuffled at a time. aspect_ratio_grouping: as far as it goes, a batch's images are all
-    upright or none is."""
+    upright or none is. counts: the records of each file, where several workers read files of their
+    own; not with aspect_ratio_grouping."""
 
     files: Sequence[str]
     records: int
@@ -69,20 +75,42 @@ class Order:
     seed: int
     shuffle_buffer: int = 4096
     aspect_ratio_grouping: bool = False
+    counts: Sequence[int] = ()
 
 
-def _stream(order: Order, step: Step) -> tf.data.Dataset:
-    """The endless (index, serialized) stream from the first sample of `step` on."""
+def _epoch_seed(order: Order, epoch: tf.Tensor) -> tf.Tensor:
+    pair = tf.stack([tf.constant(order.seed, tf.int64), epoch])
+    return tf.random.experimental.stateless_fold_in(pair, 0)
+
+
+def _place(order: Order, samples: Step, worker: int, workers: int) -> tuple[Step, Step]:
+    """(epoch, samples of it that are done) of a worker that has made `samples`."""
+    if workers == 1:
+        return samples // order.records, samples % order.records
+    for epoch in itertools.count():
+        seed = _epoch_seed(order, tf.constant(epoch, tf.int64))
+        counts = tf.random.experimental.stateless_shuffle(tf.constant(order.counts), seed=seed)
+        count = int(tf.reduce_sum(counts[worker::workers]))
+        if samples < count:
+            return epoch, samples
+        samples -= count
+
+
+def _stream(order: Order, step: Step, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
+    """The endless (index, serialized) stream from the first sample of `step` on.
+
+    Of several workers it is one's own part, where each reads files of its own."""
     paths = tf.constant([os.fsencode(file) for file in order.files])
-    start, records = step * order.batch_size, order.records
-    first, offset = start // records, tf.cast(start % records, tf.int64)
+    start, records = step * order.batch_size // workers, order.records
+    first, offset = _place(order, start, worker, workers)
     window = max(min(order.shuffle_buffer, records), 1)
-    seed = tf.constant(order.seed, tf.int64)
+    count = len(order.files[worker::workers])
 
     @_plain
     def epoch_of(epoch: tf.Tensor) -> tf.data.Dataset:
-        epoch_seed = tf.random.experimental.stateless_fold_in(tf.stack([seed, epoch]), 0)
+        epoch_seed = _epoch_seed(order, epoch)
         shards = tf.random.experimental.stateless_shuffle(paths, seed=epoch_seed)
+        shards = shards[worker::workers]
 
         # Shuffled window by window with a seed of its own: tf.data's shuffle mixes in the global
         # seed, and takes no tensor where that is 0. The next window fills while this one is used.
@@ -97,12 +125,15 @@ def _stream(order: Order, step: Step) -> tf.data.Dataset:
             flags = orientation.portrait(group)
             return tf.gather(group, orientation.order(flags, lead, size, seeds.fold(place, 1)))
 
-        dataset = _read(shards, len(order.files)).batch(window).enumerate(1).map(shuffled)
-        skipped = tf.where(tf.equal(epoch, first), offset, 0)
+        dataset = _read(shards, count).batch(window).enumerate(1).map(shuffled)
+        skipped = tf.where(tf.equal(epoch, first), tf.cast(offset, tf.int64), 0)
         return dataset.prefetch(1).unbatch().skip(skipped)
 
     epochs = tf.data.Dataset.range(first, tf.int64.max)
-    return epochs.flat_map(epoch_of).enumerate(start)
+    stream = epochs.flat_map(epoch_of).enumerate(start)
+    if workers == 1:
+        return stream
+    return stream.map(_plain(lambda number, record: (number * workers + worker, record)))
 
 
 def train(
@@ -115,18 +146,20 @@ def train(
     worker: int = 0,
     workers: int = 1,
     replicas: int = 1,
+    turn: tuple[int, int] | None = None,
 ) -> tf.data.Dataset:
     """Endless training batches of fixed shape, numeric tensors only.
 
     A worker's step holds batch_size // workers samples, in as many batches as it has `replicas`.
     With aspect_ratio_grouping examples have `portrait`, a bool: whether most of their batch's
-    images are upright. mix: (batch, seed, step) -> batch, over a worker's own images. Adds `valid`
-    bool [B], all True."""
-    stream = _stream(order, start_step)
-    if order.aspect_ratio_grouping:
-        stream = orientation.settle(stream, order.batch_size)
-    if workers > 1:
-        stream = stream.shard(workers, worker)
+    images are upright. mix: (batch, seed, step) -> batch, over a worker's own images. turn: (k, K)
+    makes the batches k, k + K, ... alone, on a machine of any number of cores (`service`). Adds
+    `valid` bool [B], all True."""
+    size, (first, every) = order.batch_size // workers, turn or (0, 1)
+    stream = _part(order, start_step, worker, workers)
+    if every > 1:
+        stream = stream.batch(size, drop_remainder=True).shard(every, first).unbatch()
+    calls, threads = (_IN_FLIGHT, _THREADS) if turn is None else (tf.data.AUTOTUNE, 0)
 
     @_plain
     def ready(
@@ -141,18 +174,33 @@ def train(
         sample["valid"] = tf.constant(True)
         return sample
 
-    dataset = stream.map(ready, num_parallel_calls=_IN_FLIGHT, deterministic=True)
-    dataset = dataset.batch(order.batch_size // workers, drop_remainder=True)
+    dataset = stream.map(ready, num_parallel_calls=calls, deterministic=True)
+    dataset = dataset.batch(size, drop_remainder=True)
     if mix is not None:
-        dataset = _mixed(dataset.enumerate(start_step), mix, order.seed, _MIX + worker)
-    if replicas > 1:
-        dataset = dataset.flat_map(functools.partial(_parts, replicas))
-    return dataset.prefetch(tf.data.AUTOTUNE).with_options(_options())
+        steps = tf.data.Dataset.range(start_step + first, tf.int64.max, every)
+        pairs = tf.data.Dataset.zip((steps, dataset))
+        dataset = _mixed(pairs, mix, order.seed, _MIX + worker)
+    dataset = parts(dataset, replicas)
+    return dataset.prefetch(tf.data.AUTOTUNE).with_options(_options(threads))
+
+
+def _part(order: Order, step: int, worker: int, workers: int) -> tf.data.Dataset:
+    """The samples of one worker, (index, serialized) or (index, serialized, portrait)."""
+    if order.counts:
+        return _stream(order, step, worker, workers)
+    stream = _stream(order, step)
+    if order.aspect_ratio_grouping:
+        stream = orientation.settle(stream, order.batch_size)
+    return stream.shard(workers, worker) if workers > 1 else stream
+
+
+def parts(batches: tf.data.Dataset, replicas: int) -> tf.data.Dataset:
+    """Each batch as `replicas` batches of equal size."""
+    return batches.flat_map(functools.partial(_cut, replicas)) if replicas > 1 else batches
 
 
 @_plain
-def _parts(count: int, batch: decode.Example) -> tf.data.Dataset:
-    """A batch as `count` batches of equal size."""
+def _cut(count: int, batch: decode.Example) -> tf.data.Dataset:
     shaped = {k: tf.reshape(v, [count, -1, *v.shape[1:]]) for k, v in batch.items()}
     return tf.data.Dataset.from_tensor_slices(shaped)
 
@@ -195,11 +243,16 @@ def passes(
     return dataset
 
 
-def source_ids(order: Order, step: int) -> list[str]:
+def source_ids(order: Order, step: int, workers: int = 1) -> list[str]:
     """The source_ids of the images in the training batch of `step`, found by arithmetic."""
-    names = _stream(order, step).take(order.batch_size)
-    names = names.map(lambda _, record: decode.parse(record, ())["source_id"])
-    return [os.fsdecode(name) for name in names.with_options(_options()).as_numpy_iterator()]
+    workers = workers if order.counts else 1
+    found: list[str] = []
+    for worker in range(workers):
+        names = _stream(order, step, worker, workers).take(order.batch_size // workers)
+        names = names.map(lambda _, record: decode.parse(record, ())["source_id"])
+        names = names.with_options(_options()).as_numpy_iterator()
+        found += [os.fsdecode(name) for name in names]
+    return found
 
 
 def evaluation(

@@ -3,6 +3,7 @@ tables of what they name, and are not here."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tfvision.rules.rule import (
@@ -30,6 +31,11 @@ def _is_grid(value: Any) -> bool:
     return value == () or (three and value[0] <= value[1])
 
 
+def _is_service(value: Any) -> bool:
+    addresses = value.split(",") if value else []
+    return all(re.fullmatch(r"grpc://[^\s/,]+:\d{1,5}", address) for address in addresses)
+
+
 RULES: dict[str, Rule] = {
     "seed": number("a whole number from 0 to 2**32 - 1", 0, 2**32 - 1, whole=True),
     "data.num_classes": count(0, "; 0 takes the data set's"),
@@ -48,6 +54,9 @@ RULES: dict[str, Rule] = {
     "inputs.padding": RGB,
     "inputs.multi_scale": Rule(
         "(lowest side, highest side, step), such as (320, 608, 32), or ()", _is_grid
+    ),
+    "inputs.service": Rule(
+        "grpc://HOST:PORT of an input service, several with commas between them, or ''", _is_service
     ),
     "inputs.multi_scale_every": count(1, " step"),
     "detection.max_boxes": count(0, "; 0 takes the fullest image's"),

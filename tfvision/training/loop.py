@@ -74,7 +74,8 @@ class Loop:
         with trainer.workers.in_step():
             trainer.callbacks.batch_begin(first)
             self._profile.before(first)
-            with errors.reported(what), damaged, trainer.workers.lost_told():
+            read = trainer.batches.service.reported()
+            with errors.reported(what), damaged, trainer.workers.lost_told(), read:
                 rows = self._function.run(self._batches, tf.constant(count)).numpy()
         self._refuse_infinite(first, rows)
         self._folder.prepare(trainer.config, fresh=not first)
@@ -133,9 +134,10 @@ class Loop:
         row, column = np.argwhere(~np.isfinite(rows))[0]
         step = first + int(row)
         name = self._function.names[column]
+        images = ", ".join(self._trainer.batches.source_ids(step))
         what = "the gradient" if name == GRADIENT else f"loss term '{name}'"
         raise errors.NonFiniteError(
             f"{what} became {rows[row, column]} in step {step + 1}; the images of that"
-            f" batch: {', '.join(self._trainer.images_of(step))}. The last checkpoint is from"
-            " before; a lower learning rate or config.train.clip_norm may help"
+            f" batch: {images}. The last checkpoint is from before; a lower learning rate or"
+            " config.train.clip_norm may help"
         )

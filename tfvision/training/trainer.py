@@ -20,7 +20,6 @@ from tfvision.training import (
     precision,
     process,
     resuming,
-    speed,
     start_checks,
     tuning,
     workdirs,
@@ -35,6 +34,7 @@ from tfvision.training.loop import Loop
 from tfvision.training.loss_scale import LossScale
 from tfvision.training.step import StepFunction
 from tfvision.training.stopping import Stop
+from tfvision.training.training_batches import TrainingBatches
 
 # Powers of the batch: linear of Goyal et al. 2017 (arXiv:1706.02677, section 2.1), the root of
 # LAMB's authors (You et al. 2019, arXiv:1904.00962, section 4.3) and Krizhevsky 2014.
@@ -65,6 +65,8 @@ class Trainer:
         self.data = dataset.read(config.data.path)
         self.records = self._count_records()
         self._check_batch()
+        replicas = self.strategy.num_replicas_in_sync
+        self.batches = TrainingBatches(task, config, self.data, self.workers, replicas)
         self.epoch_steps = max(round(self.records / config.train.batch_size), 1)
         self.total = resuming.total_steps(config, self.records)
         self.precision = precision.resolve(config.train.precision)
@@ -198,29 +200,6 @@ class Trainer:
             )
         return self._evaluations[split]
 
-    def _data(self, start: int) -> tf.data.Dataset:
-        task = self.task
-        return pipeline.train(
-            self._order(),
-            task.fields,
-            task.prepare_train,
-            start_step=start,
-            mix=task.mix,
-            worker=self.workers.number,
-            workers=self.workers.count,
-            replicas=self.strategy.num_replicas_in_sync // self.workers.count,
-        )
-
-    def _order(self) -> pipeline.Order:
-        return pipeline.Order(
-            self.data.files(self.config.data.train),
-            self.records,
-            self.config.train.batch_size,
-            self.config.seed,
-            self.config.data.shuffle_buffer,
-            self.config.inputs.aspect_ratio_grouping,
-        )
-
     def fit(self, *, strict_resume: bool = False) -> dict[str, float]:
         """Trains to the last step; returns the metrics of the last evaluation.
 
@@ -253,6 +232,7 @@ class Trainer:
                     results = loop.run(pending=pending)
             finally:
                 logs.close()
+                self.batches.service.close()
             self.callbacks.train_end(results)
         return results
 
@@ -295,7 +275,8 @@ class Trainer:
             self._averages.restart()
 
     def _batches(self, step: int) -> Iterator:
-        return iter(self.strategy.distribute_datasets_from_function(lambda _: self._data(step)))
+        data = self.strategy.distribute_datasets_from_function(lambda _: self.batches.dataset(step))
+        return iter(data)
 
     def traced(self, step: int) -> tuple[StepFunction, Iterator | None]:
         """The function of the training steps and the batches from `step` on, None at the end.
@@ -326,21 +307,15 @@ class Trainer:
             )
         return self._function
 
-    def images_of(self, step: int) -> list[str]:
-        """The source_ids of the images in the training batch of `step`, counted from 0."""
-        return pipeline.source_ids(self._order(), step)
-
     def limit(self, rate: float) -> str:
         """One line on what the speed of a run, `rate` images a second, is due to; takes some
         seconds, and all workers take them together."""
         batch = self.config.train.batch_size
         with self.workers.lost_told():
             adding = speed.adding_seconds(self._step_function())
-        replicas = self.strategy.num_replicas_in_sync // self.workers.count  # each takes a batch
-        alone = speed.input_rate(self._data(0)) * batch / replicas
-        return speed.limit(rate, alone, adding * rate / batch)
+        return speed.limit(rate, self.batches.rate(), adding * rate / batch)
 
     def step_rate(self) -> float:
         """Images a second of the training step by itself; takes some seconds, moves the weights."""
-        batches = iter(self._data(0).take(1).cache().repeat())
+        batches = iter(self.batches.dataset(0).take(1).cache().repeat())
         return speed.step_rate(self._step_function(), batches) * self.config.train.batch_size
