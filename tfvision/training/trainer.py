@@ -20,6 +20,7 @@ from tfvision.training import (
     precision,
     process,
     resuming,
+    speed,
     start_checks,
     tuning,
     workdirs,
