@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tfvision import errors, losses, serialization
-from tfvision.losses import keras_losses
+from tfvision.losses.on_logits import OnLogits
 
 pytestmark = pytest.mark.addons
 
@@ -83,7 +83,7 @@ def test_a_loss_is_made_again_from_its_configuration(kind):
     loss = kind(**options)
     stored = json.loads(json.dumps(keras.saving.serialize_keras_object(loss)))
     assert stored["registered_name"] == f"tfvision>{kind.__name__}"
-    arguments = set(serialization.names(kind, keras_losses.OnLogits))
+    arguments = set(serialization.names(kind, OnLogits))
     assert arguments <= set(stored["config"])
     assert {k: stored["config"][k] for k in options} == options
     again = keras.saving.deserialize_keras_object(stored)
@@ -147,6 +147,13 @@ def test_what_does_not_fit_is_refused():
         losses.CrossEntropy()(LABELS + 1, LOGITS)
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"a class id outside 0\.\.2"):
         losses.Dice()(LABEL_MAPS + 1, MAPS)
+
+
+@pytest.mark.parametrize("loss", [losses.CrossEntropy(), losses.Focal()], ids=lambda x: x.name)
+def test_where_there_are_no_errors_a_wrong_id_costs_nan(loss):
+    compiled = tf.function(lambda labels: loss(labels, LOGITS), jit_compile=True)
+    assert np.isfinite(compiled(LABELS))
+    assert np.isnan(compiled(LABELS + 1))
 
 
 @pytest.mark.parametrize("y_true", [LABELS, ONE_HOT], ids=["ids", "one-hot"])

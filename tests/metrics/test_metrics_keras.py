@@ -155,6 +155,18 @@ def test_what_does_not_fit_is_refused():
         metrics.MeanIoU(CLASSES).update_state(LABEL_MAPS[0] + 4, MAPS[0])
 
 
+@pytest.mark.parametrize("metric", [metrics.TopK(1), metrics.MacroF1(CLASSES)], ids=["top1", "f1"])
+def test_where_there_are_no_errors_a_wrong_id_makes_the_result_nan(metric):
+    @tf.function(jit_compile=True)
+    def compiled(labels):
+        metric.update_state(labels, SCORES[0])
+
+    compiled(tf.constant(LABELS[0]))
+    assert np.isfinite(metric.result())
+    compiled(tf.constant(LABELS[0] + 2))
+    assert np.isnan(metric.result())
+
+
 def test_fit_shows_them():
     x = keras.Input((5,), name="x")
     model = keras.Model({"x": x}, {"class_logits": keras.layers.Dense(CLASSES)(x)})

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvision import errors, serialization
+from tfvision import errors
 from tfvision.layers.configured import Configured
 from tfvision.layers.sharing import Layer
 from tfvision.ops import boxes as box_ops
@@ -47,13 +47,13 @@ class Anchors(Part):
 
     def __init__(self, cells, **kwargs):
         super().__init__(**kwargs)
-        self.cells = serialization.plain(cells)
+        self.cells = [np.array(cell, np.float32) for cell in cells]
 
     def call(self, inputs):
         """inputs: [image, map, map, ...], each [B, H, W, C]."""
         image, *maps = (_size(tensor) for tensor in inputs)
         pairs = zip(self.cells, maps, strict=True)
-        return [rpn_anchors.grid(np.array(cell, np.float32), size, image) for cell, size in pairs]
+        return [rpn_anchors.grid(cell, size, image) for cell, size in pairs]
 
 
 def _size(tensor):

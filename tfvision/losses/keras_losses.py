@@ -10,108 +10,10 @@ Axis letters: B images, H, W, K classes.
 
 from __future__ import annotations
 
-import keras
-import tensorflow as tf
-
-from tfvision import errors, serialization
 from tfvision.losses import classification_losses, distances, segmentation_losses
+from tfvision.losses.on_logits import EachClass, OnLogits, OnMaps, OnPixels
 from tfvision.schema import VOID
 from tfvision.serialization import register
-
-
-class OnLogits(keras.losses.Loss):
-    """Base of all. `function` takes `logits`, `targets` and the constructor's arguments."""
-
-    function = None
-
-    def __call__(self, y_true, y_pred, sample_weight=None):
-        """The mean (or what `reduction` says). Raises UsageError for shapes that do not fit."""
-        y_true, y_pred = (tf.convert_to_tensor(values) for values in (y_true, y_pred))
-        return super().__call__(y_true, y_pred, sample_weight=sample_weight)
-
-    def call(self, y_true, y_pred):
-        """The losses, unreduced. Keras masks what `_counts` says from the mean."""
-        y_true, y_pred = (tf.convert_to_tensor(values) for values in (y_true, y_pred))
-        options = serialization.arguments(self, OnLogits)
-        options.pop("name", None)
-        targets = self._targets(y_true, y_pred)
-        losses = type(self).function(logits=y_pred, targets=targets, **options)
-        counts = self._counts(targets)
-        if counts is not None:
-            losses._keras_mask = counts
-        return losses
-
-    def get_config(self):
-        """What `__init__` takes."""
-        return {**super().get_config(), **serialization.arguments(self, OnLogits)}
-
-    def _targets(self, y_true, logits):
-        """int32 ids of the logits' shape without K, or float32 of the logits' shape."""
-        ids = _ids(y_true, logits, self.name)
-        if ids is None:
-            return tf.cast(y_true, tf.float32)
-        return _checked(ids, logits.shape[-1], getattr(self, "ignore", None), self.name)
-
-    def _counts(self, targets):
-        """bool of the losses' shape, or None: all of them."""
-        ignore = getattr(self, "ignore", None)
-        return None if ignore is None or not targets.dtype.is_integer else targets != ignore
-
-
-def _ids(y_true, logits, name):
-    """y_true as int32 without the classes' axis; None where it has one."""
-    rank, classes = logits.shape.rank, logits.shape[-1]
-    if y_true.shape.rank == rank and y_true.shape[-1] == classes:
-        return None
-    if y_true.shape.rank == rank and y_true.shape[-1] == 1:
-        y_true = tf.squeeze(y_true, axis=-1)
-    if y_true.shape.rank != rank - 1:
-        raise errors.UsageError(
-            f"loss '{name}': y_true is {y_true.shape} and y_pred {logits.shape}; y_true must have"
-            f" class ids of shape {logits.shape[:-1]}, or the shape of y_pred. y_true comes first"
-        )
-    return tf.cast(y_true, tf.int32)
-
-
-def _checked(ids, classes, ignore, name):
-    """ids, each of them a class or `ignore`; TensorFlow raises InvalidArgumentError otherwise."""
-    known = (ids >= 0) & (ids < classes)
-    if ignore is not None:
-        known |= ids == ignore
-    message = f"loss '{name}': y_true has a class id outside 0..{classes - 1}"
-    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(known), [message])]):
-        return tf.identity(ids)
-
-
-class _EachClass(OnLogits):
-    """Base of losses of one sigmoid a class: ids become one-hot."""
-
-    def _targets(self, y_true, logits):
-        if logits.shape[-1] == 1:
-            return tf.reshape(tf.cast(y_true, tf.float32), tf.shape(logits))
-        ids = _ids(y_true, logits, self.name)
-        if ids is None:
-            return tf.cast(y_true, tf.float32)
-        return tf.one_hot(_checked(ids, logits.shape[-1], None, self.name), logits.shape[-1])
-
-    def _counts(self, targets):
-        return None
-
-
-class _OnMaps(OnLogits):
-    """Base of losses on label maps: one-hot becomes ids, a pixel of no class void."""
-
-    def _targets(self, y_true, logits):
-        ids = _ids(y_true, logits, self.name)
-        if ids is None:
-            labelled = tf.reduce_any(y_true > 0, axis=-1)
-            return tf.where(labelled, tf.argmax(y_true, axis=-1, output_type=tf.int32), self.void)
-        return _checked(ids, logits.shape[-1], self.void, self.name)
-
-
-class _OnPixels(_OnMaps):
-    def _counts(self, targets):
-        return targets != self.void
 
 
 @register
@@ -135,7 +37,7 @@ class CrossEntropy(OnLogits):
 
 
 @register
-class BinaryCrossEntropy(_EachClass):
+class BinaryCrossEntropy(EachClass):
     """Sigmoid cross-entropy, averaged over the classes, `losses.binary_cross_entropy`.
 
     ignore: a target (such as -1) whose term counts nowhere."""
@@ -157,7 +59,7 @@ class BinaryCrossEntropy(_EachClass):
 
 
 @register
-class Focal(_EachClass):
+class Focal(EachClass):
     """Sigmoid focal loss, summed over the classes, `losses.focal`."""
 
     function = staticmethod(classification_losses.focal)
@@ -234,7 +136,7 @@ class Huber(OnLogits):
 
 
 @register
-class PixelCrossEntropy(_OnPixels):
+class PixelCrossEntropy(OnPixels):
     """Softmax cross-entropy of each labelled pixel, `losses.PIXELS["cross_entropy"]`."""
 
     function = staticmethod(segmentation_losses.pixel_cross_entropy)
@@ -245,7 +147,7 @@ class PixelCrossEntropy(_OnPixels):
 
 
 @register
-class PixelFocal(_OnPixels):
+class PixelFocal(OnPixels):
     """Focal loss of each labelled pixel, `losses.PIXELS["focal"]`."""
 
     function = staticmethod(segmentation_losses.pixel_focal)
@@ -256,7 +158,7 @@ class PixelFocal(_OnPixels):
 
 
 @register
-class Dice(_OnMaps):
+class Dice(OnMaps):
     """1 - 2 TP / (2 TP + FP + FN) of each image, `losses.dice`."""
 
     function = staticmethod(segmentation_losses.dice)
@@ -267,7 +169,7 @@ class Dice(_OnMaps):
 
 
 @register
-class Jaccard(_OnMaps):
+class Jaccard(OnMaps):
     """1 - intersection over union of each image, `losses.jaccard`."""
 
     function = staticmethod(segmentation_losses.jaccard)
@@ -278,7 +180,7 @@ class Jaccard(_OnMaps):
 
 
 @register
-class Tversky(_OnMaps):
+class Tversky(OnMaps):
     """1 - TP / (TP + alpha FP + beta FN) of each image, `losses.tversky`."""
 
     function = staticmethod(segmentation_losses.tversky)
@@ -289,7 +191,7 @@ class Tversky(_OnMaps):
 
 
 @register
-class Lovasz(_OnMaps):
+class Lovasz(OnMaps):
     """Lovász-Softmax of each image, `losses.lovasz`."""
 
     function = staticmethod(segmentation_losses.lovasz)

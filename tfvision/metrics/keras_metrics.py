@@ -59,9 +59,11 @@ def _ids(y_true, y_pred, name, void=None):
         return tf.identity(ids)
 
 
-def _weights(sample_weight, ids):
-    """float64 of the shape of ids, 0 where they are below 0."""
-    counts = tf.cast(ids >= 0, tf.float64)
+def _weights(sample_weight, ids, classes):
+    """float64 of the shape of ids: 0 where they are below 0, NaN where they are no class.
+
+    The latter is for graphs that XLA compiles, which raise no errors."""
+    counts = tf.where(ids < classes, tf.cast(ids >= 0, tf.float64), float("nan"))
     if sample_weight is None:
         return counts
     weights = tf.cast(sample_weight, tf.float64)
@@ -90,7 +92,7 @@ class TopK(Counted):
         """Adds a batch: y_pred [B, K]."""
         scores = tf.convert_to_tensor(y_pred)
         ids = _ids(y_true, scores, self.name)
-        weights = _weights(sample_weight, ids)
+        weights = _weights(sample_weight, ids, scores.shape[-1])
         label_scores = tf.reduce_sum(
             tf.where(tf.one_hot(ids, scores.shape[-1], True, False), scores, 0), axis=-1
         )
@@ -120,7 +122,7 @@ class ExactMatch(Counted):
         """Adds a batch: y_true, y_pred [B, K]."""
         predicted = tf.convert_to_tensor(y_pred) >= (0.0 if self.from_logits else 0.5)
         right = tf.reduce_all((tf.cast(y_true, tf.float32) > 0.5) == predicted, axis=-1)
-        weights = _weights(sample_weight, tf.zeros_like(right, tf.int32))
+        weights = _weights(sample_weight, tf.zeros_like(right, tf.int32), 1)
         self.hits.assign_add(tf.reduce_sum(tf.cast(right, tf.float64) * weights))
         self.images.assign_add(tf.reduce_sum(weights))
 
@@ -145,7 +147,10 @@ class CalibrationError(Counted):
         scores = tf.cast(y_pred, tf.float32)
         scores = tf.nn.softmax(scores) if self.from_logits else scores
         ids = _ids(y_true, scores, self.name)
-        weights, best = _weights(sample_weight, ids), tf.cast(tf.reduce_max(scores, -1), tf.float64)
+        weights, best = (
+            _weights(sample_weight, ids, scores.shape[-1]),
+            tf.cast(tf.reduce_max(scores, -1), tf.float64),
+        )
         right = tf.argmax(scores, axis=-1, output_type=tf.int32) == ids
         place = tf.where(tf.math.is_nan(best), 0, tf.math.ceil(best * self.bins) - 1)
         place = tf.cast(tf.clip_by_value(place, 0, self.bins - 1), tf.int32)
@@ -176,8 +181,10 @@ class _Confusion(Counted):
         if y_pred.dtype.is_integer:
             y_pred = tf.one_hot(tf.cast(y_pred, tf.int32), classes)
         ids = _ids(y_true, y_pred, self.name, self.void)
-        place = tf.maximum(ids, 0) * classes + tf.argmax(y_pred, axis=-1, output_type=tf.int32)
-        weights, place = (tf.reshape(x, [-1]) for x in (_weights(sample_weight, ids), place))
+        weights = _weights(sample_weight, ids, classes)
+        place = tf.clip_by_value(ids, 0, classes - 1) * classes
+        place += tf.argmax(y_pred, axis=-1, output_type=tf.int32)
+        weights, place = (tf.reshape(values, [-1]) for values in (weights, place))
         counts = tf.math.unsorted_segment_sum(weights, place, classes**2)
         self.confusion.assign_add(tf.reshape(counts, [classes, classes]))
 
@@ -188,9 +195,9 @@ class _Confusion(Counted):
         return tf.linalg.diag_part(confusion), labels, predicted
 
     def _mean(self, part, whole, among):
-        """The mean of part / whole over the classes with `among` above 0; 0 / 0 counts as 0."""
+        """The mean of part / whole over the classes whose `among` is not 0; 0 / 0 counts as 0."""
         ratios = tf.math.divide_no_nan(part, whole)
-        return tf.cast(tf.reduce_mean(tf.boolean_mask(ratios, among > 0)), tf.float32)
+        return tf.cast(tf.reduce_mean(tf.boolean_mask(ratios, among != 0)), tf.float32)
 
 
 @register
