@@ -74,6 +74,8 @@ class Request:
         """`check`, but for where the data come from."""
         if not self.output:
             raise errors.UsageError("--output is missing")
+        splits.parse(self.split)
+        shrink.limit(self.max_side, self.quality)
         if self.runner and self.workers > 1:
             raise errors.UsageError(
                 "--workers goes without --runner; a runner has an option of its own, such as"
