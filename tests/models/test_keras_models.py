@@ -67,29 +67,30 @@ def made(task, classes=3):
     return models.build(name, num_classes=classes, image_size=SIDE, **options)
 
 
-def images(count, seed=0):
-    return np.random.default_rng(seed).uniform(0, 255, (count, SIDE, SIDE, 3)).astype("float32")
+def images(count, side=SIDE):
+    return np.random.default_rng(0).uniform(0, 255, (count, side, side, 3)).astype("float32")
 
 
-def targets(task, count):
+def targets(task, count, side=SIDE):
     """As `datasets.load` gives them."""
     boxes = np.zeros((count, 2, 4), "float32")
     boxes[:, 0] = 8, 8, 40, 48
     several = {
         "boxes": boxes,
         "class_ids": np.tile(np.array([[1, -1]], "int32"), (count, 1)),
-        "frame": np.tile(np.array([[SIDE, SIDE, 1, 1, 0, 0]], "float32"), (count, 1)),
+        "frame": np.tile(np.array([[side, side, 1, 1, 0, 0]], "float32"), (count, 1)),
     }
     return {
         "classification": np.arange(count) % 3,
-        "segmentation": np.arange(count * SIDE**2).reshape(count, SIDE, SIDE) % 3,
+        "segmentation": np.arange(count * side**2).reshape(count, side, side) % 3,
         "detection": several,
         "instance": {**several, "masks": np.ones((count, 2, 28, 28), "uint8")},
     }[task]
 
 
-def pairs(task, count=4, batch=2):
-    return tf.data.Dataset.from_tensor_slices((images(count), targets(task, count))).batch(batch)
+def pairs(task, count=4, batch=2, side=SIDE):
+    arrays = images(count, side), targets(task, count, side)
+    return tf.data.Dataset.from_tensor_slices(arrays).batch(batch)
 
 
 def test_a_loaded_model_goes_on(tmp_path):
