@@ -1,6 +1,6 @@
 """The long proof that every name of `models.names()` is built, fitted, saved and loaded.
 
-    python tests/models/every_model.py [NAME ...]
+    PYTHONPATH=tests python tests/models/every_model.py [NAME ...]
 
 Each network, small, takes one step of `fit` with its task's own losses, is saved as `.keras` and
 loaded in another process, where its outputs must be the same, bit for bit. One line a name.
