@@ -96,3 +96,32 @@ def test_a_service_that_ends_is_named_after_a_bounded_time(tmp_path, monkeypatch
     assert error.value.exit_code == 75
     assert time.monotonic() - begun < 12
     remote.close()
+
+
+def test_a_service_that_was_started_again_or_has_a_second_worker_is_not_read_on(tmp_path):
+    make = maker(test_pipeline_turned.write(tmp_path, [(4, 6)] * 11), 11)
+    port, remote = PORTS[0] + 6, service.InputService(f"grpc://localhost:{PORTS[0] + 6}")
+    servers = [service.Server("localhost", port)]
+    batches = iter(remote.batches(make))
+    next(batches)
+    servers.pop().close()
+    servers.append(service.Server("localhost", port))
+    again = pytest.raises(service.InputServiceLost, match="has ended or was started again")
+    with again, remote.reported():
+        collections.deque(batches, maxlen=0)
+
+    config = tf.data.experimental.service.WorkerConfig(dispatcher_address=f"localhost:{port}")
+    second = tf.data.experimental.service.WorkerServer(config)
+    error = raised(remote, make)
+    assert "grpc://localhost:15316 sent batch" in str(error)
+    assert "one `tfvision input-service`, with no other worker" in str(error)
+    remote.close()
+    second.stop()
+    servers.pop().close()
+
+
+def test_records_that_the_service_does_not_have_are_no_reason_to_start_again(tmp_path, two):
+    error = raised(service.InputService(two[0]), maker([str(tmp_path / "gone")], 11))
+    assert isinstance(error, errors.UsageError)
+    assert "config.inputs.service: grpc://localhost:15310 cannot make a batch" in str(error)
+    assert "the records at this path" in str(error)

@@ -35,6 +35,10 @@ class InputServiceLost(errors.TfvisionError):
     exit_code = 75  # of sysexits.h: a temporary failure, try again
 
 
+class _Closed(Exception):
+    """The reading was ended here."""
+
+
 class InputService:
     """The services that `config.inputs.service` names; "": none.
 
@@ -64,6 +68,8 @@ class InputService:
             try:
                 for number in itertools.count():
                     yield readers[number % count].next()
+            except _Closed:
+                return
             except Exception as error:
                 self._error = error
                 raise
@@ -101,15 +107,16 @@ class _Reader:
         self._thread.start()
 
     def next(self) -> Any:
-        """The next batch. Raises what stopped the reading, and InputServiceLost."""
-        begun = answered = time.monotonic()
-        while True:
+        """The next batch. Raises what stopped the reading, InputServiceLost, and _Closed."""
+        begun = answered = asked = time.monotonic()
+        while not self._closed.is_set():
             try:
-                item = self._ready.get(timeout=1.0)
+                item = self._ready.get(timeout=0.1)
             except queue.Empty:
                 now = time.monotonic()
-                if _answers(self._address):
-                    answered = now
+                if now - asked > 1.0:
+                    asked = now
+                    answered = now if _answers(self._address) else answered
                 if now - answered > PATIENCE:
                     raise _unreachable(self._address) from None
                 if now - begun > SILENCE:
@@ -118,6 +125,7 @@ class _Reader:
             if isinstance(item, Exception):
                 raise item
             return item
+        raise _Closed
 
     def close(self) -> None:
         """Ends the thread, unless it waits for a service that is gone."""
