@@ -5,8 +5,9 @@ has imported this package.
 """
 
 from tfvision import optimizers  # noqa: F401  registers its classes with Keras, as the others do
+from tfvision.models.building import build
 from tfvision.models.catalog import names, summary
-from tfvision.models.keras_model import Model, build
+from tfvision.models.keras_model import Model
 from tfvision.models.stages_of import BACKBONES, backbone
 
 __all__ = ["BACKBONES", "Model", "backbone", "build", "list", "names", "summary"]

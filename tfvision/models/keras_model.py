@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfvision import architectures, errors, kinds, stack, tasks, weights
 from tfvision import config as configs
+from tfvision import errors, kinds, stack, tasks, weights
 from tfvision.inputs import pipeline
 from tfvision.layers import context
-from tfvision.models.catalog import task_of
 from tfvision.models.terms import Terms
 from tfvision.net import Net
 from tfvision.ops import images
@@ -29,53 +28,6 @@ from tfvision.training.evaluation import Evaluator
 
 # What a single tensor of targets is, by task.
 _TARGETS = {"classification": "labels", "segmentation": "label_map"}
-
-
-def build(
-    name: str,
-    *,
-    num_classes: int | None = None,
-    image_size: int | Sequence[int] = (224, 224),
-    weights: Any = None,
-    class_names: Sequence[str] = (),
-    settings: Mapping[str, Any] | None = None,
-    **options: Any,
-) -> Model:
-    """A network by name, as a Keras model with its task.
-
-    Args:
-        name: One of `names()`.
-        num_classes: How many, without background; by default as many as `class_names`.
-        image_size: Height and width of the canvas in pixels, or both in one number.
-        weights: A file or a run folder, or (one of them, the source of its names: a key of
-            `weights.SOURCES`); a path alone is of tfvision, of Darknet where it ends in .weights,
-            and of torchvision where it ends in .pth or .pt. None: fresh weights.
-        class_names: In id order; by default "0", "1" ...
-        settings: Of a config, such as {"detection": {"nms_iou": 0.5}, "inputs": {...}}; images are
-            stretched onto the canvas by default.
-        **options: Of the network, such as width=32.
-
-    Raises:
-        UsageError: for an unknown name, option or setting.
-        DataError: for weights that cannot be read or do not fit.
-    """
-    errors.choose(architectures.MODELS, name, "model")
-    names = [str(each) for each in class_names] or [str(k) for k in range(num_classes or 0)]
-    if not names or num_classes not in (None, len(names)):
-        raise errors.UsageError(
-            f"num_classes is {num_classes} and class_names has {len(names)} names; give one of"
-            " them, or as many names as classes"
-        )
-    changes = {key: dict(value) if isinstance(value, Mapping) else value
-               for key, value in (settings or {}).items()}  # fmt: skip
-    changes["task"] = task_of(name)
-    changes["model"] = {"name": name, **options}
-    changes["data"] = {**changes.get("data", {}), "class_names": tuple(names)}
-    changes["inputs"] = {"resize": "stretch", "image_size": image_size, **changes.get("inputs", {})}
-    made = Model(changes)
-    if weights is not None:
-        made.take_weights(*(weights if isinstance(weights, tuple) else (weights,)))
-    return made
 
 
 @keras.saving.register_keras_serializable("tfvision")
