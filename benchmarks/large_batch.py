@@ -13,6 +13,7 @@ picture has the losses over the images seen.
 import argparse
 import json
 import os
+import statistics
 import sys
 import tempfile
 
@@ -88,9 +89,12 @@ def draw(rows, path):
     for axis, batch in zip(axes, BATCHES, strict=True):
         for row in rows:
             if row["batch"] == batch and row["rate"] == best[row["optimizer"]]:
-                losses = row["losses"]
-                epochs = [(k + 1) * batch / IMAGES for k in range(len(losses))]
-                label = f"{row['optimizer']}, top-1 {row['top1']:.3f}"
+                size = max(IMAGES // batch, 1)  # a point is the mean of an epoch's steps
+                parts = [row["losses"][k : k + size] for k in range(0, len(row["losses"]), size)]
+                losses = [statistics.mean(part) for part in parts]
+                epochs = [(k + 1) * size * batch / IMAGES for k in range(len(losses))]
+                name = row["optimizer"].partition(",")[0]
+                label = f"{name} ({row['rule']}), top-1 {row['top1']:.3f}"
                 axis.plot(epochs, losses, linewidth=1, label=label)
         axis.set(title=f"batch {batch:,}", xlabel="epochs", yscale="log")
         axis.legend(fontsize=8)
