@@ -7,7 +7,7 @@ import class_folders
 import keras
 import pytest
 
-from tfvision import config, losses, metrics, optimizers
+from tfvision import config, losses, metrics, optimizers, registry
 from tfvision.architectures import detectors, rcnn, segmenters
 from tfvision.inputs import augment, mixing
 from tfvision.layers import activations
@@ -24,6 +24,7 @@ PAGES = {
     "segmentation": list(segmenters.SEGMENTERS),
     "detection": [name for name in detectors.DETECTORS if name not in rcnn.RCNN],
     "rcnn": list(rcnn.RCNN),
+    "own_parts": list(registry.TABLES),
     "regularization": ["regularization.l1", "regularization.l2"],
     "keras": [
         name

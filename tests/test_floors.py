@@ -40,6 +40,7 @@ FLOORS = {
     "tfvision.training": 6,
     "tfvision.serving": 6,
     "tfvision.models": 7,
+    "tfvision.registry": 7,
     "tfvision.datasets": 7,
     "tfvision.tools": 8,
     "tfvision.experiments": 8,

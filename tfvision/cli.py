@@ -99,6 +99,10 @@ def _run(arguments: list[str]) -> None:
     if {"--help", "-h", "-help"} & set(rest):
         print(_help(verb, module))
         return
+    if os.environ.get("TFVISION_PLUGINS"):
+        from tfvision import registry
+
+        registry.plugins()
     rest = getattr(module, "arguments", list)(rest)
     logging.set_verbosity(logging.WARNING)  # TensorFlow's savers talk at INFO
     sys.argv = [f"tfvision {verb}", *rest]  # ml_collections looks there too

@@ -127,6 +127,23 @@ def entries(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
                 raise
 
 
+def history(workdir: str) -> dict[str, dict[str, list]]:
+    """A run's log as columns: {"train": {"step": [...], "loss": [...] ...}, "val": {...}}.
+
+    A value that an entry lacks is None. Raises DataError where there is no log."""
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for _, row in entries(os.path.join(workdir, "log.jsonl")):
+        kinds.setdefault(row["kind"], []).append(row)
+    return {
+        kind: {
+            name: [row.get(name) for row in rows]
+            for name in dict.fromkeys(key for row in rows for key in row)
+            if name != "kind"
+        }
+        for kind, rows in kinds.items()
+    }
+
+
 def _duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
