@@ -1,5 +1,7 @@
 """train.precision "auto": which one is measured and taken, and that the run knows nothing of it."""
 
+import shutil
+
 import pytest
 import test_trainer
 
@@ -58,6 +60,8 @@ def test_measuring_leaves_the_run_as_it_is_and_a_run_keeps_its_precision(
 
     monkeypatch.setattr(auto_precision, "_WORTH", 1e9)
     assert settled(records, tmp_path / "run", steps=6).train.precision == "bfloat16"
+    shutil.rmtree(tmp_path / "run" / "checkpoints")  # killed before the first one
+    assert settled(records, tmp_path / "run").train.precision == "bfloat16"
 
 
 def test_a_config_that_cannot_train_is_told_as_without_auto(records, tmp_path, monkeypatch):

@@ -372,7 +372,8 @@ def get_config():
         optimizer={{"name": "lamb", "weight_decay": 0.01}},
         schedule={{"learning_rate": 0.01}},
         train={{"batch_size": 8, "steps": 60, "log_every": 1, "ema": 0.99, "eval_every": 17,
-               "checkpoint_every": 3, "steps_per_call": 1, "report_input": False}},
+               "checkpoint_every": 3, "steps_per_call": 1, "report_input": False,
+               "precision": "float32"}},
     )
 """
 

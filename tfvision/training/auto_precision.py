@@ -21,13 +21,14 @@ AUTO, CANDIDATES = "auto", ("float32", "bfloat16")
 def settle(task: Task, config, workdir: str, strategy: tf.distribute.Strategy) -> None:
     """Sets config.train.precision where it is "auto", before the Trainer is made.
 
-    A run that is there keeps what it has. Otherwise both precisions take some training steps of
-    this config, on one device and on one batch of a replica; where there is no such choice, as on
-    a processor without instructions for bfloat16, nothing is measured. All workers settle on one.
+    A run that has taken a step keeps what it has. Otherwise both precisions take some training
+    steps of this config, on one device and on one batch of a replica; where there is no such
+    choice, as on a processor without instructions for bfloat16, nothing is measured. All workers
+    settle on one.
     Prints what was measured. Raises what `Trainer.fit` raises for a config that cannot train."""
     if config.train.precision != AUTO:
         return
-    if workdirs.has_run(workdir):
+    if workdirs.has_config(workdir):
         config.train.precision = workdirs.read_config(workdir).train.precision
         return
     if isinstance(strategy, tf.distribute.TPUStrategy):

@@ -125,7 +125,12 @@ def check(workdir: str, config) -> Any:
 
 def has_run(workdir: str) -> bool:
     """Does this folder hold a run that can go on?"""
-    return os.path.exists(os.path.join(workdir, CONFIG)) and has_checkpoint(workdir)
+    return has_config(workdir) and has_checkpoint(workdir)
+
+
+def has_config(workdir: str) -> bool:
+    """Has a run taken a step in this folder?"""
+    return os.path.exists(os.path.join(workdir, CONFIG))
 
 
 def has_checkpoint(workdir: str) -> bool:
