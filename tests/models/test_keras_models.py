@@ -218,10 +218,26 @@ def test_a_classifier_trains_with_a_loss_of_keras():
     assert set(theirs) == {"accuracy", "loss"}
 
 
+def test_settings_of_a_config_count():
+    settings = {"regularization": {"l2": 0.5}, "loss": {"name": "focal"}}
+    name, options = CASES["classification"]
+    model = models.build(name, num_classes=3, image_size=SIDE, settings=settings, **options)
+    model.compile(keras.optimizers.SGD(0.0))
+    history = model.fit(pairs("classification"), verbose=0, shuffle=False).history
+    kernels = [v for v in model.trainable_variables if "kernel" in stack.variable_path(v)]
+    squares = sum(float(np.square(np.array(stack.raw(v))).sum()) for v in kernels)
+    assert history["l2"][0] == pytest.approx(0.25 * squares, rel=1e-4)
+    assert history["loss"][0] == pytest.approx(history["class"][0] + history["l2"][0], rel=1e-6)
+    with pytest.raises(errors.UsageError, match="settings has no option 'train'"):
+        models.build(name, num_classes=3, settings={"train": {"ema": 0.9}})
+
+
 def test_what_a_model_cannot_do_is_told():
     model = made("instance")
     with pytest.raises(errors.UsageError, match="compile it without a loss"):
         model.compile("sgd", loss="mse")
+    with pytest.raises(errors.UsageError, match="`measure` gives those of task 'instance'"):
+        model.compile("sgd", metrics=["accuracy"])
     with pytest.raises(errors.UsageError, match="trains with boxes, class_ids"):
         model(images(1), training=True)
     with pytest.raises(errors.UsageError, match="num_classes is 4 and class_names has 1 names"):

@@ -9,6 +9,12 @@ from tfvision import architectures, errors
 from tfvision.models.catalog import task_of
 from tfvision.models.keras_model import Model
 
+# What a model itself goes by; what else a config has, `compile` and `fit` are told.
+SETTINGS = (
+    *("inputs", "detection", "head", "loss", "aux_weight", "regularization"),
+    *("metrics", "probabilities", "seed"),
+)
+
 
 def build(
     name: str,
@@ -30,8 +36,8 @@ def build(
             `weights.SOURCES`); a path alone is of tfvision, of Darknet where it ends in .weights,
             and of torchvision where it ends in .pth or .pt. None: fresh weights.
         class_names: In id order; by default "0", "1" ...
-        settings: Of a config, such as {"detection": {"nms_iou": 0.5}, "inputs": {...}}; images are
-            stretched onto the canvas by default.
+        settings: Those of SETTINGS in a config, such as {"detection": {"nms_iou": 0.5}}; images
+            are stretched onto the canvas by default.
         **options: Of the network, such as width=32.
 
     Raises:
@@ -45,11 +51,12 @@ def build(
             f"num_classes is {num_classes} and class_names has {len(names)} names; give one of"
             " them, or as many names as classes"
         )
+    errors.expect(settings or {}, SETTINGS, "models.build: settings")
     changes = {key: dict(value) if isinstance(value, Mapping) else value
                for key, value in (settings or {}).items()}  # fmt: skip
     changes["task"] = task_of(name)
     changes["model"] = {"name": name, **options}
-    changes["data"] = {**changes.get("data", {}), "class_names": tuple(names)}
+    changes["data"] = {"class_names": tuple(names)}
     changes["inputs"] = {"resize": "stretch", "image_size": image_size, **changes.get("inputs", {})}
     made = Model(changes)
     if weights is not None:

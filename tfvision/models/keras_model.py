@@ -25,6 +25,7 @@ from tfvision.serving import client, module
 from tfvision.task import Task
 from tfvision.training.distributed import Workers
 from tfvision.training.evaluation import Evaluator
+from tfvision.training.step import regularization
 
 # What a single tensor of targets is, by task.
 _TARGETS = {"classification": "labels", "segmentation": "label_map"}
@@ -103,6 +104,11 @@ class Model(keras.Model):
                 f"{self.config.model.name} trains with the losses of task '{self.task.name}';"
                 " compile it without a loss"
             )
+        if metrics and self.task.name not in _TARGETS:
+            raise errors.UsageError(
+                f"metrics are for classifiers and segmenters; `measure` gives those of task"
+                f" '{self.task.name}' on a data set"
+            )
         self._own_losses = loss is None
         self._terms.names = []
         kwargs.setdefault("jit_compile", False)
@@ -125,13 +131,21 @@ class Model(keras.Model):
             tf.GradientTape() as tape,
         ):
             outputs = self.net.train(Net.pick(self.net.train, batch), training=True)
-            terms = self.task.losses(batch, outputs, step)
+            terms = self.task.losses(batch, outputs, step) | self._penalties(replicas)
             loss = tf.add_n([tf.cast(value, tf.float32) for value in terms.values()])
         learned = self.trainable_variables
         values = [stack.raw(variable) for variable in learned]
         gradients = tape.gradient(loss, values, unconnected_gradients="zero")
         self.optimizer.apply_gradients(zip(gradients, learned, strict=True))
         return self._measured(terms, targets, outputs)
+
+    def _penalties(self, replicas) -> dict[str, tf.Tensor]:
+        """A replica's part of the settings' l1 and l2."""
+        section = self.config.regularization
+        terms = regularization(
+            self.trainable_variables, l1=section.l1, l2=section.l2, exclude=section.exclude
+        )
+        return {name: value / replicas.num_replicas_in_sync for name, value in terms.items()}
 
     def test_step(self, data):
         if not self._own_losses:
