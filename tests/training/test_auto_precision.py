@@ -1,12 +1,13 @@
 """train.precision "auto": which one is measured and taken, and that the run knows nothing of it."""
 
 import shutil
+from unittest import mock
 
 import pytest
 import test_trainer
 
 from tfvision import config as configs
-from tfvision import errors, stack, tasks, training
+from tfvision import errors, kinds, stack, tasks, training
 from tfvision.training import auto_precision
 
 records = test_trainer.records
@@ -62,6 +63,13 @@ def test_measuring_leaves_the_run_as_it_is_and_a_run_keeps_its_precision(
     assert settled(records, tmp_path / "run", steps=6).train.precision == "bfloat16"
     shutil.rmtree(tmp_path / "run" / "checkpoints")  # killed before the first one
     assert settled(records, tmp_path / "run").train.precision == "bfloat16"
+
+
+def test_detectors_take_float32(records, tmp_path):
+    task = mock.Mock(kinds={kinds.BOXES})
+    config = test_trainer.small(records, train={"precision": "auto"})
+    training.settle_precision(task, config, str(tmp_path / "run"), training.strategies.make(config))
+    assert config.train.precision == "float32"
 
 
 def test_a_config_that_cannot_train_is_told_as_without_auto(records, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import gc
 
 import tensorflow as tf
 
-from tfvision import stack
+from tfvision import kinds, stack
 from tfvision.task import Task
 from tfvision.training import start_checks, workdirs
 from tfvision.training.distributed import Workers
@@ -23,8 +23,8 @@ def settle(task: Task, config, workdir: str, strategy: tf.distribute.Strategy) -
 
     A run that has taken a step keeps what it has. Otherwise both precisions take some training
     steps of this config, on one device and on one batch of a replica; where there is no such
-    choice, as on a processor without instructions for bfloat16, nothing is measured. All workers
-    settle on one.
+    choice, as on a processor without instructions for bfloat16, nothing is measured, and detectors
+    take float32. All workers settle on one.
     Prints what was measured. Raises what `Trainer.fit` raises for a config that cannot train."""
     if config.train.precision != AUTO:
         return
@@ -33,6 +33,11 @@ def settle(task: Task, config, workdir: str, strategy: tf.distribute.Strategy) -
         return
     if isinstance(strategy, tf.distribute.TPUStrategy):
         config.train.precision = "bfloat16"  # what its matrix units multiply
+        return
+    if kinds.BOXES in task.kinds:
+        # In bfloat16 a box near a threshold comes and goes, and an export, compared box by box,
+        # may be refused.
+        config.train.precision = "float32"
         return
     replicas = strategy.num_replicas_in_sync
     if config.train.batch_size % (replicas * max(config.train.accumulate, 1)):
