@@ -1,5 +1,6 @@
 """What a Keras user types: each line of a tour, with what it must give."""
 
+import json
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 import tfvision
 from tfvision import stack
@@ -78,19 +80,58 @@ def native(variable):
     return native.name_of(variable)
 
 
-def test_weights_are_given_by_their_file(shared_data):
-    weights = shared_data.parent / "weights"
-    file = next((weights / "mobilenet_v2_imagenet_torch").glob("*.npz"))
-    model = tfvision.models.build("mobilenet_v2", num_classes=1000, weights=(file, "torchvision"))
-    photo = sorted((shared_data / "cls_imagenet_sample").rglob("*.JPEG"))[0]
-    (answer,) = model.predict_images([photo])
-    assert answer["top_scores"][0] > 0.1
+def center(photo):
+    """As the reference was made: the short side 256, the middle 224 x 224."""
+    with Image.open(photo) as image:
+        image = image.convert("RGB")
+    scale = 256 / min(image.size)
+    size = tuple(round(side * scale) for side in image.size)
+    image = image.resize(size, Image.Resampling.BILINEAR)
+    left, top = ((side - 224) // 2 for side in size)
+    return np.asarray(image.crop((left, top, left + 224, top + 224)), np.float32)
 
-    file = next((weights / "yolov3_tiny_darknet").glob("*.weights"))
-    model = tfvision.models.build("yolo_v3_tiny", num_classes=80, image_size=320, weights=file)
-    photos = sorted((shared_data / "coco128").rglob("*.jpg"))[:8]
-    answers = model.predict_images(photos, threshold=0.5)
-    assert sum("0" in answer["class_names"] for answer in answers) >= 1  # people
+
+def test_real_weights_are_given_by_their_file(shared_data):
+    """Against the answers of torch and of OpenCV."""
+    weights = shared_data.parent / "weights"
+    reference = json.loads((weights / "reference" / "mobilenet_v2_imagenet_top5.json").read_text())
+    file = weights / "mobilenet_v2_imagenet_torch" / "mobilenet_v2-b0353104.npz"
+    settings = {"inputs": {"resize": "center_crop"}}
+    model = tfvision.models.build(
+        "mobilenet_v2", num_classes=1000, weights=(file, "torchvision"), settings=settings
+    )
+    photos = sorted((shared_data / "cls_imagenet_sample" / "images").iterdir())[:12]
+    wanted = [reference["predictions"][photo.name]["top5"][0] for photo in photos]
+    scores = tf.nn.softmax(model(np.stack([center(photo) for photo in photos]))).numpy()
+    assert scores.argmax(axis=1).tolist() == [best for best, _, _ in wanted]
+    np.testing.assert_allclose(scores.max(axis=1), [score for _, _, score in wanted], atol=1e-3)
+    answers = model.predict_images(photos)  # with our own resizing
+    assert [answer["class_ids"][0] for answer in answers] == [best for best, _, _ in wanted]
+
+    reference = weights / "reference" / "yolov3_tiny_coco_val_detections.json"
+    wanted = dict(list(json.loads(reference.read_text())["detections"].items())[:6])
+    folder = weights / "yolov3_tiny_darknet"
+    names = (folder / "coco.names").read_text().split("\n")[:80]
+    model = tfvision.models.build(
+        "yolo_v3_tiny",
+        class_names=names,
+        image_size=416,
+        weights=folder / "yolov3-tiny.weights",
+        settings={"detection": {"score_threshold": 0.27}, "inputs": {"antialias": False}},
+    )
+    photos = [shared_data / "coco128" / "images" / "val2017" / name for name in wanted]
+    for boxes, photo, answer in zip(
+        wanted.values(), photos, model.predict_images(photos), strict=True
+    ):
+        height, width, _ = keras.utils.img_to_array(keras.utils.load_img(photo)).shape
+        edges = np.array([width, height] * 2)
+        for box in boxes:
+            place = np.clip(box["box_xyxy"], 0, edges)
+            apart = np.abs(answer["boxes"][:, [1, 0, 3, 2]] - place).max(axis=1)
+            same = answer["class_names"] == box["class"]
+            scores = answer["scores"][(apart < 1.5) & same]
+            assert len(scores) == 1, box
+            assert scores[0] == pytest.approx(box["score"], abs=0.03)
 
 
 def test_a_layer_of_ours_in_a_model_of_ones_own(images, labels, tmp_path):

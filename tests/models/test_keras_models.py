@@ -218,6 +218,25 @@ def test_a_classifier_trains_with_a_loss_of_keras():
     assert set(theirs) == {"accuracy", "loss"}
 
 
+def test_targets_of_any_form_are_the_same_targets():
+    for task in ("classification", "segmentation"):
+        model = made(task)
+        ids = targets(task, 2)
+        one_hot = np.eye(3, dtype="float32")[ids]
+        if task == "segmentation":
+            ids[:, :9] = 255  # void, which is no class
+            one_hot[:, :9] = 0
+        for form in (ids.astype("float32"), ids[..., None], one_hot):
+            found = model._targets(form, images(2))
+            if task == "classification" and form is one_hot:
+                np.testing.assert_array_equal(found, one_hot)  # shares of classes stay
+            else:
+                np.testing.assert_array_equal(found, ids)
+                assert found.dtype == tf.int32
+    with pytest.raises(errors.UsageError, match="the targets of task 'segmentation': y_true is"):
+        model._targets(np.zeros((2, 7)), images(2))
+
+
 def test_settings_of_a_config_count():
     settings = {"regularization": {"l2": 0.5}, "loss": {"name": "focal"}}
     name, options = CASES["classification"]

@@ -8,7 +8,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from tfvision import errors, serialization
+from tfvision import serialization
+from tfvision.ops import class_ids
 
 
 class OnLogits(keras.losses.Loss):
@@ -26,7 +27,7 @@ class OnLogits(keras.losses.Loss):
         y_true, y_pred = (tf.convert_to_tensor(values) for values in (y_true, y_pred))
         options = serialization.arguments(self, OnLogits)
         options.pop("name", None)
-        ids = _ids(y_true, y_pred, self.name)
+        ids = class_ids.of_targets(y_true, y_pred.shape, f"loss '{self.name}'")
         targets = self._targets(ids, y_true, y_pred)
         losses = type(self).function(logits=y_pred, targets=targets, **options)
         if ids is not None:
@@ -52,21 +53,6 @@ class OnLogits(keras.losses.Loss):
         """bool of the losses' shape, or None: all of them."""
         ignored = self._ignored()
         return None if ignored is None or not targets.dtype.is_integer else targets != ignored
-
-
-def _ids(y_true, logits, name):
-    """y_true as int32 without the classes' axis; None where it has one."""
-    rank, classes = logits.shape.rank, logits.shape[-1]
-    if y_true.shape.rank == rank and y_true.shape[-1] == classes:
-        return None
-    if y_true.shape.rank == rank and y_true.shape[-1] == 1:
-        y_true = tf.squeeze(y_true, axis=-1)
-    if y_true.shape.rank != rank - 1:
-        raise errors.UsageError(
-            f"loss '{name}': y_true is {y_true.shape} and y_pred {logits.shape}; y_true must have"
-            f" class ids of shape {logits.shape[:-1]}, or the shape of y_pred. y_true comes first"
-        )
-    return tf.cast(y_true, tf.int32)
 
 
 def _checked(losses, ids, classes, ignored, name):
@@ -105,10 +91,7 @@ class OnMaps(OnLogits):
         return self.void
 
     def _targets(self, ids, y_true, logits):
-        if ids is not None:
-            return ids
-        labelled = tf.reduce_any(y_true > 0, axis=-1)
-        return tf.where(labelled, tf.argmax(y_true, axis=-1, output_type=tf.int32), self.void)
+        return class_ids.best(y_true, self.void) if ids is None else ids
 
     def _counts(self, targets):
         return None

@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from tfvision import errors, serialization
 from tfvision.metrics.calibration import BINS
+from tfvision.ops import class_ids
 from tfvision.schema import VOID
 from tfvision.serialization import register
 
@@ -41,18 +42,10 @@ class Counted(keras.metrics.Metric):
 
 def _ids(y_true, y_pred, name, void=None):
     """int32 ids of y_pred's shape without K; -1 where there is nothing to count."""
-    y_true, rank, classes = tf.convert_to_tensor(y_true), y_pred.shape.rank, y_pred.shape[-1]
-    if y_true.shape.rank == rank and y_true.shape[-1] == classes:
-        best = tf.argmax(y_true, axis=-1, output_type=tf.int32)
-        return tf.where(tf.reduce_any(y_true > 0, axis=-1), best, -1)
-    if y_true.shape.rank == rank and y_true.shape[-1] == 1:
-        y_true = tf.squeeze(y_true, axis=-1)
-    if y_true.shape.rank != rank - 1:
-        raise errors.UsageError(
-            f"metric '{name}': y_true is {y_true.shape} and y_pred {y_pred.shape}; y_true must have"
-            f" class ids of shape {y_pred.shape[:-1]}, or the shape of y_pred"
-        )
-    ids = tf.cast(y_true, tf.int32)
+    y_true, classes = tf.convert_to_tensor(y_true), y_pred.shape[-1]
+    ids = class_ids.of_targets(y_true, y_pred.shape, f"metric '{name}'")
+    if ids is None:
+        return class_ids.best(y_true, -1)
     ids = tf.where(ids < 0 if void is None else (ids < 0) | (ids == void), -1, ids)
     message = f"metric '{name}': y_true has a class id above {classes - 1}"
     with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(ids < classes), [message])]):

@@ -14,12 +14,12 @@ import keras
 import tensorflow as tf
 
 from tfvision import config as configs
-from tfvision import errors, kinds, stack, tasks, weights
+from tfvision import errors, kinds, schema, stack, tasks, weights
 from tfvision.inputs import pipeline
 from tfvision.layers import context
 from tfvision.models.terms import Terms
 from tfvision.net import Net
-from tfvision.ops import images
+from tfvision.ops import class_ids, images
 from tfvision.records import dataset
 from tfvision.serving import client, module
 from tfvision.task import Task
@@ -189,13 +189,24 @@ class Model(keras.Model):
         if isinstance(targets, Mapping):
             batch |= targets
         elif targets is not None and self.task.name in _TARGETS:
-            batch[_TARGETS[self.task.name]] = targets = _ids(targets, self.task.name)
+            batch[_TARGETS[self.task.name]] = targets = self._targets(targets, batch["image"])
         elif targets is not None:
             raise errors.UsageError(
                 f"the targets of task '{self.task.name}' are a dict (`datasets.load`)"
             )
         batch.setdefault("valid", tf.ones([tf.shape(batch["image"])[0]], tf.bool))
         return batch, targets
+
+    def _targets(self, targets, image) -> tf.Tensor:
+        """Class ids int32, of images or of pixels; shares of an image's classes stay."""
+        targets, kind = tf.convert_to_tensor(targets), self.task.name
+        pixels = image.shape[:3] if kind == "segmentation" else image.shape[:1]
+        shape = tf.TensorShape([*pixels, len(self.class_names)])
+        ids = class_ids.of_targets(targets, shape, f"the targets of task '{kind}'")
+        if ids is not None:
+            return ids
+        of_maps = kind == "segmentation"
+        return class_ids.best(targets, schema.VOID) if of_maps else tf.cast(targets, tf.float32)
 
     def predict_images(
         self, items: Iterable[client.Image], *, threshold: float = 0.0
@@ -245,19 +256,6 @@ def _source(path: Any) -> str:
     """The convention of a file's names, by its name's end."""
     end = os.path.splitext(os.fspath(path))[1] if isinstance(path, (str, os.PathLike)) else ""
     return {".weights": "darknet", ".pth": "torchvision", ".pt": "torchvision"}.get(end, "tfvision")
-
-
-def _ids(targets, task: str) -> tf.Tensor:
-    """Class ids as int32, from whole numbers or from 1 of K; shares of classes stay."""
-    targets = tf.convert_to_tensor(targets)
-    rank = 1 if task == "classification" else 3
-    if targets.dtype.is_integer and targets.shape.rank == rank:
-        return tf.cast(targets, tf.int32)
-    if targets.shape.rank == rank + 1 and targets.shape[-1] == 1:
-        return tf.cast(targets[..., 0], tf.int32)
-    if task == "segmentation":
-        return tf.argmax(targets, axis=-1, output_type=tf.int32)
-    return tf.cast(targets, tf.float32)
 
 
 def _detections(answer: Mapping[str, Any], threshold: float) -> dict[str, Any]:
